@@ -1,0 +1,1 @@
+"""Differential anomaly detection: pairs, combinations and density models of natural differences."""

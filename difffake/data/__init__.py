@@ -1,0 +1,1 @@
+"""Manifest, readers, faces, video, pseudo-deepfakes, data module."""

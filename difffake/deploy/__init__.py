@@ -1,0 +1,1 @@
+"""The user's door: scores for files, and the demonstration of the whole pipeline."""

@@ -1,0 +1,8 @@
+"""The one exception that a user's mistake raises."""
+
+
+class UserError(Exception):
+    """A mistake that the user can mend; the message is one line: what is wrong, where, and how to mend it.
+
+    The command line prints it without a traceback and exits with status 1.
+    """

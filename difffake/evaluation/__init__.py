@@ -1,0 +1,1 @@
+"""Protocols, result tables, intervals, figures and reports."""

@@ -1,0 +1,58 @@
+"""Outputs that are either whole or not there: write aside, then rename."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from difffake.errors import UserError
+
+
+def refuse_existing(path: Path, overwrite: bool) -> None:
+    """Raise `UserError` if `path` is a file or a folder with something in it, unless `overwrite`."""
+    if overwrite or not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    raise UserError(f"{path} exists already: choose another --out, or add --overwrite to replace it")
+
+
+@contextmanager
+def staged_file(path: Path, overwrite: bool = True) -> Iterator[Path]:
+    """Give a path to write to, which becomes `path` only if the block ends without an error."""
+    refuse_existing(path, overwrite)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix stays: writers such as OpenCV and matplotlib choose the format by it.
+    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+MARKER = ".difffake"
+"""A file in every folder that difffake wrote: `--overwrite` deletes no other folder."""
+
+
+@contextmanager
+def staged_folder(path: Path, overwrite: bool = False) -> Iterator[Path]:
+    """Give an empty folder to fill, which becomes `path` only if the block ends without an error.
+
+    An old folder is replaced only with `overwrite`, and only if it was written by difffake.
+    """
+    refuse_existing(path, overwrite)
+    if path.exists() and any(path.iterdir()) and not (path / MARKER).exists():
+        raise UserError(
+            f"{path} was not written by difffake, so --overwrite does not delete it: choose another --out"
+        )
+    partial = path.with_name(f".partial-{path.name}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    (partial / MARKER).touch()
+    try:
+        yield partial
+        if path.exists():
+            shutil.rmtree(path)
+        partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

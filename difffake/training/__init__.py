@@ -1,0 +1,1 @@
+"""What needs a Trainer: the LightningModule, optimisers, schedules and the `fit` command."""
