@@ -41,10 +41,8 @@ def staged_folder(path: Path, overwrite: bool = False) -> Iterator[Path]:
     An old folder is replaced only with `overwrite`, and only if it was written by difffake.
     """
     refuse_existing(path, overwrite)
-    if path.exists() and any(path.iterdir()) and not (path / MARKER).exists():
-        raise UserError(
-            f"{path} was not written by difffake, so --overwrite does not delete it: choose another --out"
-        )
+    if path.exists():
+        _refuse_foreign(path)
     partial = path.with_name(f".partial-{path.name}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -52,7 +50,20 @@ def staged_folder(path: Path, overwrite: bool = False) -> Iterator[Path]:
     try:
         yield partial
         if path.exists():
-            shutil.rmtree(path)
+            remove_written(path)
         partial.rename(path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def remove_written(path: Path) -> None:
+    """Delete a folder that difffake wrote. Raises `UserError` for any other that holds something."""
+    _refuse_foreign(path)
+    shutil.rmtree(path)
+
+
+def _refuse_foreign(path: Path) -> None:
+    if not path.is_dir():
+        raise UserError(f"{path} is a file: choose another --out")
+    if any(path.iterdir()) and not (path / MARKER).exists():
+        raise UserError(f"{path} was not written by difffake, so --overwrite does not delete it: choose another --out")

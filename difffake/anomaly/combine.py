@@ -1,0 +1,44 @@
+"""Differential features: what two embeddings of one person differ in."""
+
+import torch
+from torch import Tensor
+
+from difffake.errors import UserError
+
+COMBINATIONS = ("abs", "sub", "square", "cube", "concat", "single")
+
+
+def combine(a: Tensor, b: Tensor, combination: str = "square") -> Tensor:
+    """Combine the rows of reference embeddings `a` and probe embeddings `b`, both (N, D), and scale them to length 1.
+
+    `abs` |a-b|, `sub` a-b, `square` (a-b)^2, `cube` (a-b)^3 (DiffFake, WACVW 2025), `concat` [a, b] with 2D columns;
+    `single` is the probe `b` alone, the ablation without pairs. All but `concat` give (N, D).
+    A row that is all zeros stays so (two equal embeddings).
+
+    Raises `UserError` for another combination or unequal shapes.
+
+    >>> combine(torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 5.0]]), "sub")
+    tensor([[ 0., -1.]])
+    """
+    if combination not in COMBINATIONS:
+        raise UserError(f"combination {combination!r} is unknown: choose from {', '.join(COMBINATIONS)}")
+    if a.shape != b.shape or a.ndim != 2:
+        raise UserError(f"pairs need two (N, D) embeddings of one shape, not {tuple(a.shape)} and {tuple(b.shape)}")
+    if combination == "concat":
+        features = torch.cat([a, b], dim=1)
+    elif combination == "single":
+        features = b
+    else:
+        difference = a - b
+        # Powers and the norm's squares of small differences would underflow: the row's scale does not matter, so
+        # divide by its largest entry first.
+        largest = difference.abs().amax(dim=1, keepdim=True)
+        difference = difference / torch.where(largest > 0, largest, 1)
+        features = {
+            "abs": difference.abs,
+            "sub": lambda: difference,
+            "square": difference.square,
+            "cube": lambda: difference**3,
+        }[combination]()
+    norm = torch.linalg.vector_norm(features, dim=1, keepdim=True)
+    return features / torch.where(norm > 0, norm, 1)

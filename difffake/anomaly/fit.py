@@ -1,0 +1,152 @@
+"""The command `fit-anomaly`: embed real training faces, pair them, and fit a density to their differences."""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+
+from difffake.anomaly.combine import combine
+from difffake.anomaly.mixture import GaussianMixture
+from difffake.anomaly.one_class_svm import OneClassSVM
+from difffake.anomaly.pairs import sample_pairs
+from difffake.anomaly.storage import save_anomaly
+from difffake.data.datasets import CropDataset, PairDataset
+from difffake.data.manifest import Manifest, check_splits, leak_keys
+from difffake.data.pseudo import PseudoConfig
+from difffake.errors import UserError
+from difffake.files import refuse_existing
+from difffake.metrics import auc, youden_threshold
+from difffake.models.checkpoint import fingerprint, load_detector
+from difffake.models.device import choose_device
+from difffake.models.embed import embed
+from difffake.progress import console
+
+Combination = Literal["abs", "sub", "square", "cube", "concat", "single"]
+
+
+def fit_anomaly(
+    ckpt: Path,
+    manifest: list[Path],
+    out: Path | None = None,
+    combination: Combination = "square",
+    model: Literal["mixture", "svm"] = "mixture",
+    components: int = 3,
+    covariance: Literal["full", "tied", "diag", "spherical"] = "full",
+    reg_covar: float = 1e-6,
+    max_iter: int = 250,
+    nu: float = 0.5,
+    pool_size: int = 8,
+    max_frames: int = 40,
+    batch_size: int = 64,
+    workers: int = 2,
+    device: str = "auto",
+    seed: int = 0,
+    overwrite: bool = False,
+) -> None:
+    """Fit the anomaly model on pairs of real training faces, and take its threshold from the validation split.
+
+    Args:
+        ckpt: checkpoint of difffake fit.
+        manifest: manifests; only real faces are used, of the split train to fit and of val for the threshold.
+        out: file to write; by default anomaly.safetensors beside the checkpoint.
+        combination: of two embeddings: abs, sub, square (the paper's best), cube, concat, or single (no pair).
+        model: Gaussian mixture or one-class SVM.
+        components: of the mixture.
+        covariance: of the mixture's components.
+        reg_covar: added to the diagonal of covariances.
+        max_iter: most EM iterations.
+        nu: of the SVM, the share of real pairs that may lie outside.
+        pool_size: images of a video that the others are paired with.
+        max_frames: at most so many frames a video, evenly spaced.
+        batch_size: images a batch when embedding.
+        workers: loader processes.
+        device: auto, cpu, cuda or cuda:N.
+        seed: of pairs, k-means and validation pseudo-deepfakes.
+        overwrite: replace an existing file.
+    """
+    path = out or ckpt.parent / "anomaly.safetensors"
+    refuse_existing(path, overwrite)
+    data = Manifest.concat([Manifest.read(p) for p in manifest]).select(label=0)
+    check_splits(data.table)
+    where = choose_device(device)
+    detector, info = load_detector(ckpt, where)
+
+    train = data.select(split="train")
+    if not len(train):
+        raise UserError(f"no real faces in the split train of {', '.join(map(str, manifest))}")
+    crops = CropDataset(train, info.config.image_size)
+    _, _, embeddings = embed(detector, crops, batch_size=batch_size, workers=workers)
+    features = pair_features(train.table, embeddings, combination, seed, pool_size, max_frames)
+    density: GaussianMixture | OneClassSVM
+    if model == "mixture":
+        density = GaussianMixture(components, covariance, reg_covar=reg_covar, max_iter=max_iter, seed=seed)
+    else:
+        density = OneClassSVM(nu=nu)
+    density.fit(features.to(where))
+
+    threshold, validation_auc = None, float("nan")
+    val = data.select(split="val")
+    if len(val):
+        pairs = PairDataset(val, info.config.image_size, "pseudo", PseudoConfig(), None, seed)
+        _, _, both = embed(detector, pairs, batch_size=batch_size // 2, workers=workers, description="validation")
+        # The same pairs once of real faces and once of the pseudo-deepfakes made from them.
+        real, fake = (
+            density.score(pair_features(val.table, part, combination, seed, pool_size, max_frames).to(where)).cpu()
+            for part in (both[0::2], both[1::2])
+        )
+        label = np.repeat([0, 1], [len(real), len(fake)])
+        score = torch.cat([real, fake]).numpy()
+        threshold, validation_auc = youden_threshold(label, score), auc(label, score)
+
+    save_anomaly(
+        path,
+        density,
+        {
+            "combination": combination,
+            "pool_size": pool_size,
+            "max_frames": max_frames,
+            "threshold": threshold,
+            "training_keys": sorted(leak_keys(data.select(split="train").table) | leak_keys(val.table)),
+            "checkpoint": fingerprint(ckpt),
+            "seed": seed,
+        },
+    )
+    console.print(
+        f"{len(features)} pairs fitted, AUC of validation pairs (real against pseudo) {validation_auc:.4f}: {path}"
+    )
+
+
+def pair_groups(table: pd.DataFrame) -> pd.Series:
+    """What a pair is drawn within, for each row: its video, or for stills its manipulation and identity.
+
+    Stills of unknown identity are groups of their own, which give no pairs.
+    """
+    prefix = table["dataset"] + "/" + table["compression"] + "/" + table["method"] + "/"
+    still = ("identity " + table["identity"]).where(table["identity"] != "", "path " + table["path"])
+    return prefix + ("video " + table["video"]).where(table["video"] != "", still)
+
+
+def frame_order(table: pd.DataFrame) -> pd.Series:
+    """A key of each row that sorts frames by number and stills by path."""
+    return table["frame"].map("{:09d}".format) + "/" + table["path"]
+
+
+def pair_features(
+    table: pd.DataFrame, embeddings: np.ndarray, combination: str, seed: int, pool_size: int, max_frames: int
+) -> torch.Tensor:
+    """Combined embeddings (P, D') of the pairs of a manifest's `table`, whose rows `embeddings` (N, D) belong to.
+
+    For the combination `single`, every embedding by itself. Raises `UserError` if there is no pair.
+    """
+    rows = torch.from_numpy(embeddings)
+    if combination == "single":
+        return combine(rows, rows, combination)
+    pairs = sample_pairs(pair_groups(table), frame_order(table), seed=seed, max_frames=max_frames, pool_size=pool_size)
+    if not len(pairs):
+        raise UserError(
+            "no two images of one video or identity to pair: use a manifest with videos or identities, "
+            "or --combination single"
+        )
+    return combine(rows[pairs.reference], rows[pairs.probe], combination)

@@ -1,0 +1,56 @@
+"""Anomaly models as safetensors files: numbers and JSON, never code."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from difffake.anomaly.mixture import GaussianMixture
+from difffake.anomaly.one_class_svm import OneClassSVM
+from difffake.errors import UserError
+from difffake.files import staged_file
+
+_KINDS: dict[str, type[GaussianMixture] | type[OneClassSVM]] = {
+    GaussianMixture.kind: GaussianMixture,
+    OneClassSVM.kind: OneClassSVM,
+}
+
+
+def save_anomaly(path: Path, model: GaussianMixture | OneClassSVM, metadata: dict[str, Any]) -> None:
+    """Write the fitted `model` and `metadata`, anything that JSON can hold, to `path`, whole or not at all.
+
+    Raises `UserError` if the model is not fitted or the metadata is not JSON.
+    """
+    tensors, settings = model.state()
+    try:
+        header = {
+            "kind": model.kind,
+            "settings": json.dumps(settings, allow_nan=False),
+            "metadata": json.dumps(metadata, allow_nan=False),
+        }
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"the metadata for {path} is not JSON ({error}): use text, finite numbers, lists and dicts"
+        ) from None
+    with staged_file(Path(path)) as partial:
+        save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, partial, header)
+
+
+def load_anomaly(path: Path) -> tuple[GaussianMixture | OneClassSVM, dict[str, Any]]:
+    """Read the model, on the CPU, and the metadata that `save_anomaly` wrote to `path`.
+
+    Raises `UserError` if there is no such file, or it is broken or another kind of file.
+    """
+    if not Path(path).is_file():
+        raise UserError(f"{path} does not exist: fit an anomaly model first")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        model = _KINDS[header["kind"]].from_state(tensors, json.loads(header["settings"]))
+        return model, json.loads(header["metadata"])
+    except (SafetensorError, KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} is not a whole anomaly model ({reason}): fit it again or name another file") from None

@@ -1,0 +1,67 @@
+"""Augmentations that a real face and its forgery share."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from difffake.errors import UserError
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Probabilities and ranges. DiffusionFake flips and cuts out; the code that DiffFake builds on (SBI) adds JPEG.
+
+    Args:
+        flip: probability of a horizontal flip.
+        jpeg: probability of a JPEG round trip.
+        jpeg_quality: range of its quality, both ends included.
+        cutout: probability that squares of the image are blanked.
+        cutout_holes: how many squares.
+        cutout_size: side of a square as a share of the image's side.
+    """
+
+    flip: float = 0.5
+    jpeg: float = 0.5
+    jpeg_quality: tuple[int, int] = (40, 100)
+    cutout: float = 0.0
+    cutout_holes: int = 1
+    cutout_size: float = 0.3
+
+    def __post_init__(self) -> None:
+        for name in ("flip", "jpeg", "cutout", "cutout_size"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(f"augment.{name} = {getattr(self, name)} must be between 0 and 1")
+        low, high = self.jpeg_quality
+        if not 1 <= low <= high <= 100:
+            raise UserError(f"augment.jpeg_quality = {[low, high]} must be an increasing pair between 1 and 100")
+
+
+def augment(images: list[np.ndarray], config: AugmentConfig, rng: np.random.Generator) -> list[np.ndarray]:
+    """Change every image (H, W, 3) uint8 in the same way, so that the change tells nothing of the label."""
+    # All numbers are drawn, used or not, so that switching one augmentation off does not change the others.
+    flip, jpeg, cutout = rng.random(3) < (config.flip, config.jpeg, config.cutout)
+    quality = int(rng.integers(config.jpeg_quality[0], config.jpeg_quality[1] + 1))
+    corners = rng.random((config.cutout_holes, 2))
+    if flip:
+        images = [np.ascontiguousarray(image[:, ::-1]) for image in images]
+    if jpeg:
+        images = [jpeg_round_trip(image, quality) for image in images]
+    if cutout:
+        images = [_cut_out(image, corners, config.cutout_size) for image in images]
+    return images
+
+
+def jpeg_round_trip(image: np.ndarray, quality: int) -> np.ndarray:
+    """Encode (H, W, 3) uint8 RGB as JPEG of a quality in 1..100 and decode it again."""
+    data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def _cut_out(image: np.ndarray, corners: np.ndarray, size: float) -> np.ndarray:
+    """Squares with upper left corners (N, 2), in [0, 1] of what keeps them inside, set to mid-grey."""
+    image = image.copy()
+    side = round(size * min(image.shape[:2]))
+    for y, x in (corners * (np.array(image.shape[:2]) - side)).astype(int):
+        image[y : y + side, x : x + side] = 128
+    return image

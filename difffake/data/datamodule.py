@@ -1,0 +1,126 @@
+"""The data of a training run."""
+
+from functools import cached_property
+from pathlib import Path
+
+import lightning
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from difffake.data.augment import AugmentConfig
+from difffake.data.datasets import Batch, Concatenated, CropDataset, Fakes, PairDataset, collate
+from difffake.data.manifest import Manifest, check_splits, leak_keys
+from difffake.data.pseudo import PseudoConfig
+from difffake.data.samplers import EpochSampler
+from difffake.errors import UserError
+
+
+class FaceData(lightning.LightningDataModule):
+    """Batches of real faces and forgeries, half and half, from the splits train and val of manifests.
+
+    Args:
+        manifest: one manifest, or several to train on together.
+        fakes: forgeries to learn from: pseudo (pseudo-deepfakes of the real faces), manifest (its fakes) or both.
+        batch_size: images a batch and device, half of them real.
+        image_size: side of the images in pixels.
+        pseudo: probabilities and ranges of pseudo-deepfakes.
+        augment: augmentations shared by a real face and its forgery.
+        workers: loader processes a device.
+        seed: of all random numbers in the data.
+    """
+
+    def __init__(
+        self,
+        manifest: str | list[str],
+        fakes: Fakes = "pseudo",
+        batch_size: int = 32,
+        image_size: int = 224,
+        pseudo: PseudoConfig = PseudoConfig(),  # noqa: B008  # frozen, so it can be shared
+        augment: AugmentConfig = AugmentConfig(),  # noqa: B008
+        workers: int = 2,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if batch_size < 2 or batch_size % 2:
+            raise UserError(f"--data.batch_size {batch_size} must be even: half of a batch is real, half fake")
+        self.paths = [manifest] if isinstance(manifest, str) else manifest
+        self.fakes: Fakes = fakes
+        self.batch_size = batch_size
+        self.image_size = image_size
+        self.pseudo = pseudo
+        self.augment = augment
+        self.workers = workers
+        self.seed = seed
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """All rows of all manifests. Raises `UserError` if splits share an identity, video, source or target."""
+        manifest = Manifest.concat([Manifest.read(Path(path)) for path in self.paths])
+        check_splits(manifest.table)
+        return manifest
+
+    def training_keys(self) -> set[str]:
+        """Identities, videos, sources and targets that training or model selection sees."""
+        table = self.manifest.table
+        return leak_keys(table[table["split"] != "test"])
+
+    def training_set(self) -> PairDataset:
+        """Pairs of the split train, augmented."""
+        manifest = self.manifest.select(split="train")
+        return PairDataset(manifest, self.image_size, self.fakes, self.pseudo, self.augment, self.seed)
+
+    def validation_set(self) -> Concatenated:
+        """The split val, the same in every epoch: pseudo-deepfakes with their partners and/or the manifest's rows."""
+        manifest = self.manifest.select(split="val")
+        parts: list[PairDataset | CropDataset] = []
+        if self.fakes != "manifest":
+            parts.append(PairDataset(manifest, self.image_size, "pseudo", self.pseudo, None, self.seed))
+        if self.fakes != "pseudo":
+            # With pseudo-deepfakes the real faces are there already, as their partners.
+            rows = manifest.select(label=1) if parts else manifest
+            if not 0 < manifest.table["label"].mean() < 1:
+                raise UserError(f"the val split of {', '.join(self.paths)} needs real faces and fakes")
+            parts.append(CropDataset(rows, self.image_size))
+        return Concatenated(parts)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Shuffled pairs of this rank."""
+        return self._loader(self.training_set(), shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """This rank's share of the validation set, each sample once."""
+        return self._loader(self.validation_set(), shuffle=False)
+
+    def _loader(self, dataset: PairDataset | Concatenated, *, shuffle: bool) -> DataLoader[Batch]:
+        rank, ranks = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        if shuffle and len(dataset) < ranks * self.batch_size // 2:
+            raise UserError(
+                f"{len(dataset)} real training faces are too few for a batch of {self.batch_size} on {ranks} "
+                "device(s): lower --data.batch_size"
+            )
+        sampler = EpochSampler(len(dataset), shuffle=shuffle, seed=self.seed, rank=rank, ranks=ranks)
+        return loader(dataset, self.batch_size // 2, self.workers, sampler, drop_last=shuffle)
+
+
+def loader(
+    dataset: Dataset[Batch], batch_size: int, workers: int, sampler: EpochSampler, drop_last: bool = False
+) -> DataLoader[Batch]:
+    """A loader of collated batches; `batch_size` counts samples, and a pair is one sample."""
+    return DataLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=sampler,
+        num_workers=workers,
+        collate_fn=collate,
+        pin_memory=torch.cuda.is_available(),
+        persistent_workers=workers > 0,
+        worker_init_fn=_one_thread,
+        drop_last=drop_last,
+    )
+
+
+def _one_thread(worker: int) -> None:
+    """OpenCV would start a thread a core in each worker."""
+    import cv2
+
+    cv2.setNumThreads(1)

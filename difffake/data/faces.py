@@ -1,0 +1,135 @@
+"""Face landmarks by MediaPipe, and square crops around them."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+
+# iBUG-68 order; the jaw (first 17) is replaced by evenly spaced points of the face oval below.
+_MESH_TO_68 = np.array(
+    "127 234 93 132 58 172 136 150 152 379 365 397 288 361 323 454 356 70 63 105 66 107 336 296 334 293 300 "
+    "168 197 5 4 75 97 2 326 305 33 160 158 133 153 144 362 385 387 263 373 380 61 39 37 0 267 269 291 405 "
+    "314 17 84 181 78 82 13 312 308 317 14 87".split(),
+    dtype=int,
+)
+# The lower half of MediaPipe's face oval, ear to chin and chin to ear.
+_OVAL_TO_CHIN = np.array([127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152])
+_OVAL_FROM_CHIN = np.array([152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454, 356])
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face: `landmarks` (68, 2) in iBUG order and `box` (x0, y0, x1, y1), float32 pixels of the image.
+
+    The box bounds MediaPipe's whole mesh, so it includes the forehead, which the 68 points leave out.
+    """
+
+    landmarks: np.ndarray
+    box: np.ndarray
+
+    @property
+    def area(self) -> float:
+        """Area of the box in square pixels."""
+        return float(np.prod(self.box[2:] - self.box[:2]))
+
+
+def landmarks_68(mesh: np.ndarray) -> np.ndarray:
+    """68 landmarks (68, 2) in iBUG order from MediaPipe's mesh (478, 2), in the mesh's units.
+
+    MediaPipe's points crowd around the chin, so the jaw is spaced evenly along the face oval, from each ear
+    to the chin.
+    """
+    points = mesh[_MESH_TO_68].astype(np.float32)
+    points[:9] = _evenly(mesh[_OVAL_TO_CHIN], 9)
+    points[8:17] = _evenly(mesh[_OVAL_FROM_CHIN], 9)
+    return points
+
+
+def _evenly(line: np.ndarray, count: int) -> np.ndarray:
+    """`count` points at equal arc length along a polyline (N, 2), its ends included."""
+    length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
+    at = np.linspace(0, length[-1], count)
+    return np.stack([np.interp(at, length, line[:, axis]) for axis in range(2)], axis=1)
+
+
+class LandmarkDetector:
+    """MediaPipe's Face Landmarker. Call it with (H, W, 3) uint8 RGB; gives the faces, largest first.
+
+    `model` is the file `face_landmarker.task`; `difffake.data.landmarker.landmarker_model` finds it.
+    """
+
+    def __init__(self, model: Path, max_faces: int = 5) -> None:
+        os.environ.setdefault("GLOG_minloglevel", "2")
+        from mediapipe import Image, ImageFormat
+        from mediapipe.tasks.python import BaseOptions, vision
+
+        options = vision.FaceLandmarkerOptions(
+            base_options=BaseOptions(model_asset_path=str(model)), num_faces=max_faces
+        )
+        self._landmarker = vision.FaceLandmarker.create_from_options(options)
+        self._wrap = lambda image: Image(image_format=ImageFormat.SRGB, data=np.ascontiguousarray(image))
+
+    def __call__(self, image: np.ndarray) -> list[Face]:
+        """Faces of one image (H, W, 3) uint8 RGB, largest first."""
+        faces = self._detect(image, 0)
+        if not faces:
+            # The face detector expects some surroundings; a crop that the face fills gets them from its border.
+            faces = self._detect(image, max(image.shape[:2]) // 4)
+        return sorted(faces, key=lambda face: -face.area)
+
+    def _detect(self, image: np.ndarray, border: int) -> list[Face]:
+        if border:
+            image = cv2.copyMakeBorder(image, border, border, border, border, cv2.BORDER_REPLICATE)
+        height, width = image.shape[:2]
+        faces = []
+        for found in self._landmarker.detect(self._wrap(image)).face_landmarks:
+            mesh = np.array([(p.x * width - border, p.y * height - border) for p in found], dtype=np.float32)
+            faces.append(Face(landmarks_68(mesh), np.concatenate([mesh.min(0), mesh.max(0)])))
+        return faces
+
+    def close(self) -> None:
+        """Free MediaPipe's resources; it complains at interpreter exit otherwise."""
+        self._landmarker.close()
+
+    def __enter__(self) -> "LandmarkDetector":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def square_box(box: np.ndarray, margin: float, height: int, width: int) -> tuple[int, int, int, int]:
+    """Square (x0, y0, x1, y1) of `margin` times the longer side of `box`, inside an image of `height` x `width`.
+
+    A square that sticks out is moved inwards, and made smaller if the image is; it is never padded and
+    never loses its shape, so a later resize does not stretch the face.
+    """
+    centre = (box[:2] + box[2:]) / 2
+    side = max(1, min(round(float(max(box[2:] - box[:2])) * margin), height, width))
+    x0, y0 = (
+        int(np.clip(round(float(c) - side / 2), 0, size - side))
+        for c, size in zip(centre, (width, height), strict=True)
+    )
+    return x0, y0, x0 + side, y0 + side
+
+
+def crop_face(
+    image: np.ndarray, face: Face, margin: float = 1.3, max_size: int = 384
+) -> tuple[np.ndarray, np.ndarray, tuple[int, int, int, int]]:
+    """Crop (S, S, 3) uint8 around a face, its landmarks (68, 2) in crop pixels, and the box in the image.
+
+    Crops larger than `max_size` are scaled down to it; smaller ones are left as they are. Margin 1.3: DiffFake.
+    """
+    box = square_box(face.box, margin, *image.shape[:2])
+    crop = image[box[1] : box[3], box[0] : box[2]]
+    landmarks = face.landmarks - np.array(box[:2], dtype=np.float32)
+    side = box[2] - box[0]
+    if side > max_size:
+        crop = cv2.resize(crop, (max_size, max_size), interpolation=cv2.INTER_AREA)
+        landmarks = landmarks * (max_size / side)
+    return crop, landmarks, box

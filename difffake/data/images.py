@@ -1,0 +1,43 @@
+"""Reading and writing of images as RGB arrays."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from difffake.errors import UserError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Read an image as (H, W, 3) uint8 RGB, turned upright by its EXIF orientation.
+
+    Raises `UserError` if the file is missing, broken or no image.
+    """
+    try:
+        # Not cv2.imread: it cannot open some paths on Windows and says nothing about missing files.
+        data = np.fromfile(path, dtype=np.uint8)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
+    if _is_cut_short(data):
+        raise UserError(f"{path} is cut short: copy it again")
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    if image is None:
+        raise UserError(f"{path} is not an image that OpenCV can decode")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def _is_cut_short(data: np.ndarray) -> bool:
+    """Whether a JPEG file has no end marker: OpenCV would fill the rest with grey and say nothing."""
+    if len(data) < 4 or data[0] != 0xFF or data[1] != 0xD8:
+        return False
+    # Some cameras append data after the image, so the marker is looked for in the whole second half.
+    return b"\xff\xd9" not in data[len(data) // 2 :].tobytes()
+
+
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Write (H, W, 3) uint8 RGB as PNG, without loss; level 1, because decoding speed hardly depends on it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1])[1]
+    encoded.tofile(path)

@@ -1,0 +1,189 @@
+"""The manifest: one table, a row a face crop, that every stage reads and writes."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from difffake.errors import UserError
+from difffake.files import staged_file
+
+TEXT_COLUMNS = (
+    "path",  # of the crop, relative to the manifest's folder, with forward slashes
+    "dataset",
+    "split",  # train, val or test
+    "method",  # the manipulation; "real" for real faces
+    "video",  # "" for a still image
+    "identity",  # "" where unknown
+    "source",  # video or still that the inserted face came from, "" where unknown
+    "target",  # video or still that the background came from; joins a fake to its real original
+    "compression",  # such as c23, "" where unknown
+)
+INTEGER_COLUMNS = ("label", "frame")  # label: 0 real, 1 fake; frame: number in the video, 0 for a still
+LIST_COLUMNS = ("box", "landmarks")  # box: x0 y0 x1 y1 of the crop in the original image, in pixels;
+# landmarks: 68 points (x0 y0 x1 y1 ...) in pixels of the crop; both None where unknown
+COLUMNS = TEXT_COLUMNS + INTEGER_COLUMNS + LIST_COLUMNS
+SPLITS = ("train", "val", "test")
+REAL = "real"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Face crops of one or more data sets.
+
+    `table` has the columns `COLUMNS`; `root` is the folder that `path` is relative to.
+    """
+
+    table: pd.DataFrame
+    root: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "table", _checked(self.table, self.root))
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @staticmethod
+    def read(path: Path) -> "Manifest":
+        """Read a manifest from Parquet or CSV (by suffix); a folder means its manifest.parquet.
+
+        Raises `UserError` for a missing file, another format, or missing columns.
+        """
+        path = Path(path)
+        if path.is_dir():
+            path = path / "manifest.parquet"
+        if not path.is_file():
+            raise UserError(f"{path} does not exist: make a manifest with `difffake prepare`")
+        try:
+            if path.suffix == ".csv":
+                table = pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False)
+                for column in LIST_COLUMNS:
+                    if column in table:
+                        table[column] = [json.loads(cell) if cell else None for cell in table[column]]
+            else:
+                table = pd.read_parquet(path)
+        except (ValueError, OSError) as error:
+            raise UserError(f"{path} cannot be read as a manifest: {_one_line(error)}") from error
+        return Manifest(table, path.parent)
+
+    @staticmethod
+    def concat(manifests: Sequence["Manifest"]) -> "Manifest":
+        """Several manifests as one; its paths are absolute, so it is for use in memory only."""
+        if len(manifests) == 1:
+            return manifests[0]
+        tables = []
+        for manifest in manifests:
+            root = manifest.root.resolve()
+            tables.append(manifest.table.assign(path=[(root / path).as_posix() for path in manifest.table["path"]]))
+        return Manifest(pd.concat(tables, ignore_index=True), Path())
+
+    def write(self, path: Path) -> None:
+        """Write to Parquet or CSV (by suffix), whole or not at all."""
+        with staged_file(path) as partial:
+            if path.suffix == ".csv":
+                table = self.table.copy()
+                for column in LIST_COLUMNS:
+                    table[column] = ["" if cell is None else json.dumps(list(cell)) for cell in table[column]]
+                table.to_csv(partial, index=False)
+            else:
+                self.table.to_parquet(partial, index=False)
+
+    def select(self, *, split: str | None = None, label: int | None = None) -> "Manifest":
+        """The rows of one split and/or label; `None` and the split "all" mean every row."""
+        keep = np.ones(len(self.table), dtype=bool)
+        if split not in (None, "all"):
+            keep &= (self.table["split"] == split).to_numpy()
+        if label is not None:
+            keep &= (self.table["label"] == label).to_numpy()
+        return Manifest(self.table[keep], self.root)
+
+    def file(self, index: int) -> Path:
+        """Path of the crop of one row."""
+        return self.root / str(self.table["path"].iat[index])
+
+    def landmarks(self, index: int) -> np.ndarray | None:
+        """Landmarks (68, 2) of one row in pixels of the crop, float32, or None."""
+        value = self.table["landmarks"].iat[index]
+        return None if value is None else np.asarray(value, dtype=np.float32).reshape(68, 2)
+
+
+def split_by_group(groups: Sequence[str], fractions: Sequence[float], seed: int) -> np.ndarray:
+    """Split name of each row, so that all rows of one group are in one split.
+
+    `fractions` are the shares of groups for train, val and test; they add up to 1. Groups are ordered by a
+    hash of seed and name: the result does not depend on the order of the rows.
+    """
+    if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise UserError(f"split fractions {list(fractions)} must be three shares (train, val, test) that sum to 1")
+    names = np.asarray(groups, dtype=str)
+    unique = sorted(set(names), key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())
+    ends = np.round(np.cumsum(fractions) * len(unique)).astype(int)
+    split_of = {name: SPLITS[int(np.searchsorted(ends, i, side="right"))] for i, name in enumerate(unique)}
+    return np.array([split_of[name] for name in names], dtype=object)
+
+
+def leak_keys(table: pd.DataFrame) -> set[str]:
+    """What must not be shared between training and test: identities, videos, sources, targets, lone crops.
+
+    Sources and targets are videos (or stills) too, so they share one name space with them.
+    """
+    keys: set[str] = set()
+    for column, kind in (
+        ("identity", "identity"),
+        ("video", "video"),
+        ("source", "video"),
+        ("target", "video"),
+    ):
+        known = table[table[column] != ""]
+        keys |= set((kind + " " + known["dataset"] + "/" + known[column]).tolist())
+    lone = table[(table["identity"] == "") & (table["video"] == "") & (table["target"] == "")]
+    return keys | set(("crop " + lone["dataset"] + "/" + lone["path"]).tolist())
+
+
+def check_leaks(train: set[str], test: set[str], where: str) -> None:
+    """Raise `UserError` with the offending keys if training and test share any. `where` names the test set."""
+    shared = sorted(train & test)
+    if shared:
+        shown = ", ".join(shared[:5]) + (" ..." if len(shared) > 5 else "")
+        raise UserError(
+            f"{where} shares {len(shared)} key(s) with the training data ({shown}): "
+            "split by identity, video or original, so that none is on both sides"
+        )
+
+
+def check_splits(table: pd.DataFrame) -> None:
+    """Raise `UserError` if two splits of one manifest share an identity, video, source or target."""
+    keys = {split: leak_keys(table[table["split"] == split]) for split in SPLITS}
+    check_leaks(keys["train"], keys["val"], "the val split")
+    check_leaks(keys["train"] | keys["val"], keys["test"], "the test split")
+
+
+def _checked(table: pd.DataFrame, root: Path) -> pd.DataFrame:
+    missing = [column for column in COLUMNS if column not in table]
+    if missing:
+        raise UserError(f"the manifest in {root} lacks the column(s) {', '.join(missing)}")
+    table = table.loc[:, list(COLUMNS)].reset_index(drop=True)
+    for column in TEXT_COLUMNS:
+        table[column] = table[column].fillna("").astype(str).astype(object)
+    for column in INTEGER_COLUMNS:
+        table[column] = table[column].astype(np.int64)
+    for column in LIST_COLUMNS:
+        # One object column of lists, whatever the file format made of it.
+        cells = [None if cell is None or np.ndim(cell) == 0 else np.asarray(cell, float) for cell in table[column]]
+        table[column] = pd.Series(cells, dtype=object, index=table.index)
+    if not table["label"].isin((0, 1)).all():
+        raise UserError(f"the manifest in {root} has labels other than 0 (real) and 1 (fake)")
+    if not table["split"].isin(SPLITS).all():
+        raise UserError(f"the manifest in {root} has splits other than {', '.join(SPLITS)}")
+    if table["path"].duplicated().any():
+        twice = table["path"][table["path"].duplicated()].iloc[0]
+        raise UserError(f"the manifest in {root} lists {twice} twice")
+    return table
+
+
+def _one_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,6 @@
+"""Pseudo-deepfakes: fakes made from one real face, as in DiffFake (arXiv 2502.16247), after Self-Blended Images."""
+
+from difffake.data.pseudo.blend import PseudoDeepfake, pseudo_deepfake
+from difffake.data.pseudo.config import PseudoConfig
+
+__all__ = ["PseudoConfig", "PseudoDeepfake", "pseudo_deepfake"]

@@ -1,0 +1,113 @@
+"""Readers: from a data set's own layout to a list of files with labels. Nothing after them knows its name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from difffake.data.images import IMAGE_SUFFIXES
+from difffake.data.manifest import REAL
+from difffake.data.video import VIDEO_SUFFIXES
+from difffake.errors import UserError
+
+
+@dataclass(frozen=True)
+class Item:
+    """One file of a data set: a still image or a video; the fields are those of the manifest."""
+
+    file: Path
+    name: str  # relative path without suffix; names the crops
+    label: int = 0
+    method: str = REAL
+    split: str = ""  # "" lets `prepare` choose
+    video: str = ""
+    identity: str = ""
+    source: str = ""
+    target: str = ""
+    compression: str = ""
+
+    @property
+    def is_video(self) -> bool:
+        """Whether the file is a video, by its suffix."""
+        return self.file.suffix.lower() in VIDEO_SUFFIXES
+
+
+def read_folder(root: Path) -> list[Item]:
+    """Images as `identity/image`: real faces, each folder one person."""
+    items = [
+        Item(file, _name(file, root), identity=file.parent.relative_to(root).as_posix())
+        for file in _files(root, IMAGE_SUFFIXES)
+        if file.parent != root
+    ]
+    return _some(items, root, "no images in folders named after identities (root/identity/image.jpg)")
+
+
+def read_videos(root: Path) -> list[Item]:
+    """A folder of real clips, at any depth; each clip is its own group, as who is in it is not known."""
+    items = [Item(file, _name(file, root), video=_name(file, root)) for file in _files(root, VIDEO_SUFFIXES)]
+    return _some(items, root, f"no videos ({', '.join(VIDEO_SUFFIXES)})")
+
+
+def read_table(root: Path, table: str = "manifest.csv") -> list[Item]:
+    """A CSV at `root/table` with a row a file: images or videos.
+
+    Columns `file` (relative to `root`, or to its folder `images` or `videos`) and `label` (real, fake, 0 or 1);
+    optional `method`, `split`, `identity`, `video`, `source`, `target`, `compression`, and `original`, the real
+    video of a fake, which is its target. Other columns are ignored.
+    """
+    path = root / table
+    if not path.is_file():
+        raise UserError(f"{path} does not exist: the reader `table` needs a CSV with the columns file and label")
+    try:
+        rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path} cannot be read as CSV: {error}") from error
+    missing = {"file", "label"} - set(rows.columns)
+    if missing:
+        raise UserError(f"{path} lacks the column(s) {', '.join(sorted(missing))}")
+    if "original" in rows and "target" not in rows:
+        rows = rows.rename(columns={"original": "target"})
+    known = [c for c in ("method", "split", "identity", "video", "source", "target", "compression") if c in rows]
+    folder = _folder_of(root, rows["file"])
+    items = []
+    for number, row in enumerate(rows.to_dict("records"), start=2):
+        label = {"real": 0, "0": 0, "fake": 1, "1": 1}.get(str(row["label"]).strip().lower())
+        if label is None:
+            raise UserError(f"{path}, line {number}: label {row['label']!r} is none of real, fake, 0, 1")
+        file = folder / str(row["file"])
+        item = Item(file, Path(str(row["file"])).with_suffix("").as_posix(), label, "fake" if label else REAL)
+        fields = {column: str(row[column]) for column in known if row[column] != ""}
+        if item.is_video:
+            fields.setdefault("video", item.name)
+        if not label:
+            fields["method"] = REAL
+        items.append(replace(item, **fields))  # type: ignore[arg-type]  # every field in `known` is a str
+    return _some(items, path, "no rows")
+
+
+READERS: dict[str, Callable[[Path], list[Item]]] = {"folder": read_folder, "videos": read_videos, "table": read_table}
+
+
+def _folder_of(root: Path, files: pd.Series) -> Path:
+    """The folder that the table's file names are relative to: the first that holds any of them."""
+    for folder in (root, root / "images", root / "videos"):
+        if any((folder / name).exists() for name in files):
+            return folder
+    return root  # every file is missing; each is then reported by its name
+
+
+def _files(root: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    if not root.is_dir():
+        raise UserError(f"{root} is not a folder")
+    return sorted(p for p in root.rglob("*") if p.suffix.lower() in suffixes and not p.name.startswith("."))
+
+
+def _name(file: Path, root: Path) -> str:
+    return file.relative_to(root).with_suffix("").as_posix()
+
+
+def _some(items: list[Item], where: Path, problem: str) -> list[Item]:
+    if not items:
+        raise UserError(f"{where}: {problem}")
+    return items

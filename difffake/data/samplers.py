@@ -1,0 +1,40 @@
+"""Which samples a rank sees, in which order."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from torch.utils.data import Sampler
+
+from difffake.data.datasets import Key
+from difffake.randomness import generator
+
+
+class EpochSampler(Sampler[Key]):
+    """Keys (epoch, index) of one rank's share of `length` samples.
+
+    Shuffled for training: the order depends on seed and epoch alone, and the last few samples of an epoch are
+    left out so that every rank has as many (others have their turn in the next epoch). Not shuffled for
+    validation and test: each sample comes exactly once on any number of ranks, and ranks may differ by one.
+    """
+
+    def __init__(self, length: int, *, shuffle: bool, seed: int = 0, rank: int = 0, ranks: int = 1) -> None:
+        self.length = length
+        self.shuffle = shuffle
+        self.seed = seed
+        self.rank = rank
+        self.ranks = ranks
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        if self.shuffle:
+            return self.length // self.ranks
+        return len(range(self.rank, self.length, self.ranks))
+
+    def __iter__(self) -> Iterator[Key]:
+        order = generator(self.seed, self.epoch).permutation(self.length) if self.shuffle else np.arange(self.length)
+        for index in order[self.rank :: self.ranks][: len(self)]:
+            yield self.epoch, int(index)

@@ -1,0 +1,174 @@
+"""The command `evaluate`: scores of every crop, and what they say with intervals."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+
+from difffake.anomaly.combine import combine
+from difffake.anomaly.fit import frame_order, pair_groups
+from difffake.anomaly.mixture import GaussianMixture
+from difffake.anomaly.one_class_svm import OneClassSVM
+from difffake.anomaly.pairs import Pairs, reference_pairs, sample_pairs
+from difffake.anomaly.storage import load_anomaly
+from difffake.data.datasets import CropDataset
+from difffake.data.manifest import Manifest, check_leaks, leak_keys
+from difffake.errors import UserError
+from difffake.evaluation.figures import write_figures
+from difffake.evaluation.provenance import provenance
+from difffake.evaluation.results import COLUMNS, result_rows, write_results
+from difffake.evaluation.tables import print_results
+from difffake.files import refuse_existing, staged_folder
+from difffake.models.checkpoint import fingerprint, load_detector
+from difffake.models.device import choose_device
+from difffake.models.embed import embed
+from difffake.progress import console
+
+PairMode = Literal["suspect", "reference"]
+
+
+@dataclass(frozen=True)
+class Anomaly:
+    """A fitted anomaly model with the settings of `fit-anomaly`."""
+
+    model: GaussianMixture | OneClassSVM
+    combination: str
+    pool_size: int
+    max_frames: int
+    threshold: float | None
+    training_keys: frozenset[str]
+    seed: int
+
+
+def evaluate(
+    ckpt: Path,
+    manifest: list[Path],
+    out: Path,
+    anomaly: Path | None = None,
+    split: Literal["test", "val", "train", "all"] = "test",
+    pairs: PairMode = "suspect",
+    resamples: int = 1000,
+    batch_size: int = 64,
+    workers: int = 2,
+    device: str = "auto",
+    seed: int = 0,
+    overwrite: bool = False,
+) -> None:
+    """Score face crops and report frame and video AUC, EER, AP and ACC, with 95 % bootstrap intervals.
+
+    Args:
+        ckpt: checkpoint of difffake fit.
+        manifest: manifests to test on; none may share an identity, video, source or target with the training data.
+        out: folder to write: results.json, scores.parquet, figures.
+        anomaly: model of difffake fit-anomaly; by default anomaly.safetensors beside the checkpoint, if it is there.
+        split: rows of the manifests to score.
+        pairs: what the anomaly score compares: suspect (two frames of the same video) or reference (a real image of
+            the same identity and the probe).
+        resamples: bootstrap resamples of each interval.
+        batch_size: images a batch.
+        workers: loader processes.
+        device: auto, cpu, cuda or cuda:N.
+        seed: of the bootstrap.
+        overwrite: replace an existing output folder.
+    """
+    refuse_existing(out, overwrite)
+    where = choose_device(device)
+    detector, info = load_detector(ckpt, where)
+    path = anomaly or ckpt.parent / "anomaly.safetensors"
+    differential = read_anomaly(path, ckpt) if anomaly or path.is_file() else None
+    known = info.training_keys | (differential.training_keys if differential else frozenset())
+
+    tests = []
+    for source in manifest:
+        test = Manifest.read(source).select(split=split)
+        if not len(test):
+            raise UserError(f"{source} has no rows in the split {split}: use --split all or another manifest")
+        check_leaks(set(known), leak_keys(test.table), f"{source}, split {split},")
+        tests.append(test)
+    tables = []
+    for test in tests:
+        name = ", ".join(test.table["dataset"].unique())
+        data = CropDataset(test, info.config.image_size)
+        _, logits, embeddings = embed(detector, data, batch_size=batch_size, workers=workers, description=name)
+        tables.append(_scored(test.table, "classifier", logits))
+        if differential:
+            probes, values = anomaly_scores(test.table, embeddings, differential, pairs)
+            tables.append(_scored(test.table.iloc[probes], "anomaly", values))
+    scores = pd.concat(tables, ignore_index=True)
+    probability = None if info.threshold is None else float(torch.tensor(info.threshold).sigmoid())
+    thresholds = {"classifier": {"frame": info.threshold, "video": probability}}
+    if differential:
+        # A video's score is the mean over its pairs, so one threshold serves both levels.
+        thresholds["anomaly"] = dict.fromkeys(("frame", "video"), differential.threshold)
+    rows = result_rows(scores, thresholds, resamples, seed)
+    with staged_folder(out, overwrite) as folder:
+        facts: dict[str, Any] = provenance([ckpt, *([path] if differential else []), *map(_file, manifest)], seed)
+        facts |= {"split": split, "pairs": pairs, "encoder": info.config.encoder, "training_seed": info.seed}
+        write_results(folder, rows, facts)
+        scores.to_parquet(folder / "scores.parquet", index=False)
+        write_figures(scores, folder)
+    type(console)().print()
+    print_results(rows, type(console)())
+    console.print(f"results.json, scores.parquet and figures in {out}")
+
+
+def read_anomaly(path: Path, ckpt: Path) -> Anomaly:
+    """The anomaly model of a checkpoint. Raises `UserError` if it was fitted on another's embeddings."""
+    model, settings = load_anomaly(path)
+    try:
+        if settings["checkpoint"] != fingerprint(ckpt):
+            raise UserError(f"{path} was fitted on embeddings of another checkpoint than {ckpt}: run fit-anomaly again")
+        return Anomaly(
+            model,
+            settings["combination"],
+            settings["pool_size"],
+            settings["max_frames"],
+            settings["threshold"],
+            frozenset(settings["training_keys"]),
+            settings["seed"],
+        )
+    except KeyError as error:
+        raise UserError(f"{path} is not from `difffake fit-anomaly`: it does not say its {error}") from error
+
+
+def anomaly_scores(
+    table: pd.DataFrame, embeddings: np.ndarray, anomaly: Anomaly, mode: PairMode
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the probes (P,) and their scores (P,), the negative log-likelihood of each pair.
+
+    A manifest without pairs gives empty arrays, and a note.
+    """
+    rows = torch.from_numpy(embeddings)
+    if anomaly.combination == "single":
+        probes = np.arange(len(rows))
+        features = combine(rows, rows, "single")
+    else:
+        pairs = _pairs(table, anomaly, mode)
+        if not len(pairs):
+            console.print(f"no {mode} pairs in {', '.join(table['dataset'].unique())}: it gets no anomaly score")
+        probes = pairs.probe
+        features = combine(rows[pairs.reference], rows[probes], anomaly.combination)
+    return probes, anomaly.model.score(features).numpy() if len(probes) else np.empty(0)
+
+
+def _pairs(table: pd.DataFrame, anomaly: Anomaly, mode: PairMode) -> Pairs:
+    sizes = {"seed": anomaly.seed, "max_frames": anomaly.max_frames, "pool_size": anomaly.pool_size}
+    if mode == "suspect":
+        return sample_pairs(pair_groups(table), frame_order(table), **sizes)
+    # The subject is who the video claims to show: the identity, or else the real video that a fake was made from.
+    own = table["video"].where(table["video"] != "", table["path"])
+    claimed = table["target"].where(table["target"] != "", own)
+    subject = table["dataset"] + "/" + table["identity"].where(table["identity"] != "", claimed)
+    # A forgery beside the very frame or still that it was made from would be told by that alone.
+    return reference_pairs(subject, frame_order(table), table["label"] == 0, claimed, **sizes)
+
+
+def _scored(table: pd.DataFrame, score: str, values: np.ndarray) -> pd.DataFrame:
+    return table.assign(score=score, value=np.asarray(values, dtype=np.float64))[[*COLUMNS, "frame"]]
+
+
+def _file(manifest: Path) -> Path:
+    return manifest / "manifest.parquet" if manifest.is_dir() else manifest

@@ -1,0 +1,133 @@
+"""Confidence intervals of AUC, EER and average precision, from a bootstrap over whole videos, originals or people.
+
+The frames of one video are alike, so drawing frames one by one would promise far more certainty than there is: units
+are drawn instead, each with all its samples, real and fake together.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from difffake.metrics import checked
+from difffake.randomness import generator
+
+Floats = NDArray[np.float64]
+
+ELEMENTS = 400_000
+"""Weights held at a time: a few MB, so that the passes over a chunk of resamples stay in the processor's cache."""
+
+
+class Ranking(NamedTuple):
+    """Samples sorted once, the most fake first, for metrics under many sets of weights."""
+
+    order: NDArray[np.intp]
+    """(N,) sample at each rank."""
+    fake: Floats
+    """(N,) 1 where the sample at this rank is fake, else 0."""
+    ends: NDArray[np.intp]
+    """(K,) last rank of each group of tied scores."""
+
+
+def rank(label: ArrayLike, score: ArrayLike) -> Ranking:
+    """Sort samples, labels (N,) and scores (N,), for `weighted_metrics`."""
+    labels, scores = checked(label, score)
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.diff(scores[order]) != 0, True)
+    return Ranking(order, labels[order].astype(np.float64), np.flatnonzero(last))
+
+
+def weighted_metrics(ranking: Ranking, weight: Floats) -> dict[str, Floats]:
+    """AUC, EER and AP with sample weights.
+
+    Args:
+        ranking: the N samples, sorted.
+        weight: (R, N), >= 0, in the samples' own order; each row is one set of weights.
+
+    Returns:
+        "auc", "eer" and "ap", (R,) each; NaN where a class has no weight in that row.
+    """
+    weight = np.take(weight, ranking.order, axis=1)
+    fake = np.cumsum(weight * ranking.fake, axis=1)[:, ranking.ends]
+    # All weight so far, minus the fakes' share, is the reals' share: weights here are counts, so nothing is lost.
+    called = np.cumsum(weight, axis=1)[:, ranking.ends]
+    real = called - fake
+    with np.errstate(invalid="ignore", divide="ignore"):
+        true_positive, false_positive = fake / fake[:, -1:], real / real[:, -1:]
+        precision = np.where(called > 0, fake / called, 0.0)
+    gain = np.diff(true_positive, axis=1, prepend=0.0)
+    area = (np.diff(false_positive, axis=1, prepend=0.0) * (true_positive - gain / 2)).sum(axis=1)
+    return {
+        "auc": area,
+        "eer": _crossing(false_positive, true_positive),
+        "ap": np.where(np.isnan(area), np.nan, (gain * precision).sum(axis=1)),
+    }
+
+
+def _crossing(false_positive: Floats, true_positive: Floats) -> Floats:
+    """FPR (R,) where FPR = 1 - TPR on each row's piecewise linear ROC curve, which starts at (0, 0)."""
+    gap = false_positive + true_positive - 1
+    row = np.arange(len(gap))
+    right = np.minimum((gap < 0).sum(axis=1), gap.shape[1] - 1)
+    first = right == 0
+    left_rate = np.where(first, 0.0, false_positive[row, right - 1])
+    left_gap = np.where(first, -1.0, gap[row, right - 1])
+    share = -left_gap / (gap[row, right] - left_gap)
+    crossing: Floats = left_rate + share * (false_positive[row, right] - left_rate)
+    return crossing
+
+
+def bootstrap_intervals(
+    label: ArrayLike,
+    score: ArrayLike,
+    unit: ArrayLike,
+    resamples: int = 1000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> dict[str, tuple[float, float]]:
+    """Percentile bootstrap intervals (low, high) of "auc", "eer" and "ap", resampled by unit.
+
+    As many units as there are get drawn with replacement; a sample weighs as often as its unit was drawn (Efron &
+    Tibshirani 1993, chapter 13). A resample that misses a class is dropped. Where a class comes from fewer than two
+    units nothing can be said about its spread, and the interval is (NaN, NaN). Where the classes are separated
+    without a fault every resample is too, so the interval of the AUC is [1, 1] however few the samples.
+
+    Args:
+        label: (N,) 0 = real, 1 = fake.
+        score: (N,) higher = more fake.
+        unit: (N,) names or numbers; samples of one unit are drawn together.
+        resamples: how many resamples; 0 gives (NaN, NaN).
+        seed: of the draws.
+        confidence: share of such intervals that should hold the true value.
+
+    Raises:
+        UserError: as `difffake.metrics.checked`.
+    """
+    labels, scores = checked(label, score)
+    names, units = np.unique(np.asarray(unit), return_inverse=True)
+    nothing = (float("nan"), float("nan"))
+    intervals = {"auc": nothing, "eer": nothing, "ap": nothing}
+    if resamples == 0 or min(len(np.unique(units[labels == value])) for value in (0, 1)) < 2:
+        return intervals
+    ranking, rng = rank(labels, scores), generator(seed)
+    chunk = max(1, ELEMENTS // len(labels))
+    drawn = []
+    for start in range(0, resamples, chunk):
+        weight = _draw(rng, min(chunk, resamples - start), len(names))
+        drawn.append(weighted_metrics(ranking, np.take(weight, units, axis=1)))
+    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
+    for name in intervals:
+        values = np.concatenate([chunk_values[name] for chunk_values in drawn])
+        values = values[~np.isnan(values)]
+        if len(values):
+            low, high = np.quantile(values, tails)
+            intervals[name] = (float(low), float(high))
+    return intervals
+
+
+def _draw(rng: np.random.Generator, resamples: int, units: int) -> Floats:
+    """How often each unit was drawn (resamples, units), as many draws a resample as there are units."""
+    # Counting drawn numbers is several times faster than rng.multinomial, which draws one binomial a unit.
+    chosen = rng.integers(units, size=(resamples, units)) + np.arange(resamples)[:, None] * units
+    counts = np.bincount(chosen.ravel(), minlength=resamples * units)
+    return counts.reshape(resamples, units).astype(np.float64)

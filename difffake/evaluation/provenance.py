@@ -1,0 +1,72 @@
+"""Where a result came from: versions, command, seed and fingerprints of the files that went in."""
+
+import hashlib
+import platform
+import re
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import difffake
+
+
+def provenance(
+    files: Sequence[Path] = (),
+    seed: int | None = None,
+    testbed: bool = False,
+    command: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """The "provenance" of results.json.
+
+    It is meant to be published with the numbers, so it names neither host nor user, and absolute paths in the
+    command and in `files` are shortened.
+
+    Args:
+        files: checkpoints, manifests and whatever else the result depends on.
+        seed: the run's seed.
+        testbed: the data are forged or drawn by this project: no public benchmark.
+        command: the command's arguments, program first; those of this process if not given.
+    """
+    arguments = list(sys.argv if command is None else command)
+    program = [Path(argument).name for argument in arguments[:1]]
+    return {
+        "difffake": difffake.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "platform": f"{platform.system()} {platform.machine()}",
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": program + [_shortened(argument) for argument in arguments[1:]],
+        "seed": seed,
+        "testbed": testbed,
+        "files": [{"file": _shortened(str(path)), "sha256": sha256(path)} for path in files],
+    }
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# An absolute path within an argument, such as --out=/x/y or [/x/y,/x/z]; not the end of a relative one or of an URL.
+_ABSOLUTE = re.compile(r"(?<![\w.~:/-])/[^,;'\"\[\]{}=]+")
+
+
+def _shortened(argument: str) -> str:
+    """The argument with absolute paths cut to what is below the working folder, or to their last part.
+
+    >>> _shortened("--manifest=/home/ann/sets/ffpp/manifest.parquet")
+    '--manifest=…/manifest.parquet'
+    """
+
+    def shorten(match: re.Match[str]) -> str:
+        path = Path(match.group())
+        return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else f"…/{path.name}"
+
+    return _ABSOLUTE.sub(shorten, argument)

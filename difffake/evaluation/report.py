@@ -1,0 +1,128 @@
+"""One self-contained HTML page from the results of one or more runs."""
+
+import base64
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+import difffake
+from difffake.errors import UserError
+from difffake.evaluation.published import SOURCE, published
+from difffake.evaluation.results import ALL, Row, read_results
+from difffake.evaluation.tables import NAMES, percent, place, result_tables
+from difffake.files import staged_file
+from difffake.progress import console
+
+DRAWN = "drawn"
+"""How the names of procedurally drawn data sets begin."""
+
+
+def report(runs: list[Path], out: Path = Path("report.html"), overwrite: bool = False) -> None:
+    """Write one HTML page with the tables, figures, configs and provenance of runs.
+
+    Example: difffake report runs/baseline runs/guide --out report.html
+
+    Args:
+        runs: Folders with a results.json, and figures (*.png) and a config.yaml where there are any.
+        out: The page to write; it needs no other file and no network.
+        overwrite: Replace the page if it exists.
+
+    Raises:
+        UserError: no run is given, a results.json is missing or broken, or the page exists.
+    """
+    if not runs:
+        raise UserError("no run was given: name at least one folder with a results.json")
+    sections = [_section(run) for run in runs]
+    template = Environment(
+        loader=PackageLoader("difffake", "evaluation"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    ).get_template("report.html")
+    page = template.render(
+        sections=sections,
+        comparisons=_comparisons(sections) if len(sections) > 1 else [],
+        source=SOURCE,
+        names=NAMES,
+        version=difffake.__version__,
+        date=datetime.now(UTC).strftime("%Y-%m-%d"),
+    )
+    with staged_file(out, overwrite) as partial:
+        partial.write_text(page, encoding="utf-8")
+    console.print(f"wrote {out}")
+
+
+def _section(run: Path) -> dict[str, Any]:
+    """What the template shows of one run."""
+    rows, provenance = read_results(run)
+    testbed = provenance.get("testbed") is True
+    drawn = sorted({row["dataset"] for row in rows if testbed or row["dataset"].startswith(DRAWN)})
+    whole = whole_rows(rows)
+    tables = []
+    for table in result_tables(rows):
+        comparable = [row if row in whole and row["dataset"] not in drawn else None for row in table.rows]
+        beside = [_published(row) if row else [] for row in comparable]
+        lines = list(zip(table.cells, beside, strict=True))
+        tables.append({"table": table, "lines": lines, "published": any(beside)})
+    config = run / "config.yaml"
+    return {
+        "name": run.resolve().name,
+        "testbeds": drawn,
+        "tables": tables,
+        "whole": whole,
+        "figures": [_figure(path) for path in sorted(run.glob("*.png"))],
+        "config": config.read_text(encoding="utf-8", errors="replace") if config.is_file() else "",
+        "provenance": [(key, _lines(value)) for key, value in provenance.items()],
+    }
+
+
+def whole_rows(rows: Sequence[Row]) -> list[Row]:
+    """The rows that stand for a whole data set and compression: method "all", or the only manipulation."""
+
+    def of(row: Row) -> tuple[str, ...]:
+        return row["level"], row["score"], row["dataset"], row["compression"]
+
+    methods = Counter(map(of, rows))
+    return [row for row in rows if row["method"] == ALL or methods[of(row)] == 1]
+
+
+def _published(row: Row) -> list[str]:
+    return [f"{model}: {percent(auc)} / {percent(eer)}" for model, (auc, eer) in published(row).items()]
+
+
+def _comparisons(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Tables of AUC / EER, a line a run and a column a data set, one for each level and score."""
+    cells: dict[tuple[str, str], dict[str, dict[int, str]]] = {}
+    for number, section in enumerate(sections):
+        for row in sorted(section["whole"], key=place):
+            column = f"{row['dataset']} {row['compression']}".strip()
+            table = cells.setdefault((row["level"], row["score"]), {})
+            table.setdefault(column, {})[number] = f"{percent(row['auc'])} / {percent(row['eer'])}"
+    return [
+        {
+            "title": f"{level.capitalize()} level, {score} score: AUC / EER",
+            "columns": list(columns),
+            "lines": [
+                (section["name"], [column.get(number, percent(None)) for column in columns.values()])
+                for number, section in enumerate(sections)
+            ],
+        }
+        for (level, score), columns in cells.items()
+    ]
+
+
+def _figure(path: Path) -> dict[str, str]:
+    data = base64.b64encode(path.read_bytes()).decode("ascii")
+    return {"caption": path.stem.replace("_", " "), "data": f"data:image/png;base64,{data}"}
+
+
+def _lines(value: Any) -> list[str]:
+    """A provenance value as lines of text: one for each file, one for anything else."""
+    if isinstance(value, list) and all(isinstance(item, dict) for item in value):
+        return ["  ".join(str(part) for part in item.values()) for item in value]
+    return [" ".join(map(str, value)) if isinstance(value, list) else str(value)]

@@ -1,0 +1,230 @@
+"""Result rows: from a table of scores to what results.json holds.
+
+A score table has one row for each scored frame or pair, with the columns `COLUMNS`. `score` names the score:
+"classifier", whose `value` is the logit of the detector's head, or another such as "anomaly", whose `value` is the
+negative log-likelihood of a pair. Higher = more fake.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from difffake import metrics
+from difffake.errors import UserError
+from difffake.evaluation.intervals import bootstrap_intervals
+from difffake.files import staged_file
+
+COLUMNS = (
+    "dataset", "method", "compression", "label", "video", "target", "identity", "path", "score", "value",
+)  # fmt: skip
+REAL = "real"
+ALL = "all"
+CLASSIFIER = "classifier"
+LEVELS = ("frame", "video")
+RESULTS = "results.json"
+ROW_TEXTS = ("dataset", "method", "compression", "level", "score")
+ROW_NUMBERS = ("n_real", "n_fake", "auc", "auc_low", "auc_high", "eer", "ap", "acc")
+"""What every row of results.json has at least; numbers may be null."""
+
+Row = dict[str, Any]
+Thresholds = dict[str, dict[str, float | None]]
+
+
+def video_scores(scores: pd.DataFrame) -> pd.DataFrame:
+    """One row for each video and score: the mean over its frames or pairs; stills are left out.
+
+    A classifier's value is the mean over frames of sigmoid(logit), in float64: a probability, as DeepfakeBench
+    averages them. Any other value is averaged as it is. A video is known by data set, compression, method and name
+    together, since FF++ has a folder 000_003 for each manipulation. The column `frames` counts what was averaged.
+    """
+    frames = scores[scores["video"] != ""]
+    value = frames["value"].to_numpy(np.float64)
+    probability = np.where(frames["score"] == CLASSIFIER, expit(value), value)
+    groups = frames.assign(value=probability).groupby(
+        ["dataset", "compression", "method", "video", "score"], sort=False
+    )
+    first = groups[["label", "target", "identity", "path"]].first()
+    return first.assign(value=groups["value"].mean(), frames=groups.size()).reset_index()
+
+
+def at_level(scores: pd.DataFrame, level: str) -> pd.DataFrame:
+    """The score table itself for "frame", `video_scores` of it for "video"."""
+    return video_scores(scores) if level == "video" else scores
+
+
+def comparisons(table: pd.DataFrame) -> Iterator[tuple[str, str, str, pd.DataFrame]]:
+    """What is measured against what: (dataset, compression, method, rows) of a table with one score and level.
+
+    The fakes of one manipulation meet all reals of the data set that have the same compression, or else those of
+    unknown compression. Where there are several manipulations, "all" of them together come first. Reals that meet no
+    fakes come as method "real".
+    """
+    for dataset, rows in table.groupby("dataset", sort=False):
+        fakes, reals = rows[rows["label"] == 1], rows[rows["label"] == 0]
+        met = set()
+        for compression in sorted(fakes["compression"].unique()):
+            own = fakes[fakes["compression"] == compression]
+            partner = compression if (reals["compression"] == compression).any() else ""
+            met.add(partner)
+            originals = reals[reals["compression"] == partner]
+            methods = sorted(own["method"].unique())
+            if len(methods) > 1:
+                yield str(dataset), compression, ALL, pd.concat([originals, own])
+            for method in methods:
+                yield str(dataset), compression, method, pd.concat([originals, own[own["method"] == method]])
+        for compression in sorted(set(reals["compression"]) - met):
+            yield str(dataset), compression, REAL, reals[reals["compression"] == compression]
+
+
+def result_rows(scores: pd.DataFrame, thresholds: Thresholds, resamples: int = 1000, seed: int = 0) -> list[Row]:
+    """Rows of results.json: one for each data set, compression, manipulation, level and score.
+
+    Metrics that need both classes, and accuracy without a threshold, are NaN where they are not defined.
+
+    Args:
+        scores: score table with the columns `COLUMNS`.
+        thresholds: by score and level, from validation data; a missing one or None gives no accuracy. At the video
+            level a classifier's threshold is a probability, at the frame level a logit.
+        resamples: bootstrap resamples behind each interval.
+        seed: of the bootstrap.
+
+    Raises:
+        UserError: a column is missing, a value is not finite, label and method contradict each other, or a classifier's
+            frame comes twice.
+    """
+    _check(scores)
+    rows = []
+    for name in scores["score"].unique():
+        for level in LEVELS:
+            table = at_level(scores[scores["score"] == name], level)
+            threshold = thresholds.get(str(name), {}).get(level)
+            for dataset, compression, method, compared in comparisons(table):
+                key = {"dataset": dataset, "method": method, "compression": compression}
+                numbers = _numbers(compared, threshold, level, resamples, seed)
+                rows.append({**key, "level": level, "score": str(name), **numbers})
+    return rows
+
+
+def _numbers(compared: pd.DataFrame, threshold: float | None, level: str, resamples: int, seed: int) -> Row:
+    """Counts and metrics of one comparison."""
+    label, value = compared["label"].to_numpy(), compared["value"].to_numpy(np.float64)
+    unit, resampled_by = resampling_units(compared)
+    intervals = bootstrap_intervals(label, value, unit, resamples, seed)
+    points = {
+        "auc": metrics.auc(label, value),
+        "eer": metrics.eer(label, value),
+        "ap": metrics.average_precision(label, value),
+    }
+    row: Row = {"n_real": int((label == 0).sum()), "n_fake": int((label == 1).sum())}
+    for name, point in points.items():
+        row |= {name: point, f"{name}_low": intervals[name][0], f"{name}_high": intervals[name][1]}
+    return row | {
+        "acc": math.nan if threshold is None else metrics.accuracy(label, value, threshold),
+        "balanced_accuracy_at_youden": metrics.balanced_accuracy_at_youden(label, value),
+        "tpr_at_5_percent_fpr": metrics.tpr_at_fpr(label, value, 0.05),
+        "threshold": threshold,
+        "resampled_by": resampled_by,
+        "units": len(np.unique(unit)),
+    }
+
+
+def resampling_units(compared: pd.DataFrame) -> tuple[np.ndarray, str]:
+    """The unit of each row of one comparison, for the bootstrap, and what the units are.
+
+    Frames go by their video. Stills go by `target`, the original that a fake was made from, so that it is drawn
+    together with its fakes (a real still without one is its own); where no still has a target, by `identity`; where
+    none has that either, each is a unit of its own.
+    """
+    video = compared["video"] != ""
+    stills = compared[~video]
+    unit = ("video " + compared["method"] + "/" + compared["video"]).astype(object)
+    kinds = ["video"] if video.any() else []
+    if len(stills):
+        kind = next((column for column in ("target", "identity") if (stills[column] != "").any()), "path")
+        unit[~video] = "still " + stills[kind].where(stills[kind] != "", stills["path"])
+        kinds.append(kind)
+    return unit.to_numpy(), " + ".join(kinds)
+
+
+def _check(scores: pd.DataFrame) -> None:
+    if missing := [column for column in COLUMNS if column not in scores]:
+        raise UserError(f"the score table lacks the column(s) {', '.join(missing)}: it needs {', '.join(COLUMNS)}")
+    if empty := [column for column in COLUMNS[:-1] if scores[column].isna().any()]:
+        raise UserError(f"the score table has empty cells in {', '.join(empty)}: what is unknown is an empty text")
+    broken = scores[~np.isfinite(scores["value"].to_numpy(np.float64))]
+    if len(broken):
+        first = broken.iloc[0]
+        raise UserError(
+            f"{len(broken)} of {len(scores)} scores are NaN or infinite, the first the {first['score']} score of "
+            f"{first['path']} in {first['dataset']}: leave out what cannot be scored, or check the checkpoint"
+        )
+    wrong = scores[(scores["method"] == REAL) != (scores["label"] == 0)]
+    if len(wrong):
+        first = wrong.iloc[0]
+        raise UserError(
+            f"{first['path']} in {first['dataset']} has label {first['label']} and method {first['method']!r}: "
+            f"label 0 goes with method {REAL!r} and no other, mend the manifest"
+        )
+    single = scores[scores["score"] == CLASSIFIER]
+    twice = single[single.duplicated(["dataset", "compression", "method", "path"])]
+    if len(twice):
+        first = twice.iloc[0]
+        raise UserError(
+            f"{len(twice)} frame(s) were scored more than once, the first {first['path']} in {first['dataset']}: "
+            "each sample counts exactly once, remove the repeated rows or manifests"
+        )
+
+
+def write_results(out_folder: Path, rows: list[Row], provenance: dict[str, Any]) -> Path:
+    """Write results.json, {"rows": rows, "provenance": provenance}, with null for NaN; return its path."""
+    path = out_folder / RESULTS
+    text = json.dumps(
+        _jsonable({"rows": rows, "provenance": provenance}), indent=1, ensure_ascii=False, allow_nan=False
+    )
+    with staged_file(path) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_results(run: Path) -> tuple[list[Row], dict[str, Any]]:
+    """Rows and provenance from the results.json of a run folder.
+
+    Raises:
+        UserError: the file is missing, is no JSON, or does not hold such rows.
+    """
+    path = run / RESULTS
+    if not path.is_file():
+        raise UserError(f"{path} does not exist: give a folder that `difffake evaluate` or `difffake demo` wrote")
+    mend = "run `difffake evaluate` again"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # both broken JSON and broken UTF-8
+        raise UserError(f"{path} is not valid JSON ({error}): {mend}") from error
+    rows = content.get("rows") if isinstance(content, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise UserError(f"{path} holds no list of result rows: {mend}")
+    for number, row in enumerate(rows):
+        wrong = [key for key in ROW_TEXTS if not isinstance(row.get(key), str)]
+        wrong += [key for key in ROW_NUMBERS if not isinstance(row.get(key, ""), int | float | None)]
+        if wrong:
+            raise UserError(f"{path}: row {number} has no valid {', '.join(wrong)}: {mend}")
+    provenance = content.get("provenance", {})
+    if not isinstance(provenance, dict):
+        raise UserError(f"{path}: the provenance is not an object: {mend}")
+    return rows, provenance

@@ -1,0 +1,111 @@
+"""The command `fit`: Lightning's own command line over the training module and the data module."""
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities import rank_zero_only
+
+from difffake.data.datamodule import FaceData
+from difffake.errors import UserError
+from difffake.files import MARKER, refuse_existing, remove_written
+from difffake.progress import console
+from difffake.training.module import DetectorTraining
+
+
+class FitCLI(LightningCLI):
+    """Adds the run folder, resuming, and the settings that model and data share."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Options beside model, data and trainer."""
+        parser.add_argument("--out", type=Path, required=True, help="run folder: checkpoints, config, metrics")
+        parser.add_argument("--overwrite", action="store_true", help="replace an existing run folder")
+        parser.add_argument("--resume", action="store_true", help="go on from last.ckpt in the run folder")
+        parser.link_arguments("model.image_size", "data.image_size")
+        parser.link_arguments("seed_everything", "model.seed")
+        parser.link_arguments("seed_everything", "data.seed")
+
+    def before_instantiate_classes(self) -> None:
+        """Prepare the run folder and keep the whole config in it."""
+        out = Path(self.config.out)
+        if self.config.resume and not (out / "last.ckpt").is_file():
+            raise UserError(f"--resume: {out / 'last.ckpt'} does not exist; leave --resume out to start anew")
+        if getattr(rank_zero_only, "rank", 0):  # known from the launcher's environment before there is a group
+            return
+        if self.config.resume:
+            _keep_metrics(out)
+        else:
+            refuse_existing(out, self.config.overwrite)
+            if out.exists() and any(out.iterdir()):
+                remove_written(out)
+            out.mkdir(parents=True, exist_ok=True)
+            (out / MARKER).touch()
+        self.parser.save(self.config, out / "config.yaml", skip_none=False, overwrite=True)
+
+    def instantiate_trainer(self, **kwargs: Any) -> lightning.Trainer:
+        """The Trainer with checkpoints and, unless the config names a logger, a CSV log in the run folder."""
+        out = Path(self.config.out)
+        config = self.config_init.trainer
+        # Selection is on the training data set's own validation split, never on test data.
+        best = ModelCheckpoint(
+            dirpath=out, filename="best", monitor="val/auc", mode="max", save_last=True, enable_version_counter=False
+        )
+        config.callbacks = [*(config.callbacks or []), best]
+        if config.logger is None:
+            config.logger = CSVLogger(save_dir=out, name="", version="")
+        if config.logger:
+            config.callbacks.append(LearningRateMonitor())
+        config.default_root_dir = str(out)
+        return super().instantiate_trainer(**kwargs)
+
+
+def _keep_metrics(out: Path) -> None:
+    """Move an interrupted run's metrics aside, because Lightning's CSV logger starts its file anew."""
+    metrics = out / "metrics.csv"
+    if metrics.exists():
+        metrics.rename(out / f"metrics-{len(list(out.glob('metrics-*.csv')))}.csv")
+
+
+def fit(arguments: list[str]) -> None:
+    """Train a detector; `arguments` are those of `difffake fit`."""
+    for message in _NOISE:
+        warnings.filterwarnings("ignore", message)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    cli = FitCLI(
+        DetectorTraining,
+        FaceData,
+        args=arguments,
+        run=False,
+        seed_everything_default=0,
+        save_config_callback=None,  # the run folder gets it whatever the logger
+        # Samplers of the data module give each rank its share; Lightning's would pad validation with duplicates.
+        trainer_defaults={"use_distributed_sampler": False},
+        parser_kwargs={
+            "prog": "difffake fit",
+            "description": "Train a detector. `--print_config` shows every option with its value.",
+            "epilog": "example: difffake fit --config configs/difffake.yaml --data.manifest data/lfw --out runs/lfw",
+        },
+        auto_configure_optimizers=False,
+    )
+    last = Path(cli.config.out) / "last.ckpt" if cli.config.resume else None
+    cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=last, weights_only=True)
+    if cli.trainer.interrupted:
+        raise KeyboardInterrupt
+    if cli.trainer.is_global_zero:
+        checkpoint = cli.trainer.checkpoint_callback
+        assert isinstance(checkpoint, ModelCheckpoint)
+        console.print(f"best val/auc {float(checkpoint.best_model_score or 'nan'):.4f}: {checkpoint.best_model_path}")
+
+
+# Lightning's notes on what is meant to be so here.
+_NOISE = (
+    ".*args parameter is intended to run from within Python.*",
+    ".*does not have many workers.*",
+    ".*is smaller than the logging interval.*",
+    ".*exists and is not empty.*",
+)

@@ -1,0 +1,109 @@
+"""The LightningModule: loss weighting, logging and optimisers around a plain detector."""
+
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from difffake.data.datamodule import FaceData
+from difffake.data.datasets import Batch, to_unit
+from difffake.errors import UserError
+from difffake.metrics import auc, eer, youden_threshold
+from difffake.models.checkpoint import KEY, CheckpointInfo
+from difffake.models.detector import DetectorConfig, build_detector
+from difffake.training.optimizers import OptimizerConfig, build_optimizer, schedule_factor
+from difffake.training.sam import SAM
+
+
+class DetectorTraining(lightning.LightningModule):
+    """Trains a detector on batches of real faces and forgeries with cross-entropy.
+
+    The checkpoint to keep is chosen by `val/auc` on the training data set's own validation split. Precision is
+    the Trainer's (`--trainer.precision bf16-mixed`).
+
+    Args:
+        encoder: timm name; tf_efficientnet_b4 in both papers.
+        weights: none, imagenet (timm's, downloaded), package:efficientnet-lite0, or a file.
+        image_size: side of the images in pixels.
+        mean: normalisation of all channels, for images in [0, 1].
+        std: likewise.
+        dropout: before the head.
+        optimizer: optimiser and schedule.
+        compile: torch.compile the detector; pays off after the first minutes on a GPU.
+        seed: of the run; recorded in checkpoints.
+    """
+
+    def __init__(
+        self,
+        encoder: str = "tf_efficientnet_b4",
+        weights: str = "imagenet",
+        image_size: int = 224,
+        mean: float = 0.5,
+        std: float = 0.5,
+        dropout: float = 0.0,
+        optimizer: OptimizerConfig = OptimizerConfig(),  # noqa: B008  # frozen, so it can be shared
+        compile: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.detector_config = DetectorConfig(encoder, image_size, mean, std, dropout)
+        self.detector = build_detector(self.detector_config, weights)
+        self.optimizer_config = optimizer
+        self.seed = seed
+        self.threshold: float | None = None
+        self.training_keys: frozenset[str] = frozenset()
+        self._scores: list[tuple[np.ndarray, np.ndarray]] = []
+        if compile:
+            self.detector.compile()  # in place: names in the checkpoint stay as they are
+
+    def on_fit_start(self) -> None:
+        """Remember what training sees, for the leak check of later test data."""
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set when fitting with a data module
+        if isinstance(data, FaceData):
+            self.training_keys = frozenset(data.training_keys())
+        if self.optimizer_config.name == "sam" and self.trainer.accumulate_grad_batches != 1:
+            raise UserError("SAM cannot accumulate gradients: use --trainer.accumulate_grad_batches 1, or adamw")
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        """Cross-entropy of one batch; under SAM called twice a step."""
+        output = self.detector(to_unit(batch["image"]))
+        loss = functional.binary_cross_entropy_with_logits(output.logit.float(), batch["label"])
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        if not (isinstance(optimizer, SAM) and optimizer.perturbed):
+            self.log("train/loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(batch["label"]))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """Keep the logits; AUC needs all of them."""
+        logit = self.detector(to_unit(batch["image"])).logit
+        self._scores.append((batch["label"].cpu().numpy(), logit.double().cpu().numpy()))
+
+    def on_validation_epoch_end(self) -> None:
+        """AUC, EER and threshold over every sample of every rank, each once."""
+        label, score = (np.concatenate(part) for part in zip(*self._scores, strict=True))
+        self._scores.clear()
+        if self.trainer.world_size > 1:
+            # Ranks may hold different numbers of samples, which tensor gathering would pad.
+            parts: list[Any] = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(parts, (label, score))
+            label, score = (np.concatenate(part) for part in zip(*parts, strict=True))
+        loss = functional.binary_cross_entropy_with_logits(torch.from_numpy(score), torch.from_numpy(label).double())
+        self.threshold = youden_threshold(label, score)
+        values = {"val/auc": auc(label, score), "val/eer": eer(label, score), "val/loss": float(loss)}
+        # The value is the same on all ranks; float32 metrics would round the AUC of large sets.
+        self.log_dict(values, prog_bar=True, rank_zero_only=False, sync_dist=False)
+
+    def configure_optimizers(self) -> Any:
+        """Optimiser and schedule by step."""
+        optimizer = build_optimizer(self.detector.parameters(), self.optimizer_config)
+        steps = int(self.trainer.estimated_stepping_batches)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule_factor(self.optimizer_config, steps))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what `load_detector` needs."""
+        info = CheckpointInfo(self.detector_config, self.threshold, self.training_keys, self.seed)
+        checkpoint[KEY] = info.to_dict()

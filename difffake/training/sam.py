@@ -1,0 +1,70 @@
+"""Sharpness-aware minimisation (Foret et al., ICLR 2021) over any optimiser."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+
+class SAM(Optimizer):
+    """Gradients are taken where the loss nearby is worst: at `w + rho g / ||g||`; the step is made from `w`.
+
+    Each step calls its closure, which computes loss and gradients, twice. Batch norm statistics are updated in
+    both passes, as in the code that DiffFake builds on. The norm is over all parameters, in float32.
+
+    Args:
+        parameters: what to optimise.
+        base: makes the optimiser of the step from the parameters, such as `lambda p: torch.optim.SGD(p, lr=1e-3)`.
+        rho: radius of the neighbourhood; 0.05 in both papers.
+    """
+
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], base: Callable[[list[nn.Parameter]], Optimizer], rho: float = 0.05
+    ) -> None:
+        self.base = base(list(parameters))
+        self.rho = rho
+        super().__init__(self.base.param_groups, self.base.defaults)
+        # One state and one set of groups: schedulers and checkpoints see the optimiser of the step.
+        self.param_groups = self.base.param_groups
+        self.state = self.base.state
+        self.perturbed = False
+        """Whether the closure is being called at the perturbed weights; its loss is not the one to log."""
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One step; gives what the closure gave at the unperturbed weights."""
+        if closure is None:
+            raise ValueError("SAM needs a closure that computes the gradients anew")
+        with torch.enable_grad():
+            loss = closure()
+        if loss is None:  # Lightning skips a step so
+            return None
+        moved = self._perturb()
+        self.perturbed = True
+        try:
+            with torch.enable_grad():
+                closure()
+        finally:
+            self.perturbed = False
+            for parameter, original in moved:
+                parameter.copy_(original)
+        self.base.step()
+        return loss
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Load into the optimiser of the step and share its state again."""
+        self.base.load_state_dict(state_dict)
+        self.param_groups = self.base.param_groups
+        self.state = self.base.state
+
+    def _perturb(self) -> list[tuple[nn.Parameter, Tensor]]:
+        """Move to `w + rho g / ||g||`; gives parameters with copies, so that `w` comes back bit for bit."""
+        parameters = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+        norms = torch._foreach_norm([p.grad.float() for p in parameters])
+        scale = self.rho / (torch.linalg.vector_norm(torch.stack(norms)) + 1e-12)
+        moved = [(p, p.clone()) for p in parameters]
+        for parameter in parameters:
+            parameter.add_(parameter.grad * scale.to(parameter.dtype))
+        return moved

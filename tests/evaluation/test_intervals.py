@@ -1,0 +1,152 @@
+import math
+import time
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from difffake import metrics
+from difffake.evaluation.intervals import bootstrap_intervals, rank, weighted_metrics
+
+
+def simulated(rng: np.random.Generator, units: int, per_unit: int, spread: float) -> tuple[np.ndarray, ...]:
+    """Videos with `per_unit` frames each; a video's own offset makes its frames alike by `spread`."""
+    unit = np.repeat(np.arange(units), per_unit)
+    label = (unit % 2).astype(int)
+    offset = rng.normal(scale=spread, size=units)[unit]
+    return label, label + offset + rng.normal(size=unit.size), unit
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 8])
+def test_weighted_metrics_agree_with_scikit_learn(decimals: int) -> None:
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 2, 200)
+    score = np.round(rng.normal(size=200) + label, decimals)  # 0 decimals: many ties
+    weight = rng.integers(0, 4, (5, 200)).astype(float)
+    found = weighted_metrics(rank(label, score), weight)
+    for row, weights in enumerate(weight):
+        assert found["auc"][row] == pytest.approx(roc_auc_score(label, score, sample_weight=weights), abs=1e-12)
+        assert found["ap"][row] == pytest.approx(
+            average_precision_score(label, score, sample_weight=weights), abs=1e-12
+        )
+        # A sample of weight w is that sample w times.
+        times = weights.astype(int)
+        assert found["eer"][row] == pytest.approx(metrics.eer(np.repeat(label, times), np.repeat(score, times)))
+
+
+def test_weights_of_one_give_the_plain_metrics() -> None:
+    label, score, _ = simulated(np.random.default_rng(1), 40, 3, 1.0)
+    found = weighted_metrics(rank(label, score), np.ones((1, len(label))))
+    assert found["auc"][0] == pytest.approx(metrics.auc(label, score), abs=1e-12)
+    assert found["eer"][0] == pytest.approx(metrics.eer(label, score), abs=1e-12)
+    assert found["ap"][0] == pytest.approx(metrics.average_precision(label, score), abs=1e-12)
+
+
+def test_a_class_without_weight_is_nan() -> None:
+    found = weighted_metrics(rank([0, 0, 1], [1.0, 2.0, 3.0]), np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 2.0]]))
+    assert all(np.isnan(values).all() for values in found.values())
+
+
+def test_agrees_with_scipys_bootstrap() -> None:
+    label, score, _ = simulated(np.random.default_rng(2), 150, 1, 0.0)
+
+    def auc_of(label: np.ndarray, score: np.ndarray) -> float:
+        return float(roc_auc_score(label, score))
+
+    reference = stats.bootstrap(
+        (label, score), auc_of, paired=True, vectorized=False, method="percentile", n_resamples=800, rng=0
+    ).confidence_interval
+    low, high = bootstrap_intervals(label, score, np.arange(150), resamples=800)["auc"]
+    assert low == pytest.approx(reference.low, abs=0.01)
+    assert high == pytest.approx(reference.high, abs=0.01)
+
+
+def covered(seed: int, by_video: bool, metric: str) -> float:
+    """How often the interval holds the true value, over simulated data sets of 60 videos with 5 frames each."""
+    rng = np.random.default_rng(seed)
+    spread = 1.0
+    apart = 1 / math.sqrt(1 + spread**2)  # between the classes' means, in standard deviations of a frame's score
+    truth = {"auc": stats.norm.cdf(apart / math.sqrt(2)), "eer": stats.norm.cdf(-apart / 2)}[metric]
+    hits = []
+    for trial in range(200):
+        label, score, video = simulated(rng, 60, 5, spread)
+        unit = video if by_video else np.arange(len(label))
+        low, high = bootstrap_intervals(label, score, unit, resamples=300, seed=trial)[metric]
+        hits.append(low <= truth <= high)
+    return float(np.mean(hits))
+
+
+@pytest.mark.parametrize("metric", ["auc", "eer"])
+def test_95_percent_intervals_hold_the_truth_about_95_percent_of_the_time(metric: str) -> None:
+    assert 0.89 <= covered(0, by_video=True, metric=metric) <= 0.985
+
+
+def test_resampling_frames_instead_of_videos_would_promise_too_much() -> None:
+    assert covered(0, by_video=False, metric="auc") < 0.8
+
+
+def test_names_and_numbers_of_units_give_the_same_and_a_seed_repeats_it() -> None:
+    label, score, unit = simulated(np.random.default_rng(3), 30, 4, 1.0)
+    names = [f"video {number:03}" for number in unit]
+    once = bootstrap_intervals(label, score, unit, resamples=200, seed=5)
+    assert bootstrap_intervals(label, score, names, resamples=200, seed=5) == once
+    assert bootstrap_intervals(label, score, unit, resamples=200, seed=6) != once
+
+
+def test_a_wider_confidence_gives_a_wider_interval_around_the_value() -> None:
+    label, score, unit = simulated(np.random.default_rng(4), 60, 2, 0.5)
+    narrow = bootstrap_intervals(label, score, unit, confidence=0.5)["ap"]
+    wide = bootstrap_intervals(label, score, unit, confidence=0.99)["ap"]
+    assert wide[0] < narrow[0] < metrics.average_precision(label, score) < narrow[1] < wide[1]
+
+
+def test_perfect_separation_has_an_interval_of_no_width() -> None:
+    label = np.repeat([0, 1], 20)
+    assert bootstrap_intervals(label, label * 1e4, np.arange(40))["auc"] == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("label", "unit", "resamples"),
+    [
+        ([0, 0, 1, 1], ["a", "a", "b", "c"], 100),  # all reals come from one video
+        ([1, 1, 1, 1], ["a", "b", "c", "d"], 100),  # no reals
+        ([0, 0, 1, 1], ["a", "b", "c", "d"], 0),
+    ],
+)
+def test_no_interval_where_nothing_can_be_said(label: list[int], unit: list[str], resamples: int) -> None:
+    intervals = bootstrap_intervals(label, [1.0, 2.0, 3.0, 4.0], unit, resamples)
+    assert all(math.isnan(bound) for interval in intervals.values() for bound in interval)
+
+
+def test_resamples_without_both_classes_are_dropped() -> None:
+    # Four units: one resample in eight holds a single class.
+    low, high = bootstrap_intervals([0, 0, 1, 1], [1.0, 3.0, 2.0, 4.0], ["a", "b", "c", "d"], resamples=200)["auc"]
+    assert (low, high) == (0.0, 1.0)  # b and c alone give 0, a and d alone give 1
+
+
+def test_real_and_fake_of_one_original_are_drawn_together() -> None:
+    # A unit's own offset moves its real and its fake alike: drawn as a pair it largely cancels, drawn apart not.
+    original = np.repeat(np.arange(50), 2)
+    label = np.tile([0, 1], 50)
+    score = original * 0.1 + label
+    paired = bootstrap_intervals(label, score, original)["auc"]
+    alone = bootstrap_intervals(label, score, np.arange(100))["auc"]
+    assert paired[1] - paired[0] < 0.6 * (alone[1] - alone[0])
+
+
+def test_a_thousand_resamples_of_six_thousand_samples_take_about_a_second() -> None:
+    label, score, _ = simulated(np.random.default_rng(5), 6000, 1, 0.0)
+    bootstrap_intervals(label, score, np.arange(6000), resamples=10)
+    start = time.perf_counter()
+    bootstrap_intervals(label, score, np.arange(6000), resamples=1000)
+    # About half a second on one core. The bound leaves room for a busy machine, not for scikit-learn in a loop (8 s).
+    assert time.perf_counter() - start < 5
+
+
+def test_roc_of_weights_starts_at_the_origin() -> None:
+    # One tie of everything is one point: area 1/2 and EER 1/2 only if the curve starts at (0, 0).
+    label, score = [0, 1, 1], [3.0, 3.0, 3.0]
+    found = weighted_metrics(rank(label, score), np.ones((1, 3)))
+    assert found["auc"][0] == roc_auc_score(label, score) == 0.5
+    assert found["eer"][0] == 0.5
