@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 
 import torch
 from scipy.linalg import blas
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from difffake.errors import UserError

@@ -115,7 +115,7 @@ def _groups(group: ArrayLike, order: ArrayLike) -> list[tuple[str, Indices]]:
     by_group = by_order[np.argsort(keys[by_order], kind="stable")]
     names, starts = np.unique(keys[by_group], return_index=True)
     ends = [*starts[1:], len(by_group)]
-    groups = [(str(name), by_group[a:b]) for name, a, b in zip(names, starts, ends[: len(names)], strict=True)]
+    groups = [(str(name), by_group[a:b]) for name, a, b in zip(names, starts, ends, strict=False)]
     for name, rows in groups:
         if (order[rows[1:]] == order[rows[:-1]]).any():
             raise UserError(f"rows of group {name!r} share an order key: give one that is unique, such as the path")

@@ -64,7 +64,7 @@ def prepare(
     if reader not in READERS:
         raise UserError(f"--reader {reader} is unknown: choose one of {', '.join(READERS)}")
     if frames < 1 or margin < 1 or max_size < 16:
-        raise UserError("--frames must be at least 1, --margin at least 1 and --max_size at least 16")
+        raise UserError("--frames must be at least 1, --margin at least 1 and --max-size at least 16")
     root = Path(root)
     if not root.is_dir():
         raise UserError(f"--root {root} is not a folder")
@@ -163,9 +163,9 @@ def _splits(items: list[Item], fractions: Sequence[float], split_by: str, seed: 
     order = ("identity", "original", "video", "none")
     chosen = split_by or next(name for name in order if all(groups[name]))
     if chosen not in groups:
-        raise UserError(f"--split_by {split_by} is unknown: choose one of {', '.join(SPLIT_BY)}")
+        raise UserError(f"--split-by {split_by} is unknown: choose one of {', '.join(SPLIT_BY)}")
     if not all(groups[chosen]):
-        raise UserError(f"--split_by {chosen}: {groups[chosen].count('')} of {len(items)} files have none")
+        raise UserError(f"--split-by {chosen}: {groups[chosen].count('')} of {len(items)} files have none")
     return split_by_group(groups[chosen], fractions, seed).tolist()
 
 

@@ -38,10 +38,6 @@ def preview(
         out: Picture to write, such as preview.png.
         seed: Another seed shows other faces and other pseudo-deepfakes.
         overwrite: Replace the picture if it exists.
-
-    Examples:
-        difffake preview --out preview.png
-        difffake preview --manifest crops/manifest.parquet --out preview.png
     """
     if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise UserError(f"{out} (--out) is no picture's name: end it in .png or .jpg")

@@ -108,4 +108,5 @@ _NOISE = (
     ".*does not have many workers.*",
     ".*is smaller than the logging interval.*",
     ".*exists and is not empty.*",
+    ".*isinstance\\(treespec, LeafSpec\\).*",
 )

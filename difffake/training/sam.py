@@ -12,7 +12,7 @@ class SAM(Optimizer):
     """Gradients are taken where the loss nearby is worst: at `w + rho g / ||g||`; the step is made from `w`.
 
     Each step calls its closure, which computes loss and gradients, twice. Batch norm statistics are updated in
-    both passes, as in the code that DiffFake builds on. The norm is over all parameters, in float32.
+    both passes, as in the code that DiffFake builds on. The norm is over all parameters.
 
     Args:
         parameters: what to optimise.
@@ -62,7 +62,10 @@ class SAM(Optimizer):
     def _perturb(self) -> list[tuple[nn.Parameter, Tensor]]:
         """Move to `w + rho g / ||g||`; gives parameters with copies, so that `w` comes back bit for bit."""
         parameters = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
-        norms = torch._foreach_norm([p.grad.float() for p in parameters])
+        # Half-precision gradients would overflow when squared.
+        norms = [
+            torch.linalg.vector_norm(p.grad, dtype=torch.promote_types(p.grad.dtype, torch.float32)) for p in parameters
+        ]
         scale = self.rho / (torch.linalg.vector_norm(torch.stack(norms)) + 1e-12)
         moved = [(p, p.clone()) for p in parameters]
         for parameter in parameters:

@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -41,6 +42,29 @@ def test_one_of_the_two_is_recoloured(image: np.ndarray, landmarks: np.ndarray) 
     made = pseudo_deepfake(image, landmarks, generator(0), still)
     assert (made.source == image).all()
     assert (made.target != image).any()
+
+
+def test_source_and_mask_move_together(landmarks: np.ndarray) -> None:
+    black = np.zeros((250, 250, 3), np.uint8)
+    cv2.circle(black, (125, 140), 12, (255, 255, 255), -1)
+    config = PseudoConfig(scale=(1, 1), elastic_alpha=0, source_probability=0)
+    still = replace(config, shift_x=0, shift_y=0)
+    moved = []
+    for index in range(6):
+        made, unmoved = (pseudo_deepfake(black, landmarks, generator(1, index), c) for c in (config, still))
+        by = centroid(made.source[..., 0]) - centroid(black[..., 0])
+        # The shrinking kernel works on whole cells of its grid, which are up to 250 / 192 pixels.
+        assert centroid(made.mask) - centroid(unmoved.mask) == pytest.approx(by, abs=0.7)
+        moved.append(np.abs(by))
+    assert np.mean(moved, axis=0)[0] > 1.5
+    assert np.max(moved, axis=0) == pytest.approx([0.03 * 250, 0.015 * 250], rel=0.5)
+
+
+def centroid(picture: np.ndarray) -> np.ndarray:
+    """Centre of mass (x, y) of an (H, W) picture."""
+    y, x = np.indices(picture.shape)
+    weight = picture.astype(np.float64)
+    return np.array([(weight * x).sum(), (weight * y).sum()]) / weight.sum()
 
 
 def test_blend_by_hand() -> None:

@@ -62,6 +62,9 @@ def test_displacements_are_those_of_full_resolution_noise() -> None:
     assert displacement_deviation(alpha, sigma) == pytest.approx(full.std(), rel=0.03)
     assert ours.std() == pytest.approx(full.std(), rel=0.04)
     assert ours[:, :3].std() == pytest.approx(full.std(), rel=0.1)  # no weaker at the edge
+    slope = np.diff(full, axis=1).std()
+    assert np.diff(ours[:, :2], axis=1).std() == pytest.approx(slope, rel=0.1)  # and no flatter
+    assert np.diff(ours[..., -2:], axis=2).std() == pytest.approx(slope, rel=0.1)
     for distance in (3, 7, 14, 21):
         down = (ours[:, distance:] * ours[:, :-distance]).mean() / (ours**2).mean()
         across = (ours[..., distance:] * ours[..., :-distance]).mean() / (ours**2).mean()

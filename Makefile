@@ -1,0 +1,43 @@
+# Everything from a machine with Python, pip and make: an own .venv, the package, its bytecode, then the work.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# Without bytecode every start takes 20 seconds and more.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test lint install docs benchmarks clean
+
+demo: $(READY)  ## every stage on drawn faces: demo/report.html, demo/results.json
+	$(BIN)/difffake demo --out demo --overwrite
+
+test: $(READY)  ## all tests
+	$(BIN)/pytest
+
+lint: $(READY)  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+install: $(READY)
+
+$(READY): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable ".[dev]"
+	$(BIN)/python -m compileall -q difffake tests
+	touch $@
+
+docs: $(READY)  ## the documentation as pages in site/
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable ".[dev,docs]"
+	$(BIN)/mkdocs build --strict
+
+# albumentations asks for a second OpenCV wheel, which would overwrite the first; it runs with ours.
+benchmarks: $(READY)  ## speed against the named references
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps albumentations albucore stringzilla simsimd
+	$(BIN)/python benchmarks/pseudo_deepfakes.py
+	$(BIN)/python benchmarks/gaussian_mixture.py
+
+clean:
+	rm -rf $(VENV) build site demo

@@ -1,0 +1,151 @@
+"""Pairs and batches: what is paired with what, and that randomness is reproducible."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from difffake.data.augment import AugmentConfig, augment, jpeg_round_trip
+from difffake.data.datamodule import FaceData
+from difffake.data.datasets import CropDataset, PairDataset, collate, to_unit
+from difffake.data.images import write_png
+from difffake.data.manifest import Manifest
+from difffake.data.procedural import render_face
+from difffake.data.procedural_people import Identity
+from difffake.data.pseudo import PseudoConfig
+from difffake.data.samplers import EpochSampler
+from difffake.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """Six real faces in train and two in val, a fake of each but the last; a fake is one grey level all over."""
+    root = tmp_path_factory.mktemp("faces")
+    rows: list[dict[str, Any]] = []
+    for number in range(8):
+        image, landmarks = render_face(Identity.sample(np.random.default_rng(number)), size=96)
+        common = dict.fromkeys(("identity", "source", "compression"), "") | {"dataset": "d", "frame": 0, "box": None}
+        common |= {"split": "train" if number < 6 else "val", "target": f"original-{number}", "video": ""}
+        write_png(root / f"real-{number}.png", image)
+        real = {"path": f"real-{number}.png", "label": 0, "method": "real", "landmarks": landmarks.ravel().tolist()}
+        rows.append(common | real)
+        if number != 5:
+            write_png(root / f"fake-{number}.png", np.full((96, 96, 3), 10 * number, np.uint8))
+            rows.append(common | {"path": f"fake-{number}.png", "label": 1, "method": "x", "landmarks": None})
+    Manifest(pd.DataFrame(rows), root).write(root / "manifest.parquet")
+    return Manifest.read(root)
+
+
+def pairs(manifest: Manifest, fakes: str, augment: AugmentConfig | None = None) -> PairDataset:
+    return PairDataset(manifest.select(split="train"), 96, fakes, PseudoConfig(), augment, seed=0)  # type: ignore[arg-type]
+
+
+STILL = AugmentConfig(flip=0, jpeg=0)
+
+
+def test_a_real_face_meets_the_fake_made_from_it(manifest: Manifest) -> None:
+    dataset = pairs(manifest, "manifest", STILL)
+    for index in range(5):
+        sample = dataset[0, index]
+        assert sample["label"].tolist() == [0, 1]
+        assert sample["image"][1].unique().tolist() == [10 * index]
+        original = CropDataset(manifest.select(split="train"), 96)[0, int(sample["index"][0])]
+        assert torch.equal(sample["image"][0], original["image"][0])
+    # The sixth has no fake of its own, so it gets any of the others, and not always the same.
+    levels = {int(dataset[epoch, 5]["image"][1].unique()) for epoch in range(12)}
+    assert levels <= {0, 10, 20, 30, 40}
+    assert len(levels) > 1
+
+
+def test_samples_depend_on_seed_epoch_and_index_alone(manifest: Manifest) -> None:
+    one, other = pairs(manifest, "pseudo", AugmentConfig()), pairs(manifest, "pseudo", AugmentConfig())
+    _ = other[3, 0]
+    assert torch.equal(one[1, 2]["image"], other[1, 2]["image"])
+    assert not torch.equal(one[1, 2]["image"], one[2, 2]["image"])
+    validation = pairs(manifest, "pseudo")
+    assert torch.equal(validation[0, 2]["image"], validation[7, 2]["image"])
+
+
+def test_both_kinds_of_forgery_come_up(manifest: Manifest) -> None:
+    dataset = pairs(manifest, "both", STILL)
+    grey = [len(dataset[epoch, 0]["image"][1].unique()) == 1 for epoch in range(40)]
+    assert 8 < sum(grey) < 32
+
+
+def test_real_and_fake_share_one_augmentation() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        one, two = augment([image, image], AugmentConfig(flip=0.5, jpeg=0.5, cutout=0.5), rng)
+        np.testing.assert_array_equal(one, two)
+
+
+def test_augmentations_do_what_they_say() -> None:
+    image = np.random.default_rng(0).integers(0, 128, (40, 40, 3), dtype=np.uint8)
+    rng = np.random.default_rng(0)
+    (flipped,) = augment([image], AugmentConfig(flip=1, jpeg=0), rng)
+    np.testing.assert_array_equal(flipped, image[:, ::-1])
+    (cut,) = augment([image], AugmentConfig(flip=0, jpeg=0, cutout=1, cutout_size=0.5), rng)
+    assert (cut == 128).all(axis=2).sum() == 20 * 20
+    good, bad = (jpeg_round_trip(image, quality).astype(int) for quality in (100, 10))
+    assert np.abs(good - image).mean() < np.abs(bad - image).mean()
+    with pytest.raises(UserError, match=r"augment\.flip"):
+        AugmentConfig(flip=1.5)
+
+
+def test_batches_are_half_real(manifest: Manifest) -> None:
+    data = FaceData(str(manifest.root), batch_size=4, image_size=64, workers=0)
+    batch = next(iter(data.train_dataloader()))
+    assert batch["image"].shape == (4, 3, 64, 64)
+    assert batch["image"].dtype == torch.uint8
+    assert batch["label"].tolist() == [0, 1, 0, 1]
+    unit = to_unit(batch["image"])
+    assert unit.dtype == torch.float32
+    assert unit.is_contiguous(memory_format=torch.channels_last)
+    np.testing.assert_allclose(unit.numpy(), batch["image"].numpy() / 255, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("fakes", "labels"), [("pseudo", [0, 1] * 2), ("manifest", [0, 1] * 2), ("both", [0, 1] * 2 + [1] * 2)]
+)
+def test_validation_sees_every_sample_once(manifest: Manifest, fakes: Any, labels: list[int]) -> None:
+    data = FaceData(str(manifest.root), fakes=fakes, batch_size=2, image_size=64, workers=0)
+    batch = collate([data.validation_set()[0, i] for i in range(len(data.validation_set()))])
+    assert batch["label"].tolist() == labels
+
+
+@pytest.mark.parametrize(("length", "ranks"), [(10, 1), (10, 3), (2001, 2), (3, 4)])
+def test_sampler_gives_each_rank_its_share(length: int, ranks: int) -> None:
+    shares = [list(EpochSampler(length, shuffle=False, rank=rank, ranks=ranks)) for rank in range(ranks)]
+    assert sorted(index for share in shares for _, index in share) == list(range(length))
+    shuffled = [EpochSampler(length, shuffle=True, seed=1, rank=rank, ranks=ranks) for rank in range(ranks)]
+    for sampler in shuffled:
+        sampler.set_epoch(4)
+        assert len(list(sampler)) == len(sampler) == length // ranks
+    seen = [key for sampler in shuffled for key in sampler]
+    assert len(set(seen)) == len(seen)
+    assert {epoch for epoch, _ in seen} <= {4}
+    if length > 10:
+        first = list(shuffled[0])
+        shuffled[0].set_epoch(5)
+        assert [i for _, i in shuffled[0]] != [i for _, i in first]
+
+
+def test_wrong_data_is_explained(manifest: Manifest, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="must be even"):
+        FaceData(str(manifest.root), batch_size=3)
+    with pytest.raises(UserError, match=r"too few for a batch of 32"):
+        FaceData(str(manifest.root), workers=0).train_dataloader()
+    with pytest.raises(UserError, match="no fakes"):
+        PairDataset(manifest.select(label=0), 64, "manifest", PseudoConfig(), None, 0)
+    with pytest.raises(UserError, match="no real faces"):
+        PairDataset(manifest.select(label=1), 64, "pseudo", PseudoConfig(), None, 0)
+    table = manifest.table.assign(target="same")
+    Manifest(table.assign(path=[(manifest.root / p).as_posix() for p in table["path"]]), tmp_path).write(
+        tmp_path / "manifest.parquet"
+    )
+    with pytest.raises(UserError, match="the val split shares 1 key"):
+        FaceData(str(tmp_path)).train_dataloader()

@@ -1,0 +1,138 @@
+"""`difffake prepare` on real photographs and clips, broken files among them."""
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from difffake.data.images import read_image
+from difffake.data.landmarker import landmarker_model
+from difffake.data.manifest import Manifest
+from difffake.data.prepare import prepare
+from difffake.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def messy(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two people's photographs, one without a face, one cut short, and one with two faces."""
+    root = tmp_path_factory.mktemp("messy")
+    for person in ("001", "002"):
+        (root / person).mkdir()
+        for name in ("neutral", "smiling"):
+            shutil.copy(shared_data / "london" / person / f"{name}.jpg", root / person)
+    one, two = (read_image(root / person / "neutral.jpg") for person in ("001", "002"))
+    smaller = np.pad(cv2.resize(two, (358, 358)), ((0, 154), (0, 0), (0, 0)))
+    both = np.hstack([one, smaller])
+    (root / "003").mkdir()
+    cv2.imwrite(str(root / "003" / "both.jpg"), both[..., ::-1])
+    cv2.imwrite(str(root / "003" / "empty.png"), np.full((100, 100, 3), 90, np.uint8))
+    data = (root / "001" / "neutral.jpg").read_bytes()
+    (root / "003" / "cut.jpg").write_bytes(data[: len(data) // 2])
+    return root
+
+
+def test_what_fails_is_recorded_and_the_rest_goes_on(messy: Path, landmarker: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    prepare("folder", messy, out, split=(0.5, 0.0, 0.5), landmarker=landmarker, workers=2)
+    manifest = Manifest.read(out)
+    assert sorted(manifest.table["path"]) == [
+        "crops/001/neutral.png",
+        "crops/001/smiling.png",
+        "crops/002/neutral.png",
+        "crops/002/smiling.png",
+        "crops/003/both.png",
+    ]
+    skipped = pd.read_csv(out / "skipped.csv")
+    skipped.index = pd.Index([Path(file).name for file in skipped["file"]])
+    assert skipped.loc["empty.png", "reason"] == "no face found"
+    assert "cut short" in str(skipped.loc["cut.jpg", "reason"])
+    assert skipped.loc["both.jpg", "reason"] == "2 faces found, the largest taken"
+    assert skipped["kept"].to_dict() == {"empty.png": False, "cut.jpg": False, "both.jpg": True}
+    # The largest of two is the one on the left.
+    box = manifest.table.set_index("path").loc["crops/003/both.png", "box"]
+    assert box[2] < 520
+    for index in range(len(manifest)):
+        crop, landmarks = read_image(manifest.file(index)), manifest.landmarks(index)
+        assert landmarks is not None
+        assert crop.shape[0] == crop.shape[1]
+        assert landmarks.min() > 0
+        assert landmarks.max() < len(crop)
+    of_person = manifest.table.groupby("identity")["split"].nunique()
+    assert (of_person == 1).all()
+
+
+def test_the_number_of_workers_changes_nothing(messy: Path, landmarker: Path, tmp_path: Path) -> None:
+    outs = [tmp_path / "one", tmp_path / "two"]
+    for workers, out in enumerate(outs, start=1):
+        prepare("folder", messy, out, dataset="d", landmarker=landmarker, workers=workers)
+    one, two = (sorted(p for p in out.rglob("*") if p.is_file()) for out in outs)
+    assert [p.relative_to(outs[0]) for p in one] == [p.relative_to(outs[1]) for p in two]
+    assert all(a.read_bytes() == b.read_bytes() for a, b in zip(one, two, strict=True))
+
+
+def test_frames_of_clips(shared_data: Path, landmarker: Path, tmp_path: Path) -> None:
+    root = tmp_path / "clips"
+    root.mkdir()
+    shutil.copy(shared_data / "clips" / "grid_bbaf2n.mpg", root)
+    (root / "nothing.mp4").touch()
+    prepare("videos", root, tmp_path / "out", frames=5, split=(0, 0, 1), landmarker=landmarker, workers=1)
+    table = Manifest.read(tmp_path / "out").table
+    assert table["frame"].tolist() == [7, 22, 37, 52, 67]
+    assert set(table["video"]) == {"grid_bbaf2n"}
+    assert "nothing.mp4 holds no frame" in (tmp_path / "out" / "skipped.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"reader": "ffpp"}, "--reader ffpp is unknown"),
+        ({"root": Path("nowhere")}, "is not a folder"),
+        ({"split": (0.9, 0.9, 0.9)}, "sum to 1"),
+        ({"split_by": "video"}, "--split-by video"),
+        ({"frames": 0}, "--frames must be"),
+    ],
+)
+def test_wrong_arguments_are_explained(messy: Path, tmp_path: Path, change: dict[str, object], message: str) -> None:
+    arguments: dict[str, object] = {"reader": "folder", "root": messy, "out": tmp_path / "out"}
+    with pytest.raises(UserError, match=message):
+        prepare(**(arguments | change))  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()
+
+
+def test_landmarker_is_looked_for_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given, named = tmp_path / "given.task", tmp_path / "named.task"
+    given.touch()
+    named.touch()
+    monkeypatch.setenv("DIFFFAKE_LANDMARKER", str(named))
+    assert landmarker_model(given) == given
+    assert landmarker_model() == named
+    monkeypatch.setenv("DIFFFAKE_LANDMARKER", str(tmp_path / "none.task"))
+    with pytest.raises(UserError, match="DIFFFAKE_LANDMARKER"):
+        landmarker_model()
+
+
+def test_a_download_is_checked_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real download code on a local file in place of the server."""
+    import hashlib
+
+    from difffake.data import landmarker as module
+
+    monkeypatch.delenv("DIFFFAKE_LANDMARKER", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    served = tmp_path / "served.task"
+    served.write_bytes(b"model")
+    monkeypatch.setattr(module, "URL", served.as_uri())
+    with pytest.raises(UserError, match="unexpected SHA-256"):
+        landmarker_model()
+    assert not any((tmp_path / "cache").rglob("*.task"))
+    monkeypatch.setattr(module, "SHA256", hashlib.sha256(b"model").hexdigest())
+    path = landmarker_model()
+    assert path.read_bytes() == b"model"
+    served.unlink()
+    assert landmarker_model() == path  # from the cache
+    path.unlink()
+    with pytest.raises(UserError, match="--landmarker"):
+        landmarker_model()

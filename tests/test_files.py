@@ -1,0 +1,50 @@
+"""Outputs are whole or absent, and nothing of the user's is deleted."""
+
+from pathlib import Path
+
+import pytest
+
+from difffake.errors import UserError
+from difffake.files import MARKER, remove_written, staged_file, staged_folder
+
+
+def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "a.txt"
+    with pytest.raises(ZeroDivisionError), staged_file(path) as partial:
+        partial.write_text("half")
+        raise ZeroDivisionError
+    assert not list(path.parent.iterdir())
+    with staged_file(path) as partial:
+        partial.write_text("whole")
+        assert not path.exists()
+    assert path.read_text() == "whole"
+
+
+def test_a_failed_rewrite_leaves_the_old_folder(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with staged_folder(out) as folder:
+        (folder / "a").write_text("old")
+    with pytest.raises(ZeroDivisionError), staged_folder(out, overwrite=True) as folder:
+        raise ZeroDivisionError
+    assert (out / "a").read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("mine")
+    with pytest.raises(UserError, match="--overwrite"), staged_file(tmp_path / "a", overwrite=False):
+        pass
+    with pytest.raises(UserError, match="exists already"), staged_folder(tmp_path):
+        pass
+
+
+def test_overwrite_does_not_delete_folders_of_others(tmp_path: Path) -> None:
+    (tmp_path / "holiday.jpg").touch()
+    with pytest.raises(UserError, match="was not written by difffake"), staged_folder(tmp_path, overwrite=True):
+        pass
+    with pytest.raises(UserError, match="was not written by difffake"):
+        remove_written(tmp_path)
+    assert (tmp_path / "holiday.jpg").exists()
+    (tmp_path / MARKER).touch()
+    remove_written(tmp_path)
+    assert not tmp_path.exists()
