@@ -168,6 +168,8 @@ def _add_option(parser: Any, parameter: inspect.Parameter, command: Command, hel
         options["action"] = "store_true"
     elif parameter.name in command.lists or parameter.name == command.positional:
         options |= {"type": get_args(parameter.annotation)[0], "nargs": "+"}
+        if not required:
+            parameter = parameter.replace(default=list(parameter.default))
     else:
         options["type"] = parameter.annotation
     if parameter.name == command.positional:

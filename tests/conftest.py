@@ -1,5 +1,6 @@
 """Fixtures that several tests use."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,3 +22,48 @@ def landmarker(shared_data: Path) -> Path:
     if not model.is_file():
         pytest.skip(f"no face landmark model: {model} is absent")
     return model
+
+
+@dataclass(frozen=True)
+class TinyRun:
+    """A whole small run on drawn faces: two data sets, a trained detector and its anomaly model."""
+
+    seen: Path
+    unseen: Path
+    folder: Path
+
+    @property
+    def ckpt(self) -> Path:
+        """The checkpoint with the best validation AUC."""
+        return self.folder / "best.ckpt"
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
+    """Trained for a few steps through the commands that users run, so that every stage has real inputs."""
+    from difffake.cli import main
+    from difffake.data.procedural_people import PHONE, STUDIO
+    from difffake.forge.testbed import DrawnDataset, write_procedural_testbed
+
+    root = tmp_path_factory.mktemp("tiny")
+    sets = (
+        DrawnDataset("drawn-a", STUDIO, ("paste", "smooth"), (4, 2, 2), 1, 6),
+        DrawnDataset("drawn-b", PHONE, ("mouth",), (0, 0, 2), 2, 6),
+    )
+    manifests = write_procedural_testbed(root / "data", seed=0, datasets=sets)
+    run = TinyRun(manifests["drawn-a"].parent, manifests["drawn-b"].parent, root / "run")
+    arguments = {
+        "config": Path(__file__).parents[1] / "configs" / "demo.yaml",
+        "data.manifest": run.seen,
+        "data.fakes": "both",
+        "data.batch_size": 8,
+        "data.workers": 0,
+        "model.image_size": 64,
+        "trainer.max_epochs": 2,
+        "trainer.enable_progress_bar": "false",
+        "out": run.folder,
+    }
+    assert main(["fit", *(part for name, value in arguments.items() for part in (f"--{name}", str(value)))]) == 0
+    anomaly = ["--manifest", str(run.seen), "--covariance", "diag", "--components", "1", "--workers", "0"]
+    assert main(["fit-anomaly", "--ckpt", str(run.ckpt), *anomaly]) == 0
+    return run

@@ -85,6 +85,8 @@ def fit_anomaly(
     else:
         density = OneClassSVM(nu=nu)
     density.fit(features.to(where))
+    if isinstance(density, GaussianMixture) and not density.converged:
+        console.print(f"EM has not converged after {max_iter} iterations: raise --max-iter, or lower --components")
 
     threshold, validation_auc = None, float("nan")
     val = data.select(split="val")

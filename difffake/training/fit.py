@@ -99,7 +99,9 @@ def fit(arguments: list[str]) -> None:
     if cli.trainer.is_global_zero:
         checkpoint = cli.trainer.checkpoint_callback
         assert isinstance(checkpoint, ModelCheckpoint)
-        console.print(f"best val/auc {float(checkpoint.best_model_score or 'nan'):.4f}: {checkpoint.best_model_path}")
+        if checkpoint.best_model_score is None:
+            raise UserError("the run ended before its first validation, so there is no best.ckpt: train for longer")
+        console.print(f"best val/auc {float(checkpoint.best_model_score):.4f}: {cli.config.out}/best.ckpt")
 
 
 # Lightning's notes on what is meant to be so here.

@@ -174,6 +174,16 @@ class TestDegenerate:
         far = model.score(x[:1] * torch.tensor([[1.0], [10], [1e3], [1e10], [9e99 / 100]], dtype=torch.float64))
         assert (far.diff() > 0).all()
 
+    @pytest.mark.parametrize("kind", ["diag", "spherical"])
+    def test_rounding_leaves_no_negative_variance(self, kind: str) -> None:
+        """A start 1e8 away from constant columns: their variance of 0 is the difference of two sums near 1e16."""
+        for constant in np.random.default_rng(0).uniform(1e8, 2e8, 20):
+            one = torch.ones(1, dtype=torch.float64)
+            variance = one[:, None] if kind == "diag" else one
+            start = Parameters(kind, one, 0 * one[:, None], variance)
+            model = GaussianMixture(1, kind, max_iter=1).fit(torch.full((7, 1), constant, dtype=torch.float64), start)
+            assert model.covariances.min() >= model.reg_covar
+
     def test_too_few_rows(self) -> None:
         with pytest.raises(UserError, match="2 rows are too few for 3 components"):
             GaussianMixture(3).fit(torch.randn(2, 4))

@@ -1,0 +1,110 @@
+"""`difffake fit` leaves a run folder that can be read, resumed and trusted."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from conftest import TinyRun
+
+from difffake.cli import main
+from difffake.data.datamodule import FaceData
+from difffake.data.datasets import to_unit
+from difffake.metrics import auc
+from difffake.models.checkpoint import KEY, load_detector
+
+
+def fit(run: TinyRun, out: Path, *arguments: str) -> int:
+    small = ["--data.batch_size", "8", "--data.workers", "0", "--model.image_size", "64"]
+    quick = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2"]
+    quick += [f"--trainer.enable_{part}=false" for part in ("progress_bar", "model_summary")]
+    model = ["--model.encoder", "resnet10t", "--model.weights", "none"]
+    return main(["fit", "--data.manifest", str(run.seen), "--out", str(out), *small, *quick, *model, *arguments])
+
+
+def test_run_folder_holds_checkpoints_config_and_metrics(tiny_run: TinyRun) -> None:
+    names = {path.name for path in tiny_run.folder.iterdir()}
+    assert {"best.ckpt", "last.ckpt", "config.yaml", "metrics.csv", "anomaly.safetensors"} <= names
+    config = yaml.safe_load((tiny_run.folder / "config.yaml").read_text())
+    assert config["model"]["image_size"] == 64
+    assert config["data"]["fakes"] == "both"
+    metrics = pd.read_csv(tiny_run.folder / "metrics.csv")
+    assert metrics["train/loss_epoch"].notna().sum() == 2
+    assert metrics["val/auc"].dropna().between(0, 1).all()
+
+
+def test_checkpoint_is_the_one_with_the_best_validation_auc(tiny_run: TinyRun) -> None:
+    """Recomputed from the checkpoint itself on the validation split, in eval mode."""
+    detector, info = load_detector(tiny_run.ckpt)
+    data = FaceData(str(tiny_run.seen), fakes="both", batch_size=8, image_size=64, workers=0)
+    label, score = [], []
+    with torch.no_grad():
+        for batch in data.val_dataloader():
+            score.append(detector(to_unit(batch["image"])).logit.numpy())
+            label.append(batch["label"].numpy())
+    logged = pd.read_csv(tiny_run.folder / "metrics.csv")["val/auc"].max()
+    assert auc(np.concatenate(label), np.concatenate(score)) == pytest.approx(logged, abs=1e-3)
+    assert info.threshold is not None
+    assert any(key.startswith("identity drawn-a/") for key in info.training_keys)
+
+
+def test_checkpoint_holds_the_detector_alone_and_no_code(tiny_run: TinyRun) -> None:
+    checkpoint = torch.load(tiny_run.ckpt, weights_only=True)
+    assert {key.split(".")[0] for key in checkpoint["state_dict"]} == {"detector"}
+    assert checkpoint[KEY]["config"]["encoder"] == "resnet10t"
+
+
+@pytest.mark.parametrize("optimizer", ["sam", "sgd", "adamw"])
+def test_optimizers_train(tiny_run: TinyRun, tmp_path: Path, optimizer: str) -> None:
+    assert fit(tiny_run, tmp_path / "run", "--model.optimizer.name", optimizer) == 0
+    assert (tmp_path / "run" / "best.ckpt").is_file()
+
+
+def test_bf16_and_ema_by_option(tiny_run: TinyRun, tmp_path: Path) -> None:
+    ema = "lightning.pytorch.callbacks.EMAWeightAveraging"
+    options = ["--trainer.precision", "bf16-mixed", "--trainer.callbacks+", ema, "--model.optimizer.name", "adamw"]
+    assert fit(tiny_run, tmp_path / "run", *options) == 0
+    load_detector(tmp_path / "run" / "best.ckpt")
+
+
+def test_same_seed_same_weights(tiny_run: TinyRun, tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        assert fit(tiny_run, tmp_path / name, "--seed_everything", "5" if name == "c" else "4") == 0
+    a, b, c = (torch.load(tmp_path / name / "last.ckpt", weights_only=True)["state_dict"] for name in "abc")
+    assert all(torch.equal(a[key], b[key]) for key in a)
+    assert not all(torch.equal(a[key], c[key]) for key in a)
+
+
+def test_a_run_can_go_on_but_is_not_overwritten_unasked(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    assert fit(tiny_run, out, "--resume") == 1
+    assert "last.ckpt does not exist" in capsys.readouterr().err
+    assert fit(tiny_run, out) == 0
+    assert fit(tiny_run, out) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert fit(tiny_run, out, "--resume", "--trainer.max_epochs", "2") == 0
+    assert torch.load(out / "last.ckpt", weights_only=True)["global_step"] == 4
+    assert fit(tiny_run, out, "--overwrite") == 0
+
+
+def test_leaks_and_bad_settings_stop_the_run(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leaky = tmp_path / "leaky"
+    shutil.copytree(tiny_run.seen, leaky)
+    table = pd.read_parquet(leaky / "manifest.parquet")
+    table.loc[table["split"] == "val", "identity"] = table.loc[table["split"] == "train", "identity"].iloc[0]
+    table.to_parquet(leaky / "manifest.parquet")
+    for options, message in {
+        ("--data.manifest", str(leaky)): "the val split shares",
+        ("--trainer.accumulate_grad_batches", "2"): "SAM cannot accumulate",
+        ("--model.encoder", "resnet9000"): "not a timm network",
+        ("--model.optimizer.lr", "-1"): "lr and rho must be positive",
+    }.items():
+        assert fit(tiny_run, tmp_path / "run", "--overwrite", *options) == 1
+        assert message in capsys.readouterr().err
