@@ -3,6 +3,7 @@
 from functools import cached_property
 from pathlib import Path
 
+import cv2
 import lightning
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -106,6 +107,9 @@ def loader(
     dataset: Dataset[Batch], batch_size: int, workers: int, sampler: EpochSampler, drop_last: bool = False
 ) -> DataLoader[Batch]:
     """A loader of collated batches; `batch_size` counts samples, and a pair is one sample."""
+    # Workers are forked: OpenCV's threads would not come along, and a worker that waits for one hangs for good.
+    # They share the cores already, so one thread each is best anyway, here and (inherited) in them.
+    cv2.setNumThreads(1)
     return DataLoader(
         dataset,
         batch_size=batch_size,
@@ -114,13 +118,5 @@ def loader(
         collate_fn=collate,
         pin_memory=torch.cuda.is_available(),
         persistent_workers=workers > 0,
-        worker_init_fn=_one_thread,
         drop_last=drop_last,
     )
-
-
-def _one_thread(worker: int) -> None:
-    """OpenCV would start a thread a core in each worker."""
-    import cv2
-
-    cv2.setNumThreads(1)

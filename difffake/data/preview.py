@@ -45,7 +45,7 @@ def preview(
     faces = _drawn_faces(seed) if manifest is None else _manifest_faces(manifest, seed)
     config = PseudoConfig()
     made = [
-        pseudo_deepfake(image, landmarks, generator(seed, row), config, region, hull)
+        pseudo_deepfake(image, landmarks, generator(seed, row), config, region, hull, whole=True)
         for row, ((image, landmarks), (region, hull)) in enumerate(zip(faces, ROWS, strict=True))
     ]
     figure = sheet(made)

@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 
 from difffake.data.pseudo.config import Hull, Parameters, PseudoConfig, Region, sample_parameters
-from difffake.data.pseudo.masks import blend_mask
+from difffake.data.pseudo.masks import BlendMask, blend_mask
 from difffake.data.pseudo.regions import region_parts
-from difffake.data.pseudo.transforms import affine_matrix, move, recolour
+from difffake.data.pseudo.transforms import affine_matrix, move, origin_of, recolour
+from difffake.data.pseudo.window import Window
 from difffake.errors import UserError
 
 DEFAULTS = PseudoConfig()
@@ -17,18 +18,20 @@ _MIN_EXTENT = 4.0  # pixels
 
 
 class PseudoDeepfake(NamedTuple):
-    """A pseudo-deepfake and what it is made of; all images are (H, W, 3) uint8 RGB.
+    """A pseudo-deepfake and what it is made of; images are uint8 RGB.
 
-    `fake = alpha * mask * source + (1 - alpha * mask) * target`, rounded. The target is the real partner of the fake.
+    In the window, `fake = alpha * mask * source + (1 - alpha * mask) * target`, rounded; outside, the mask is 0 and
+    `fake = target`. The target is the real partner of the fake.
     """
 
-    fake: np.ndarray
-    target: np.ndarray  # the face itself, recoloured if the target was chosen for it
-    source: np.ndarray  # the face moved a little, recoloured if the target was not
-    mask: np.ndarray  # (H, W) float32 in [0, 1], without alpha
+    fake: np.ndarray  # (H, W, 3)
+    target: np.ndarray  # (H, W, 3), the face itself, recoloured if the target was chosen for it
+    source: np.ndarray  # (h, w, 3), the window of the face moved a little, recoloured if the target was not
+    mask: np.ndarray  # (h, w) float32 in [0, 1], without alpha
     alpha: float
     region: Region
     hull: Hull | None  # None unless the region is the whole face
+    window: Window | None = None  # where source and mask lie; None: they are whole, (H, W)
 
 
 def pseudo_deepfake(
@@ -38,6 +41,7 @@ def pseudo_deepfake(
     config: PseudoConfig = DEFAULTS,
     region: Region | None = None,
     hull: Hull | None = None,
+    whole: bool = False,
 ) -> PseudoDeepfake:
     """Make a pseudo-deepfake of a real face.
 
@@ -52,6 +56,7 @@ def pseudo_deepfake(
         config: Probabilities and ranges.
         region: A region instead of a drawn one.
         hull: A hull of the whole face instead of a drawn one.
+        whole: Make all of source and mask, to look at. The fake needs them, and they are made, only around the mask.
 
     If nothing of the region lies in the image, the hull of the whole face is taken instead (and said so in the
     result), because a fake without a trace would be a wrong label.
@@ -66,34 +71,40 @@ def pseudo_deepfake(
     drawn = sample_parameters(rng, config, region, hull)
     matrix = affine_matrix(drawn.mask, height, width)
 
-    def mask_of(drawn: Parameters) -> np.ndarray:
+    def mask_of(drawn: Parameters) -> BlendMask | None:
         parts = region_parts(points, drawn.region, drawn.hull)
         elastic = config.elastic_alpha, config.elastic_sigma
         return blend_mask(parts, (height, width), matrix, drawn.mask, *elastic, rng)
 
     mask = mask_of(drawn)
-    if not mask.any():
+    if mask is None:
         drawn = drawn._replace(region="face", hull="facehull")
         mask = mask_of(drawn)
-        if not mask.any():
+        if mask is None:
             raise UserError("the face lies at the very edge of the image: crop it with more margin, or leave it out")
 
-    recoloured = recolour(image, drawn.colour)
-    source, target = (recoloured, image) if drawn.recolour_source else (image, recoloured)
-    source = move(source, matrix)
-    fake = blend(source, target, mask, drawn.alpha)
-    return PseudoDeepfake(fake, target.copy(), source, mask, drawn.alpha, drawn.region, drawn.hull)
+    everything = Window(0, 0, width, height)
+    values, window = mask
+    if whole:
+        values, window = np.zeros((height, width), dtype=np.float32), everything
+        values[mask.window.cut] = mask.values
+    origin = origin_of(window, matrix, height, width)
+    if drawn.recolour_source:
+        target, face = image.copy(), recolour(image, drawn.colour, origin)
+    else:
+        target, face = recolour(image, drawn.colour, everything), image[origin.cut]
+    source = move(face, matrix, origin, window)
+    fake = target.copy()
+    fake[window.cut] = blend(source, target[window.cut], values, drawn.alpha)
+    return PseudoDeepfake(
+        fake, target, source, values, drawn.alpha, drawn.region, drawn.hull, None if whole else window
+    )
 
 
 def blend(source: np.ndarray, target: np.ndarray, mask: np.ndarray, alpha: float) -> np.ndarray:
-    """`alpha * mask * source + (1 - alpha * mask) * target`, rounded; images (H, W, 3) uint8, mask (H, W) float32."""
-    # Most of the image is outside of the mask, where the target stays as it is.
-    x, y, width, height = cv2.boundingRect(cv2.compare(mask, 0, cv2.CMP_GT))
-    window = np.s_[y : y + height, x : x + width]
-    weight = np.float32(alpha) * mask[window]
-    fake = target.copy()
-    fake[window] = cv2.blendLinear(source[window], target[window], weight, 1 - weight)
-    return fake
+    """`alpha * mask * source + (1 - alpha * mask) * target`, rounded; images (h, w, 3) uint8, mask (h, w) float32."""
+    weight = np.float32(alpha) * mask
+    return cv2.blendLinear(source, target, weight, 1 - weight)
 
 
 def _check_image(image: np.ndarray) -> None:
@@ -111,9 +122,12 @@ def _checked_landmarks(landmarks: np.ndarray | None, height: int, width: int) ->
     points = np.asarray(landmarks, dtype=np.float64)
     if points.shape != (68, 2) or not np.isfinite(points).all():
         raise UserError(f"the landmarks are {points.shape}, but must be 68 finite points (68, 2)")
-    low, high = points.min(axis=0), points.max(axis=0)
-    if (high - low).min() < _MIN_EXTENT:
+    (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    if min(right - left, bottom - top) < _MIN_EXTENT:
         raise UserError("the landmarks lie all in one place or line: find them again, or leave the face out")
-    if (high < 0).any() or (low > [width - 1, height - 1]).any():
+    if right < 0 or bottom < 0 or left > width - 1 or top > height - 1:
         raise UserError(f"the landmarks lie outside the {width}x{height} image: they must be in pixels of the crop")
+    if min(left + width, top + height, 2 * width - right, 2 * height - bottom) < 0:
+        # A wild landmark would make the deformed outline, and the noise for it, as large as it likes.
+        points = np.clip(points, (-width, -height), (2 * width, 2 * height))
     return points

@@ -1,5 +1,6 @@
 """Every probability and range of a pseudo-deepfake, and one draw from them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Literal, NamedTuple, cast, get_args
 
@@ -13,7 +14,8 @@ REGIONS: tuple[Region, ...] = get_args(Region)
 HULLS: tuple[Hull, ...] = get_args(Hull)
 
 _HSV_RANGE = {"level": (1.0, 1.0, 1.0), "fraction": (180.0, 255.0, 255.0)}
-_MIN_SIGMA = 1.0  # below, a smoothed field is no longer described by its continuous form (see `masks`)
+_MOST_NUMBERS = 32  # no draw takes more than 28
+_MIN_SIGMA = 1.0  # below, a smoothed field is no longer described by its continuous form (see `elastic`)
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ class PseudoConfig:
     scale: tuple[float, float] = (0.95, 1 / 0.95)
 
     elastic_alpha: float = 50.0
-    """Strength of the mask's elastic deformation, in pixels of the image; 0 turns it off."""
+    """Strength of the mask's elastic deformation, in pixels of the image; 0 turns it off, and above
+    2 elastic_sigma^2 it would fold the mask over."""
     elastic_sigma: float = 7.0
     """Smoothing of the deformation, in pixels of the image."""
 
@@ -100,6 +103,10 @@ class PseudoConfig:
         _require(self.scale[0] > 0, "scale", self.scale, "above 0")
         _require(self.feather_sigma[0] > 0, "feather_sigma", self.feather_sigma, "above 0")
         _require(self.elastic_sigma >= _MIN_SIGMA, "elastic_sigma", self.elastic_sigma, f"at least {_MIN_SIGMA:g}")
+        most = 2 * self.elastic_sigma**2
+        _require(
+            self.elastic_alpha <= most, "elastic_alpha", self.elastic_alpha, f"at most 2 elastic_sigma^2 = {most:g}"
+        )
         # The kernels reach half their size over the mask; the mirrored edge must not reach further than the grid.
         reach = max(self.shrink_kernel[1], self.feather_kernel[1])
         _require(self.smoothing_size[0] > reach, "smoothing_size", self.smoothing_size, "larger than the kernels")
@@ -169,53 +176,75 @@ def sample_parameters(
     _require(region is None or region in REGIONS, "region", region, f"one of {', '.join(REGIONS)}")
     _require(hull is None or hull in HULLS, "hull", hull, f"one of {', '.join(HULLS)}")
     _require(hull is None or region in (None, "face"), "region", region, "face where a hull is given")
-    recolour_source = bool(rng.random() < config.source_probability)
-    colour = _sample_colour(rng, config)
+    uniform = _uniform(rng)
+    recolour_source = uniform() < config.source_probability
+    colour = _sample_colour(uniform, config)
     if region is None:
-        region = "face" if hull else cast(Region, _weighted(rng, config.region_weights))
+        region = "face" if hull else cast(Region, _weighted(uniform, config.region_weights))
     if region == "face" and hull is None:
-        hull = cast(Hull, _weighted(rng, config.hull_weights))
+        hull = cast(Hull, _weighted(uniform, config.hull_weights))
     mask = MaskParameters(
-        shift=(_around(rng, config.shift_x), _around(rng, config.shift_y)),
-        scale=(float(rng.uniform(*config.scale)), float(rng.uniform(*config.scale))),
-        grid=(_integer(rng, config.smoothing_size), _integer(rng, config.smoothing_size)),
-        shrink_kernel=_integer(rng, config.shrink_kernel, step=2),
-        feather_kernel=_integer(rng, config.feather_kernel, step=2),
-        feather_sigma=_integer(rng, config.feather_sigma),
+        shift=(_around(uniform, config.shift_x), _around(uniform, config.shift_y)),
+        scale=(_between(uniform, *config.scale), _between(uniform, *config.scale)),
+        grid=(_integer(uniform, config.smoothing_size), _integer(uniform, config.smoothing_size)),
+        shrink_kernel=_integer(uniform, config.shrink_kernel, step=2),
+        feather_kernel=_integer(uniform, config.feather_kernel, step=2),
+        feather_sigma=_integer(uniform, config.feather_sigma),
     )
-    alpha = config.alphas[int(rng.integers(len(config.alphas)))]
+    alpha = config.alphas[int(uniform() * len(config.alphas))]
     return Parameters(recolour_source, colour, region, hull, mask, alpha)
 
 
-def _sample_colour(rng: np.random.Generator, config: PseudoConfig) -> ColourParameters:
+def _uniform(rng: np.random.Generator) -> Callable[[], float]:
+    """A function that returns another number of [0, 1) at each call."""
+    # All of them drawn at once: one by one, they would take as long as the recolouring of a small image.
+    return iter(rng.random(_MOST_NUMBERS).tolist()).__next__
+
+
+def _sample_colour(uniform: Callable[[], float], config: PseudoConfig) -> ColourParameters:
     rgb = hsv = None
     gain, offset = 1.0, 0.0
-    if rng.random() < config.rgb_probability:
-        rgb = (_around(rng, config.rgb_shift), _around(rng, config.rgb_shift), _around(rng, config.rgb_shift))
-    if rng.random() < config.hsv_probability:
-        h, s, v = (unit * _around(rng, config.hsv_shift) for unit in _HSV_RANGE[config.hsv_unit])
+    if uniform() < config.rgb_probability:
+        rgb = (
+            _around(uniform, config.rgb_shift),
+            _around(uniform, config.rgb_shift),
+            _around(uniform, config.rgb_shift),
+        )
+    if uniform() < config.hsv_probability:
+        h, s, v = (unit * _around(uniform, config.hsv_shift) for unit in _HSV_RANGE[config.hsv_unit])
         hsv = (h, s, v)
-    if rng.random() < config.brightness_contrast_probability:
-        gain, offset = 1 + _around(rng, config.contrast), 255 * _around(rng, config.brightness)
+    if uniform() < config.brightness_contrast_probability:
+        gain, offset = 1 + _around(uniform, config.contrast), 255 * _around(uniform, config.brightness)
     downscale = None
-    if rng.random() < config.downscale_probability:
-        downscale = config.downscale_factors[int(rng.integers(len(config.downscale_factors)))]
-    sharpen_alpha, sharpen_lightness = rng.uniform(*config.sharpen_alpha), rng.uniform(*config.sharpen_lightness)
-    return ColourParameters(rgb, hsv, gain, offset, downscale, float(sharpen_alpha), float(sharpen_lightness))
+    if uniform() < config.downscale_probability:
+        downscale = config.downscale_factors[int(uniform() * len(config.downscale_factors))]
+    sharpen_alpha, sharpen_lightness = (
+        _between(uniform, *config.sharpen_alpha),
+        _between(uniform, *config.sharpen_lightness),
+    )
+    return ColourParameters(rgb, hsv, gain, offset, downscale, sharpen_alpha, sharpen_lightness)
 
 
-def _around(rng: np.random.Generator, largest: float) -> float:
-    return float(rng.uniform(-largest, largest))
+def _between(uniform: Callable[[], float], low: float, high: float) -> float:
+    return low + (high - low) * uniform()
 
 
-def _integer(rng: np.random.Generator, bounds: tuple[int, int], step: int = 1) -> int:
+def _around(uniform: Callable[[], float], largest: float) -> float:
+    return _between(uniform, -largest, largest)
+
+
+def _integer(uniform: Callable[[], float], bounds: tuple[int, int], step: int = 1) -> int:
     """Uniform among low, low + step, ..., high."""
     low, high = bounds
-    return low + step * int(rng.integers((high - low) // step + 1))
+    return low + step * int(uniform() * ((high - low) // step + 1))
 
 
-def _weighted(rng: np.random.Generator, weights: dict[str, float]) -> str:
+def _weighted(uniform: Callable[[], float], weights: dict[str, float]) -> str:
     # Not rng.choice: it takes 20 microseconds for its checks.
-    names = [name for name, weight in weights.items() if weight > 0]
-    ends = np.cumsum([weights[name] for name in names])
-    return names[min(int(np.searchsorted(ends, rng.random() * ends[-1], side="right")), len(names) - 1)]
+    left = uniform() * sum(weights.values())
+    possible = [name for name, weight in weights.items() if weight > 0]
+    for name in possible[:-1]:
+        left -= weights[name]
+        if left < 0:
+            return name
+    return possible[-1]

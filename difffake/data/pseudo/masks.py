@@ -1,16 +1,27 @@
 """From landmarks to the soft mask that blends source into target."""
 
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from difffake.data.pseudo.config import MaskParameters
+from difffake.data.pseudo.elastic import deform, subdivide
+from difffake.data.pseudo.window import Window
 
 _SUBPIXEL_BITS = 4
 _INSIDE = 255
-_NODES_PER_SIGMA = 2
-_SPARE_NODES = 4
+_TINY = float(np.finfo(np.float32).tiny)
+_SQUARE_OF_2 = np.ones((2, 2), dtype=np.uint8)
+
+
+class BlendMask(NamedTuple):
+    """The part of a soft mask that is above 0, and where it lies; all around it, the mask is 0."""
+
+    values: np.ndarray  # (h, w) float32 in [0, 1]
+    window: Window
 
 
 def blend_mask(
@@ -21,8 +32,8 @@ def blend_mask(
     elastic_alpha: float,
     elastic_sigma: float,
     rng: np.random.Generator,
-) -> np.ndarray:
-    """Mask (H, W) float32 in [0, 1] of the united convex hulls of `parts`, moved, deformed and smoothed.
+) -> BlendMask | None:
+    """Mask of the united convex hulls of `parts`, moved, deformed and smoothed; None if they lie outside.
 
     Args:
         parts: Point sets (N_i, 2) in pixels of the image.
@@ -34,93 +45,100 @@ def blend_mask(
         rng: Source of the deformation's noise.
 
     The steps are DiffFake's (after SBI): hull, affine, elastic deformation, resize, smoothing, resize back. The first
-    four are one here: the moved hull (the hull of the moved points is the same shape) is drawn on the smoothing grid
-    and deformed there, which spares three resamplings. An all-zero mask means that the hull lies outside.
+    four are done to the outlines here, not to a picture of them: the moved and deformed outlines are drawn on the
+    smoothing grid, which spares three resamplings. See `deform` for what that changes.
     """
     height, width = shape
     rows, columns = parameters.grid
-    per_pixel = np.array([columns / width, rows / height])  # grid cells
-    moved = [part @ matrix[:, :2].T + matrix[:, 2] for part in parts]
-    hulls = [cv2.convexHull(((points + 0.5) * per_pixel - 0.5).astype(np.float32)) for points in moved]
-
-    # Work on a window around the hull: six standard deviations of the deformation and the feathering fit in its margin.
-    spread = 6 * displacement_deviation(elastic_alpha, elastic_sigma) * per_pixel
-    margin = np.ceil(spread).astype(int) + parameters.feather_kernel // 2 + 2
-    corners = np.concatenate(hulls)[:, 0]
-    low = np.clip(np.floor(corners.min(axis=0)).astype(int) - margin, 0, [columns, rows])
-    high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 1 + margin, 0, [columns, rows])
-    if (high - low).min() <= 0:
-        return np.zeros(shape, dtype=np.float32)
-
-    window = np.zeros((high[1] - low[1], high[0] - low[0]), dtype=np.uint8)
-    for hull in hulls:
-        fixed = np.round((hull - low) * 2**_SUBPIXEL_BITS).astype(np.int32)
-        cv2.fillConvexPoly(window, fixed, _INSIDE, cv2.LINE_8, _SUBPIXEL_BITS)
+    hulls = [cv2.convexHull(part.astype(np.float32))[:, 0] for part in parts]
+    counts = [len(hull) for hull in hulls]
+    outline = _transform(np.concatenate(hulls), matrix)
     if elastic_alpha > 0:
-        window = _deform(window, per_pixel, elastic_alpha, elastic_sigma, rng)
+        # Finer, the points would say nothing new: the displacements have no detail below a sigma.
+        outline, counts = subdivide(outline, counts, elastic_sigma / 2)
+        outline = deform(outline, elastic_alpha, elastic_sigma, rng)
+    across, down = columns / width, rows / height
+    to_grid = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2]])  # (x + 0.5) * across - 0.5
+    outline = _transform(outline, to_grid)
 
-    grid = np.zeros((rows, columns), dtype=np.float32)
-    grid[low[1] : high[1], low[0] : high[0]] = smooth(
-        window, parameters.shrink_kernel, parameters.feather_kernel, parameters.feather_sigma
+    # Work around the outline alone: both kernels see nothing but zeros beyond this margin.
+    margin = max(parameters.shrink_kernel, parameters.feather_kernel) // 2 + 2
+    drawn = Window.bounding(outline).grown(margin, rows, columns)
+    if min(drawn.size) <= 0:
+        return None
+    core = shrink(fill(outline, counts, drawn), parameters.shrink_kernel)
+    found = Window.bounding(core)
+    if min(found.size) <= 0:
+        return None
+    # Feathering ends one cell before the edge of its window, unless that is the edge of the grid.
+    place = found.grown(parameters.feather_kernel // 2 + 1, *core.shape)
+    soft = feather(core[place.cut], parameters.feather_kernel, parameters.feather_sigma)
+    return _to_image(soft, place.moved(drawn.left, drawn.top), to_grid)
+
+
+def _transform(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Affine transform (2, 3) of points (N, 2) float32."""
+    return cv2.transform(points[None], matrix)[0]
+
+
+def _to_image(soft: np.ndarray, place: Window, to_grid: np.ndarray) -> BlendMask:
+    """What linear resizing of the whole grid, with `soft` at `place` and 0 elsewhere, gives above 0."""
+    (across, _, _), (_, down, _) = to_grid.tolist()
+    window = Window(
+        math.ceil(place.left / across - 0.5),
+        math.ceil(place.top / down - 0.5),
+        math.floor(place.right / across - 0.5) + 1,
+        math.floor(place.bottom / down - 0.5) + 1,
     )
-    return cv2.resize(grid, (width, height), interpolation=cv2.INTER_LINEAR)
+    matrix = to_grid.copy()
+    matrix[:, 2] += (across * window.left - place.left, down * window.top - place.top)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    # Repeats the zeros at the edge of `soft`, or the edge of the grid, as resizing does.
+    return BlendMask(cv2.warpAffine(soft, matrix, window.size, flags=flags, borderMode=cv2.BORDER_REPLICATE), window)
 
 
-def displacement_deviation(alpha: float, sigma: float) -> float:
-    """Standard deviation, in pixels, of noise uniform in [-1, 1], smoothed by a Gaussian `sigma`, times `alpha`."""
-    return alpha / np.sqrt(3) / (2 * np.sqrt(np.pi) * sigma)
+def fill(outline: np.ndarray, counts: Sequence[int], window: Window) -> np.ndarray:
+    """Cells inside of any of the polygons: 255, the others 0; (h, w) uint8.
 
+    Args:
+        outline: (sum of `counts`, 2) x and y in cells, one polygon after the other.
+        counts: Points of each polygon.
+        window: Which cells to fill.
 
-def displacement_field(
-    shape: tuple[int, int], per_pixel: np.ndarray, alpha: float, sigma: float, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Displacements in x and in y, each (h, w) float32 in cells, on a grid of `per_pixel` (x, y) cells a pixel.
-
-    Simard et al. (2003): noise uniform in [-1, 1] at every pixel, smoothed by a Gaussian, times alpha. A weighted sum
-    of hundreds of independent numbers, that is a Gaussian field with correlation exp(-d^2 / (4 sigma^2)). It has no
-    detail finer than sigma, so it is made on nodes sigma / 2 apart, from Gaussian noise scaled to the same variance,
-    and interpolated by cubics: the same mean, variance and correlation (to 1 %) from a fraction of the numbers. It is
-    stationary up to the edges of the image, as there is noise beyond them.
+    A cell counts as inside if its centre is, or on slanted edges if it is by up to a third of a cell: that is what
+    remains, on average, of a filled polygon that is resampled linearly, if only what is still 255 is kept.
     """
-    cells = sigma / _NODES_PER_SIGMA * per_pixel  # from one node to the next
-    rows, columns = shape
-    across, down = (np.ceil([columns, rows] / cells)).astype(int) + 2 * _SPARE_NODES
-    radius = 4 * _NODES_PER_SIGMA
-    noise = rng.standard_normal((down + 2 * radius, across + 2 * radius, 2), dtype=np.float32)
-    smoothed = cv2.GaussianBlur(noise, (2 * radius + 1, 2 * radius + 1), _NODES_PER_SIGMA)
-    # Smoothing leaves 1 / (2 sqrt(pi) nodes) of the noise's deviation; this brings it to what it should be.
-    gain = displacement_deviation(alpha, sigma) * 2 * np.sqrt(np.pi) * _NODES_PER_SIGMA * per_pixel
-    # The spare nodes hide the border of the interpolation.
-    left, top = np.ceil(_SPARE_NODES / 2 * cells).astype(int)
-    x, y = (
-        cv2.resize(plane, None, fx=cells[0], fy=cells[1], interpolation=cv2.INTER_CUBIC)
-        for plane in cv2.split(smoothed[radius:-radius, radius:-radius] * gain.astype(np.float32))
-    )
-    return x[top : top + rows, left : left + columns], y[top : top + rows, left : left + columns]
+    columns, rows = window.size
+    canvas = np.zeros((rows, columns), dtype=np.uint8)
+    # OpenCV paints every cell that a polygon touches, half a cell too much on each side. Shifted by this half, the
+    # excess lies on the right and below, where a square of two cells takes it off again.
+    shift = 0.5 - np.array([window.left, window.top], dtype=np.float32)
+    fixed = np.round((outline + shift) * 2**_SUBPIXEL_BITS).astype(np.int32)
+    start = 0
+    for count in counts:
+        # One at a time: several in one call would cancel each other where they overlap.
+        cv2.fillPoly(canvas, [fixed[start : start + count]], _INSIDE, cv2.LINE_8, _SUBPIXEL_BITS)
+        start += count
+    inside = cv2.erode(canvas, _SQUARE_OF_2, anchor=(0, 0))
+    return inside if cv2.hasNonZero(inside) else canvas  # of a sliver, keep what it touches
 
 
-def smooth(mask: np.ndarray, shrink_kernel: int, feather_kernel: int, feather_sigma: float) -> np.ndarray:
-    """Shrink a mask (H, W) uint8, 255 inside, and soften its edge: (H, W) float32, at most 1.
+def shrink(mask: np.ndarray, kernel: int) -> np.ndarray:
+    """The core (H, W) uint8, 255 inside, of a mask of the same kind.
 
-    DiffFake: Gaussian, divide by the maximum, zero what is below 1, Gaussian, divide by the maximum. What the first
-    three keep are the pixels with nothing but 255 under the kernel: an erosion, which is what is computed. Only where
-    the kernel fits nowhere into the mask, the maximum is below 1; then they keep the pixels of that maximum.
+    DiffFake: Gaussian, divide by the maximum, zero what is below 1. What this keeps are the pixels with nothing but
+    255 under the kernel: an erosion, which is what is computed. Only where the kernel fits nowhere into the mask, the
+    maximum is below 1; then the pixels of that maximum are kept.
     """
-    square = np.ones((shrink_kernel, shrink_kernel), dtype=np.uint8)
-    core = cv2.erode(cv2.compare(mask, _INSIDE, cv2.CMP_EQ), square)
-    if not core.any():
-        blurred = cv2.GaussianBlur(mask.astype(np.float32), (shrink_kernel, shrink_kernel), 0)
-        core = ((blurred == blurred.max()) & (blurred > 0)).astype(np.uint8)
-    soft = cv2.GaussianBlur(core.astype(np.float32), (feather_kernel, feather_kernel), feather_sigma)
-    return soft / max(soft.max(), np.finfo(np.float32).tiny)
+    core = cv2.erode(mask, np.ones((kernel, kernel), dtype=np.uint8))
+    if not cv2.hasNonZero(core):
+        blurred = cv2.GaussianBlur(mask.astype(np.float32), (kernel, kernel), 0)
+        core = cv2.compare(blurred, max(cv2.norm(blurred, cv2.NORM_INF), _TINY), cv2.CMP_GE)
+    return core
 
 
-def _deform(
-    window: np.ndarray, per_pixel: np.ndarray, alpha: float, sigma: float, rng: np.random.Generator
-) -> np.ndarray:
-    """Elastic deformation of a window (h, w) of the grid."""
-    rows, columns = window.shape
-    x, y = displacement_field((rows, columns), per_pixel, alpha, sigma, rng)
-    x += np.arange(columns, dtype=np.float32)
-    y += np.arange(rows, dtype=np.float32)[:, None]
-    return cv2.remap(window, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+def feather(core: np.ndarray, kernel: int, sigma: float) -> np.ndarray:
+    """Soften the edge of a core (H, W) uint8: Gaussian, divided by its maximum; (H, W) float32 in [0, 1]."""
+    weights = cv2.getGaussianKernel(kernel, sigma, cv2.CV_32F)
+    soft = cv2.sepFilter2D(core, cv2.CV_32F, weights, weights)
+    return soft * np.float32(1 / max(cv2.norm(soft, cv2.NORM_INF), _TINY))

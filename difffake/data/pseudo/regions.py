@@ -1,32 +1,29 @@
 """Which landmarks bound each region of the face (68 points, iBUG order)."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from difffake.data.pseudo.config import Hull, Region
 
-_Slices = tuple[tuple[int, int], ...]  # 0-based, end-exclusive
-
-_LOCAL: dict[str, _Slices] = {
-    "eyes": ((17, 27), (36, 48), (0, 2), (14, 16)),
-    "mouth": ((48, 68), (4, 13), (31, 36)),
-    "lower_head": ((1, 16), (29, 31)),
+# Indices of landmarks, 0-based, slices end-exclusive.
+_LOCAL: dict[str, np.ndarray] = {
+    "eyes": np.r_[17:27, 36:48, 0:2, 14:16],
+    "mouth": np.r_[48:68, 4:13, 31:36],
+    "lower_head": np.r_[1:16, 29:31],
 }
-_DFL_FULL: tuple[_Slices, ...] = (
-    ((0, 17), (48, 68)),  # jaw and mouth
-    ((27, 31), (33, 34)),  # nose ridge
-    ((17, 27), (0, 1), (27, 28), (16, 17), (33, 34)),  # eyes and brows
+_DFL_FULL: tuple[np.ndarray, ...] = (
+    np.r_[0:17, 48:68],  # jaw and mouth
+    np.r_[27:31, 33],  # nose ridge
+    np.r_[17:27, 0, 27, 16, 33],  # eyes and brows
 )
-_COMPONENTS: tuple[_Slices, ...] = (
-    ((0, 9), (17, 18)),  # jaw, left in the image
-    ((8, 17), (26, 27)),  # jaw, right
-    ((17, 20), (8, 9)),  # cheek, left
-    ((24, 27), (8, 9)),  # cheek, right
-    ((19, 25), (8, 9)),  # nose ridge
-    ((17, 22), (27, 28), (31, 36), (8, 9)),  # eye, left
-    ((22, 27), (27, 28), (31, 36), (8, 9)),  # eye, right
-    ((27, 31), (31, 36)),  # nose
+_COMPONENTS: tuple[np.ndarray, ...] = (
+    np.r_[0:9, 17],  # jaw, left in the image
+    np.r_[8:17, 26],  # jaw, right
+    np.r_[17:20, 8],  # cheek, left
+    np.r_[24:27, 8],  # cheek, right
+    np.r_[19:25, 8],  # nose ridge
+    np.r_[17:22, 27, 31:36, 8],  # eye, left
+    np.r_[22:27, 27, 31:36, 8],  # eye, right
+    np.r_[27:31, 31:36],  # nose
 )
 
 
@@ -38,13 +35,13 @@ def region_parts(landmarks: np.ndarray, region: Region, hull: Hull | None) -> li
     It cuts landmarks off to whole pixels; here they keep their fractions.
     """
     if region != "face":
-        return [_take(landmarks, _LOCAL[region])]
+        return [landmarks[_LOCAL[region]]]
     if hull == "facehull":
         return [landmarks]
     if hull == "dfl_full":
-        return [_take(landmarks, part) for part in _DFL_FULL]
+        return [landmarks[part] for part in _DFL_FULL]
     points = raise_brows(landmarks) if hull == "extended" else landmarks
-    return [_take(points, part) for part in _COMPONENTS]
+    return [points[part] for part in _COMPONENTS]
 
 
 def raise_brows(landmarks: np.ndarray) -> np.ndarray:
@@ -61,7 +58,3 @@ def raise_brows(landmarks: np.ndarray) -> np.ndarray:
     raised[17:22] += (landmarks[17:22] - left_lid) / 2
     raised[22:27] += (landmarks[22:27] - right_lid) / 2
     return raised
-
-
-def _take(landmarks: np.ndarray, slices: Sequence[tuple[int, int]]) -> np.ndarray:
-    return np.concatenate([landmarks[start:end] for start, end in slices])

@@ -1,28 +1,34 @@
 """Colours of one image, and the affine transform that source and mask share."""
 
+import math
+
 import cv2
 import numpy as np
 
 from difffake.data.pseudo.config import ColourParameters, MaskParameters
+from difffake.data.pseudo.window import Window
 
 _LEVELS = np.arange(256, dtype=np.float32)
 
 
-def recolour(image: np.ndarray, colour: ColourParameters) -> np.ndarray:
+def recolour(image: np.ndarray, colour: ColourParameters, window: Window) -> np.ndarray:
     """Recolour (H, W, 3) uint8 RGB: RGB shift, HSV shift, brightness and contrast, then down-scale or sharpen.
 
     Each step does what albumentations' RGBShift, HueSaturationValue, RandomBrightnessContrast and Sharpen do to an
     8-bit image (SBI's and DiffFake's code), but that levels are rounded; only in HSV are they cut off, as there.
+    The result is the `window` cut from the recoloured image, to the bit, and no more is recoloured than it needs.
     """
-    if colour.rgb_shift is not None:
-        image = cv2.add(image, (*colour.rgb_shift, 0.0))
-    if colour.hsv_shift is not None:
-        image = _shift_hsv(image, colour.hsv_shift)
-    # The fastest clipped `gain * image + offset` that OpenCV has.
-    image = cv2.addWeighted(image, colour.gain, image, 0, colour.offset)
+    height, width = image.shape[:2]
     if colour.downscale is not None:
-        return _downscale(image, colour.downscale)
-    return _sharpen(image, colour.sharpen_alpha, colour.sharpen_lightness)
+        # Nearest down-scaling takes pixels as they are. Taken first, it leaves a quarter of them to recolour, or less.
+        size = (width // colour.downscale, height // colour.downscale)
+        small = _shift_colours(cv2.resize(image, size, interpolation=cv2.INTER_NEAREST), colour)
+        return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)[window.cut]
+    around = window.grown(1, height, width)  # what the sharpening kernel sees
+    shifted = _shift_colours(image[around.cut], colour)
+    return _sharpen(shifted, colour.sharpen_alpha, colour.sharpen_lightness)[
+        window.moved(-around.left, -around.top).cut
+    ]
 
 
 def affine_matrix(mask: MaskParameters, height: int, width: int) -> np.ndarray:
@@ -36,31 +42,74 @@ def affine_matrix(mask: MaskParameters, height: int, width: int) -> np.ndarray:
     )
 
 
-def move(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Image (H, W, 3) uint8 under an affine matrix (2, 3), bilinear.
+def move(image: np.ndarray, matrix: np.ndarray, origin: Window, window: Window) -> np.ndarray:
+    """The `window` of a moved image, bilinear: (h, w, 3) uint8.
+
+    Args:
+        image: (h', w', 3) uint8, the part `origin` of the image; no more than `origin_of(window)` is needed.
+        matrix: Affine transform (2, 3) of the whole image, as `affine_matrix` makes it.
+        origin: Where the part lies in the image.
+        window: Which part of the moved image to make.
 
     What comes in from outside is mirrored; the code fills it with black, which would draw a line no forgery has
     where a face touches the edge of its crop.
     """
-    height, width = image.shape[:2]
+    inside = matrix.copy()
+    inside[:, 2] += matrix[:, :2] @ (origin.left, origin.top) - (window.left, window.top)
     # OpenCV warps four channels in half the time that it takes for three.
     padded = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)
-    moved = cv2.warpAffine(padded, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    moved = cv2.warpAffine(padded, inside, window.size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     return cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB)
 
 
+def origin_of(window: Window, matrix: np.ndarray, height: int, width: int) -> Window:
+    """The part of an image of `height` and `width` that comes into `window` under an affine matrix (2, 3)."""
+    (scale_x, _, shift_x), (_, scale_y, shift_y) = matrix.tolist()
+    left, right = _origin_along(window.left, window.right, scale_x, shift_x, width)
+    top, bottom = _origin_along(window.top, window.bottom, scale_y, shift_y, height)
+    return Window(left, top, right, bottom)
+
+
+def _origin_along(low: int, high: int, scale: float, shift: float, size: int) -> tuple[int, int]:
+    first = math.floor((low - shift) / scale)
+    last = math.ceil((high - 1 - shift) / scale)
+    # What lies outside is mirrored at the edge pixel: -k is k. One pixel more, as OpenCV rounds positions.
+    return max(min(first, 2 * (size - 1) - last) - 1, 0), min(max(last, -first) + 2, size)
+
+
+def _shift_colours(image: np.ndarray, colour: ColourParameters) -> np.ndarray:
+    if colour.rgb_shift is not None:
+        # Whole levels of one sign are several times as fast, and round(x + s) is x + round(s) for a level x.
+        levels = [round(shift) for shift in colour.rgb_shift]
+        image = cv2.add(image, (*(max(level, 0) for level in levels), 0))
+        image = cv2.subtract(image, (*(max(-level, 0) for level in levels), 0))
+    if colour.hsv_shift is not None:
+        image = _shift_hsv(image, colour.hsv_shift)
+    # The fastest clipped `gain * image + offset` that OpenCV has.
+    return cv2.addWeighted(image, colour.gain, image, 0, colour.offset)
+
+
 def _shift_hsv(image: np.ndarray, shift: tuple[float, float, float]) -> np.ndarray:
-    hue, saturation, value = (_LEVELS + by for by in shift)
-    saturation[0] = 0  # grey has no hue to be saturated with
-    table = np.stack([np.mod(hue, 180), np.clip(saturation, 0, 255), np.clip(value, 0, 255)], axis=-1)
-    hsv = cv2.LUT(cv2.cvtColor(image, cv2.COLOR_RGB2HSV), table.astype(np.uint8)[None])
+    hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
+    if max(abs(by) for by in shift) >= 1:
+        hsv = cv2.LUT(hsv, _hsv_table(shift))
+    else:
+        # Cut off, level + shift is the level itself, or one less if the shift is negative. That takes no table but for
+        # the hue, which is a circle, and is all there is to do with shifts in levels.
+        hue, saturation, value = shift
+        if hue < 0:
+            table = _hsv_table(shift)[..., 0]
+            cv2.insertChannel(cv2.LUT(cv2.extractChannel(hsv, 0), np.ascontiguousarray(table)), hsv, 0)
+        cv2.subtract(hsv, (0, int(saturation < 0), int(value < 0), 0), dst=hsv)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
 
 
-def _downscale(image: np.ndarray, factor: int) -> np.ndarray:
-    height, width = image.shape[:2]
-    small = cv2.resize(image, (width // factor, height // factor), interpolation=cv2.INTER_NEAREST)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+def _hsv_table(shift: tuple[float, float, float]) -> np.ndarray:
+    """(1, 256, 3) uint8, what becomes of each level of hue, saturation and value."""
+    hue, saturation, value = (_LEVELS + by for by in shift)
+    saturation[0] = 0  # grey has no hue to be saturated with
+    table = np.stack([np.mod(hue, 180), np.clip(saturation, 0, 255), np.clip(value, 0, 255)], axis=-1)
+    return table.astype(np.uint8)[None]
 
 
 def _sharpen(image: np.ndarray, alpha: float, lightness: float) -> np.ndarray:

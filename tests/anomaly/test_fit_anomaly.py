@@ -1,0 +1,71 @@
+"""`difffake fit-anomaly`: which pairs it fits, and what it stores."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import TinyRun
+
+from difffake.anomaly.fit import pair_features, pair_groups
+from difffake.anomaly.storage import load_anomaly
+from difffake.cli import main
+from difffake.data.manifest import Manifest
+from difffake.errors import UserError
+from difffake.models.checkpoint import fingerprint
+
+
+def fit_anomaly(run: TinyRun, out: Path, *options: str) -> int:
+    fixed = ["--ckpt", str(run.ckpt), "--manifest", str(run.seen), "--out", str(out), "--workers", "0"]
+    return main(["fit-anomaly", *fixed, *options])
+
+
+def test_stored_with_all_that_evaluation_needs(tiny_run: TinyRun) -> None:
+    _, settings = load_anomaly(tiny_run.folder / "anomaly.safetensors")
+    assert settings["combination"] == "square"
+    assert settings["checkpoint"] == fingerprint(tiny_run.ckpt)
+    assert isinstance(settings["threshold"], float)
+    table = Manifest.read(tiny_run.seen).select(label=0).table
+    seen = {f"identity drawn-a/{name}" for name in table["identity"][table["split"] != "test"]}
+    tested = {f"identity drawn-a/{name}" for name in table["identity"][table["split"] == "test"]}
+    assert seen <= set(settings["training_keys"])
+    assert not tested & set(settings["training_keys"])
+
+
+@pytest.mark.parametrize("options", [("--model", "svm"), ("--combination", "single", "--covariance", "spherical")])
+def test_other_models_and_combinations(tiny_run: TinyRun, tmp_path: Path, options: tuple[str, ...]) -> None:
+    assert fit_anomaly(tiny_run, tmp_path / "a.safetensors", *options) == 0
+    arguments = ["--manifest", str(tiny_run.unseen), "--anomaly", str(tmp_path / "a.safetensors"), "--workers", "0"]
+    out = ["--out", str(tmp_path / "results"), "--resamples", "10"]
+    assert main(["evaluate", "--ckpt", str(tiny_run.ckpt), *arguments, *out]) == 0
+
+
+def test_nothing_is_overwritten_unasked(tiny_run: TinyRun, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tiny_run.folder / "anomaly.safetensors"
+    before = path.read_bytes()
+    assert fit_anomaly(tiny_run, path) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert path.read_bytes() == before
+
+
+def test_pairs_stay_within_video_or_identity() -> None:
+    table = pd.DataFrame(
+        {
+            "dataset": "d",
+            "compression": "c23",
+            "method": ["real", "real", "x", "real", "real"],
+            "video": ["000", "000", "000", "", ""],
+            "identity": ["", "", "", "ann", ""],
+            "path": list("abcde"),
+            "frame": [0, 1, 0, 0, 0],
+        }
+    )
+    groups = pair_groups(table)
+    assert groups[0] == groups[1]
+    assert groups.nunique() == 4  # a forged video with the real one's name is another; so are stills
+    embeddings = np.random.default_rng(0).random((5, 8), dtype=np.float32)
+    features = pair_features(table, embeddings, "abs", seed=0, pool_size=8, max_frames=40)
+    difference = np.abs(embeddings[0] - embeddings[1])
+    np.testing.assert_allclose(features.numpy(), [difference / np.linalg.norm(difference)], rtol=1e-5)
+    with pytest.raises(UserError, match="--combination single"):
+        pair_features(table.iloc[2:].reset_index(drop=True), embeddings[2:], "abs", 0, 8, 40)
