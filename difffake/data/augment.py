@@ -14,6 +14,8 @@ class AugmentConfig:
 
     Args:
         flip: probability of a horizontal flip.
+        downscale: probability of scaling down and back, before JPEG, as in video of low quality.
+        downscale_factor: range of its factor.
         jpeg: probability of a JPEG round trip.
         jpeg_quality: range of its quality, both ends included.
         cutout: probability that squares of the image are blanked.
@@ -22,6 +24,8 @@ class AugmentConfig:
     """
 
     flip: float = 0.5
+    downscale: float = 0.0
+    downscale_factor: tuple[float, float] = (1.0, 3.0)
     jpeg: float = 0.5
     jpeg_quality: tuple[int, int] = (40, 100)
     cutout: float = 0.0
@@ -29,9 +33,13 @@ class AugmentConfig:
     cutout_size: float = 0.3
 
     def __post_init__(self) -> None:
-        for name in ("flip", "jpeg", "cutout", "cutout_size"):
+        for name in ("flip", "downscale", "jpeg", "cutout", "cutout_size"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"augment.{name} = {getattr(self, name)} must be between 0 and 1")
+        if not 1 <= self.downscale_factor[0] <= self.downscale_factor[1]:
+            raise UserError(
+                f"augment.downscale_factor = {list(self.downscale_factor)} must be an increasing pair from 1"
+            )
         low, high = self.jpeg_quality
         if not 1 <= low <= high <= 100:
             raise UserError(f"augment.jpeg_quality = {[low, high]} must be an increasing pair between 1 and 100")
@@ -40,11 +48,14 @@ class AugmentConfig:
 def augment(images: list[np.ndarray], config: AugmentConfig, rng: np.random.Generator) -> list[np.ndarray]:
     """Change every image (H, W, 3) uint8 in the same way, so that the change tells nothing of the label."""
     # All numbers are drawn, used or not, so that switching one augmentation off does not change the others.
-    flip, jpeg, cutout = rng.random(3) < (config.flip, config.jpeg, config.cutout)
+    flip, downscale, jpeg, cutout = rng.random(4) < (config.flip, config.downscale, config.jpeg, config.cutout)
+    factor = float(rng.uniform(*config.downscale_factor))
     quality = int(rng.integers(config.jpeg_quality[0], config.jpeg_quality[1] + 1))
     corners = rng.random((config.cutout_holes, 2))
     if flip:
         images = [np.ascontiguousarray(image[:, ::-1]) for image in images]
+    if downscale:
+        images = [_downscale(image, factor) for image in images]
     if jpeg:
         images = [jpeg_round_trip(image, quality) for image in images]
     if cutout:
@@ -56,6 +67,12 @@ def jpeg_round_trip(image: np.ndarray, quality: int) -> np.ndarray:
     """Encode (H, W, 3) uint8 RGB as JPEG of a quality in 1..100 and decode it again."""
     data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def _downscale(image: np.ndarray, factor: float) -> np.ndarray:
+    size = image.shape[1::-1]
+    small = cv2.resize(image, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)
 
 
 def _cut_out(image: np.ndarray, corners: np.ndarray, size: float) -> np.ndarray:

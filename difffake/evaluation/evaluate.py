@@ -1,5 +1,6 @@
 """The command `evaluate`: scores of every crop, and what they say with intervals."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -62,7 +63,7 @@ def evaluate(
     Args:
         ckpt: checkpoint of difffake fit.
         manifest: manifests to test on; none may share an identity, video, source or target with the training data.
-        out: folder to write: results.json, scores.parquet, figures.
+        out: folder to write: results.json, scores.parquet, figures, the run's config.yaml.
         anomaly: model of difffake fit-anomaly; by default anomaly.safetensors beside the checkpoint, if it is there.
         split: rows of the manifests to score.
         pairs: what the anomaly score compares: suspect (two frames of the same video) or reference (a real image of
@@ -110,6 +111,8 @@ def evaluate(
         write_results(folder, rows, facts)
         scores.to_parquet(folder / "scores.parquet", index=False)
         write_figures(scores, folder)
+        if (config := ckpt.parent / "config.yaml").is_file():
+            shutil.copy(config, folder)  # so that the folder alone says what was trained
     type(console)().print()
     print_results(rows, type(console)())
     console.print(f"results.json, scores.parquet and figures in {out}")

@@ -79,7 +79,7 @@ def test_real_and_fake_share_one_augmentation() -> None:
     image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     for seed in range(20):
         rng = np.random.default_rng(seed)
-        one, two = augment([image, image], AugmentConfig(flip=0.5, jpeg=0.5, cutout=0.5), rng)
+        one, two = augment([image, image], AugmentConfig(flip=0.5, downscale=0.5, jpeg=0.5, cutout=0.5), rng)
         np.testing.assert_array_equal(one, two)
 
 
@@ -90,6 +90,9 @@ def test_augmentations_do_what_they_say() -> None:
     np.testing.assert_array_equal(flipped, image[:, ::-1])
     (cut,) = augment([image], AugmentConfig(flip=0, jpeg=0, cutout=1, cutout_size=0.5), rng)
     assert (cut == 128).all(axis=2).sum() == 20 * 20
+    (soft,) = augment([image], AugmentConfig(flip=0, downscale=1, downscale_factor=(3, 3), jpeg=0), rng)
+    assert soft.shape == image.shape
+    assert soft.std() < 0.5 * image.std()  # noise is averaged over 9 pixels
     good, bad = (jpeg_round_trip(image, quality).astype(int) for quality in (100, 10))
     assert np.abs(good - image).mean() < np.abs(bad - image).mean()
     with pytest.raises(UserError, match=r"augment\.flip"):

@@ -9,6 +9,7 @@ from difffake.data.pseudo.config import ColourParameters, MaskParameters
 from difffake.data.pseudo.window import Window
 
 _LEVELS = np.arange(256, dtype=np.float32)
+_HUE_BEFORE = np.mod(_LEVELS - 1, 180).astype(np.uint8)
 
 
 def recolour(image: np.ndarray, colour: ColourParameters, window: Window) -> np.ndarray:
@@ -16,7 +17,8 @@ def recolour(image: np.ndarray, colour: ColourParameters, window: Window) -> np.
 
     Each step does what albumentations' RGBShift, HueSaturationValue, RandomBrightnessContrast and Sharpen do to an
     8-bit image (SBI's and DiffFake's code), but that levels are rounded; only in HSV are they cut off, as there.
-    The result is the `window` cut from the recoloured image, to the bit, and no more is recoloured than it needs.
+    The result is the `window` of the recoloured image, but no more is recoloured than that needs. (The same to the
+    bit, except that OpenCV rounds a few pixels in the last corner of what it is given otherwise, by one level.)
     """
     height, width = image.shape[:2]
     if colour.downscale is not None:
@@ -26,9 +28,8 @@ def recolour(image: np.ndarray, colour: ColourParameters, window: Window) -> np.
         return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)[window.cut]
     around = window.grown(1, height, width)  # what the sharpening kernel sees
     shifted = _shift_colours(image[around.cut], colour)
-    return _sharpen(shifted, colour.sharpen_alpha, colour.sharpen_lightness)[
-        window.moved(-around.left, -around.top).cut
-    ]
+    inner = window.moved(-around.left, -around.top)
+    return _sharpen(shifted, colour.sharpen_alpha, colour.sharpen_lightness)[inner.cut]
 
 
 def affine_matrix(mask: MaskParameters, height: int, width: int) -> np.ndarray:
@@ -90,18 +91,18 @@ def _shift_colours(image: np.ndarray, colour: ColourParameters) -> np.ndarray:
 
 
 def _shift_hsv(image: np.ndarray, shift: tuple[float, float, float]) -> np.ndarray:
-    hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
+    # As one long row: at the end of each, OpenCV rounds up to 31 pixels otherwise, which would leave a stripe.
+    hsv = cv2.cvtColor(image.reshape(1, -1, 3), cv2.COLOR_RGB2HSV)
+    hue, saturation, value = shift
     if max(abs(by) for by in shift) >= 1:
         hsv = cv2.LUT(hsv, _hsv_table(shift))
     else:
-        # Cut off, level + shift is the level itself, or one less if the shift is negative. That takes no table but for
-        # the hue, which is a circle, and is all there is to do with shifts in levels.
-        hue, saturation, value = shift
+        # Cut off, level + shift is the level itself, or one less if the shift is negative: no table is needed but for
+        # hue, which is a circle.
         if hue < 0:
-            table = _hsv_table(shift)[..., 0]
-            cv2.insertChannel(cv2.LUT(cv2.extractChannel(hsv, 0), np.ascontiguousarray(table)), hsv, 0)
+            cv2.insertChannel(cv2.LUT(cv2.extractChannel(hsv, 0), _HUE_BEFORE), hsv, 0)
         cv2.subtract(hsv, (0, int(saturation < 0), int(value < 0), 0), dst=hsv)
-    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB).reshape(image.shape)
 
 
 def _hsv_table(shift: tuple[float, float, float]) -> np.ndarray:

@@ -22,7 +22,7 @@ from difffake.randomness import generator
 
 def test_the_fake_is_source_blended_into_target(image: np.ndarray, landmarks: np.ndarray) -> None:
     for index in range(20):
-        made = pseudo_deepfake(image, landmarks, generator(0, index))
+        made = pseudo_deepfake(image, landmarks, generator(0, index), whole=True)
         weight = made.alpha * made.mask[..., None].astype(np.float64)
         expected = weight * made.source + (1 - weight) * made.target
         assert np.abs(made.fake - expected).max() <= 0.51  # rounded
@@ -33,13 +33,33 @@ def test_the_fake_is_source_blended_into_target(image: np.ndarray, landmarks: np
         assert (made.fake != made.target).any()
 
 
+def test_source_and_mask_are_made_where_they_are_needed(image: np.ndarray, landmarks: np.ndarray) -> None:
+    for index in range(40):
+        made = pseudo_deepfake(image, landmarks, generator(0, index))
+        whole = pseudo_deepfake(image, landmarks, generator(0, index), whole=True)
+        assert made.window is not None
+        assert whole.window is None
+        assert (made.target == whole.target).all()
+        # Single levels differ where OpenCV rounds otherwise; sharpening makes up to seven of one.
+        different = made.fake != whole.fake
+        assert different.mean() < 2e-3
+        assert np.abs(made.fake.astype(int) - whole.fake).max() <= 7
+        rest = whole.mask.copy()
+        assert (rest[made.window.cut] == made.mask).all()
+        rest[made.window.cut] = 0
+        assert not rest.any()
+        # And the window is no larger than that.
+        assert made.mask[2:-2, 2:-2].size <= (whole.mask > 0).sum() * 2
+        assert (np.abs(made.source.astype(int) - whole.source[made.window.cut]) > 1).mean() < 2e-3
+
+
 def test_one_of_the_two_is_recoloured(image: np.ndarray, landmarks: np.ndarray) -> None:
     source_recoloured = PseudoConfig(source_probability=1)
-    made = pseudo_deepfake(image, landmarks, generator(0), source_recoloured)
+    made = pseudo_deepfake(image, landmarks, generator(0), source_recoloured, whole=True)
     assert (made.target == image).all()
     assert made.target is not image  # so that augmenting it in place does not change the caller's
     still = PseudoConfig(source_probability=0, shift_x=0, shift_y=0, scale=(1, 1))
-    made = pseudo_deepfake(image, landmarks, generator(0), still)
+    made = pseudo_deepfake(image, landmarks, generator(0), still, whole=True)
     assert (made.source == image).all()
     assert (made.target != image).any()
 
@@ -51,7 +71,7 @@ def test_source_and_mask_move_together(landmarks: np.ndarray) -> None:
     still = replace(config, shift_x=0, shift_y=0)
     moved = []
     for index in range(6):
-        made, unmoved = (pseudo_deepfake(black, landmarks, generator(1, index), c) for c in (config, still))
+        made, unmoved = (pseudo_deepfake(black, landmarks, generator(1, index), c, whole=True) for c in (config, still))
         by = centroid(made.source[..., 0]) - centroid(black[..., 0])
         # The shrinking kernel works on whole cells of its grid, which are up to 250 / 192 pixels.
         assert centroid(made.mask) - centroid(unmoved.mask) == pytest.approx(by, abs=0.7)
@@ -78,7 +98,7 @@ def test_blend_by_hand() -> None:
 def test_masks_lie_on_their_part_of_the_face(image: np.ndarray, landmarks: np.ndarray, region: Region) -> None:
     rows = {"face": (80, 215), "eyes": (80, 150), "mouth": (140, 215), "lower_head": (105, 215)}[region]
     for index in range(10):
-        mask = pseudo_deepfake(image, landmarks, generator(3, index), region=region).mask
+        mask = pseudo_deepfake(image, landmarks, generator(3, index), region=region, whole=True).mask
         inside = np.flatnonzero((mask > 0.5).any(axis=1))
         assert inside.min() >= rows[0] - 10
         assert inside.max() <= rows[1] + 10
@@ -90,7 +110,7 @@ def test_any_size(image: np.ndarray, landmarks: np.ndarray, shape: tuple[int, in
     resized = cv2.resize(image, (width, height))
     points = landmarks * [width / 250, height / 250]
     for index, region in enumerate(REGIONS):
-        made = pseudo_deepfake(resized, points, generator(0, index), region=region)
+        made = pseudo_deepfake(resized, points, generator(0, index), region=region, whole=True)
         assert made.fake.shape == (height, width, 3)
         assert made.mask.shape == shape
         assert made.mask.max() > 0.8
@@ -135,6 +155,13 @@ def test_a_region_outside_of_the_image_is_replaced_by_the_face(image: np.ndarray
     assert made.mask.any()
 
 
+def test_a_wild_landmark_costs_no_memory(image: np.ndarray, landmarks: np.ndarray) -> None:
+    wild = landmarks.copy()
+    wild[8] = (125, 1e9)
+    made = pseudo_deepfake(image, wild, generator(0), region="face", hull="facehull", whole=True)
+    assert made.mask[240, 125] > 0.9  # the chin is below the image
+
+
 def test_mistakes_are_named(image: np.ndarray, landmarks: np.ndarray) -> None:
     rng = generator(0)
     with pytest.raises(UserError, match="no landmarks"):
@@ -161,7 +188,14 @@ def test_on_a_real_face(shared_data: Path, landmarks: np.ndarray) -> None:
     # The layout's eyes are at (86, 110) and (164, 110), its pupils' middle at (125, 110).
     scale = np.linalg.norm(pupils[1] - pupils[0]) / (164 - 86)
     points = (landmarks - [125, 110]) * scale + pupils.mean(axis=0)
-    made = pseudo_deepfake(image, points, generator(0), PseudoConfig(shrink_kernel=(5, 5)), region="eyes")
+    made = pseudo_deepfake(
+        image,
+        points,
+        generator(0),
+        PseudoConfig(shrink_kernel=(5, 5), feather_kernel=(5, 5)),
+        region="eyes",
+        whole=True,
+    )
     for x, y in np.round(pupils).astype(int):
         assert made.mask[y, x] > 0.9
     changed = np.abs(made.fake.astype(int) - made.target).sum(axis=2)

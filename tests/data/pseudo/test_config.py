@@ -112,6 +112,7 @@ def test_a_region_without_weight_is_never_drawn() -> None:
         ({"shrink_kernel": (4, 25)}, "shrink_kernel"),
         ({"smoothing_size": (20, 30)}, "smoothing_size"),
         ({"elastic_sigma": 0.5}, "elastic_sigma"),
+        ({"elastic_alpha": 99.0}, "elastic_alpha"),
         ({"downscale_factors": ()}, "downscale_factors"),
         ({"alphas": (0.5, 1.5)}, "alphas"),
         ({"region_weights": {"ears": 1.0}}, "region_weights"),

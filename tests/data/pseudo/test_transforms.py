@@ -1,14 +1,26 @@
 """Colours and movement against the same arithmetic in NumPy."""
 
 import colorsys
+import itertools
 
+import cv2
 import numpy as np
 import pytest
 
 from difffake.data.pseudo.config import ColourParameters, MaskParameters
-from difffake.data.pseudo.transforms import affine_matrix, move, recolour
+from difffake.data.pseudo.transforms import affine_matrix, move, origin_of
+from difffake.data.pseudo.transforms import recolour as recolour_window
+from difffake.data.pseudo.window import Window
 
 UNCHANGED = ColourParameters(None, None, 1.0, 0.0, 1, 0.2, 1.0)  # down-scaled by 1
+
+
+def whole(image: np.ndarray) -> Window:
+    return Window(0, 0, image.shape[1], image.shape[0])
+
+
+def recolour(image: np.ndarray, colour: ColourParameters) -> np.ndarray:
+    return recolour_window(image, colour, whole(image))
 
 
 def test_nothing_drawn_changes_nothing(image: np.ndarray) -> None:
@@ -40,6 +52,35 @@ def test_hsv_shift_of_one_colour(shift: tuple[float, float, float]) -> None:
     expected = 255 * np.array(colorsys.hsv_to_rgb(h, s, v))
     seen = recolour(np.full((4, 4, 3), colour, np.uint8), UNCHANGED._replace(hsv_shift=shift))
     assert seen[0, 0] == pytest.approx(expected, abs=3)
+
+
+def test_hsv_shift_in_levels_is_cut_off_as_a_table_would() -> None:
+    """Against NumPy's arithmetic on OpenCV's HSV, on all hues; 0 less a little is 179."""
+    colours = np.stack(np.meshgrid(*[np.arange(0, 256, 5)] * 3), axis=-1).astype(np.uint8).reshape(1, -1, 3)
+    levels = cv2.cvtColor(colours, cv2.COLOR_RGB2HSV).astype(np.float64)
+    by = (-0.3, 0.0, 0.3)
+    for shift in itertools.product(by, by, by):
+        h, s, v = np.moveaxis(levels + shift, -1, 0)
+        cut_off = np.stack([h % 180, s.clip(0, 255), v.clip(0, 255)], axis=-1).astype(np.uint8)
+        expected = cv2.cvtColor(cut_off, cv2.COLOR_HSV2RGB)
+        assert (recolour(colours, UNCHANGED._replace(hsv_shift=shift)) == expected).all()
+
+
+def test_hsv_leaves_no_stripe_at_the_right() -> None:
+    """OpenCV rounds what remains of a row after whole vectors otherwise than the rest."""
+    column = np.random.default_rng(0).integers(0, 256, (40, 1, 3), dtype=np.uint8)
+    seen = recolour(np.repeat(column, 77, axis=1), UNCHANGED._replace(hsv_shift=(0.1, 0.1, 0.1)))
+    assert (seen[:-1] == seen[:-1, :1]).all()
+
+
+@pytest.mark.parametrize("downscale", [None, 2, 4])
+def test_a_window_is_cut_from_the_recoloured_image(image: np.ndarray, downscale: int | None) -> None:
+    colour = ColourParameters((12.0, -19.0, 3.0), None, 1.07, -21.0, downscale, 0.4, 0.7)
+    all_of_it, with_hsv = recolour(image, colour), recolour(image, colour._replace(hsv_shift=(-0.1, 0.1, 0.1)))
+    for window in (Window(0, 0, 60, 70), Window(31, 100, 250, 171), Window(90, 5, 91, 250), whole(image)):
+        assert (recolour_window(image, colour, window) == all_of_it[window.cut]).all()
+        seen = recolour_window(image, colour._replace(hsv_shift=(-0.1, 0.1, 0.1)), window)
+        assert (seen != with_hsv[window.cut]).any(axis=-1).sum() <= 64  # the last vector of each
 
 
 def test_grey_stays_grey_when_saturation_rises() -> None:
@@ -79,7 +120,7 @@ def test_move_brings_each_point_where_the_matrix_says() -> None:
     image = np.zeros((120, 160, 3), np.uint8)
     image[40:43, 50:53] = 255
     matrix = affine_matrix(MaskParameters((0.02, 0.015), (1.0, 1.0), (200, 200), 5, 5, 5), 120, 160)
-    seen = move(image, matrix)[..., 0].astype(float)
+    seen = move(image, matrix, whole(image), whole(image))[..., 0].astype(float)
     y, x = np.mgrid[0:120, 0:160]
     centre = [(seen * x).sum() / seen.sum(), (seen * y).sum() / seen.sum()]
     assert centre == pytest.approx(matrix @ [51, 41, 1], abs=0.05)
@@ -88,4 +129,16 @@ def test_move_brings_each_point_where_the_matrix_says() -> None:
 def test_move_leaves_no_black_edge() -> None:
     bright = np.full((80, 80, 3), 200, np.uint8)
     matrix = affine_matrix(MaskParameters((0.03, 0.015), (0.95, 0.95), (200, 200), 5, 5, 5), 80, 80)
-    assert (move(bright, matrix) == 200).all()
+    assert (move(bright, matrix, whole(bright), whole(bright)) == 200).all()
+
+
+@pytest.mark.parametrize("scale", [0.95, 1.0, 1.05])
+def test_a_window_is_cut_from_the_moved_image(image: np.ndarray, scale: float) -> None:
+    """At the edges too, where the image is mirrored, and from no more of it than `origin_of` says."""
+    matrix = affine_matrix(MaskParameters((-0.03, 0.015), (scale, 1 / scale), (200, 200), 5, 5, 5), 250, 250)
+    all_of_it = move(image, matrix, whole(image), whole(image)).astype(int)
+    for window in (Window(0, 0, 3, 9), Window(246, 245, 250, 250), Window(60, 90, 180, 200), whole(image)):
+        origin = origin_of(window, matrix, 250, 250)
+        seen = move(image[origin.cut], matrix, origin, window)
+        assert np.abs(seen - all_of_it[window.cut]).max() <= 1
+        assert (seen != all_of_it[window.cut]).mean() < 0.01
