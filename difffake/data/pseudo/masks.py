@@ -46,7 +46,7 @@ def blend_mask(
 
     The steps are DiffFake's (after SBI): hull, affine, elastic deformation, resize, smoothing, resize back. The first
     four are done to the outlines here, not to a picture of them: the moved and deformed outlines are drawn on the
-    smoothing grid, which spares three resamplings. See `deform` for what that changes.
+    smoothing grid, which spares three resamplings. `deform` and `fill` say what that changes.
     """
     height, width = shape
     rows, columns = parameters.grid
