@@ -1,6 +1,9 @@
 """Face landmarks by MediaPipe, and square crops around them."""
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -62,15 +65,16 @@ class LandmarkDetector:
     """
 
     def __init__(self, model: Path, max_faces: int = 5) -> None:
-        os.environ.setdefault("GLOG_minloglevel", "2")
         from mediapipe import Image, ImageFormat
         from mediapipe.tasks.python import BaseOptions, vision
 
         options = vision.FaceLandmarkerOptions(
             base_options=BaseOptions(model_asset_path=str(model)), num_faces=max_faces
         )
-        self._landmarker = vision.FaceLandmarker.create_from_options(options)
         self._wrap = lambda image: Image(image_format=ImageFormat.SRGB, data=np.ascontiguousarray(image))
+        with _silent_stderr():
+            self._landmarker = vision.FaceLandmarker.create_from_options(options)
+            self._landmarker.detect(self._wrap(np.zeros((64, 64, 3), np.uint8)))
 
     def __call__(self, image: np.ndarray) -> list[Face]:
         """Faces of one image (H, W, 3) uint8 RGB, largest first."""
@@ -101,6 +105,23 @@ class LandmarkDetector:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Drop what MediaPipe's C++ side writes while it starts: a dozen lines that no setting turns off.
+
+    Its errors come as Python exceptions all the same.
+    """
+    sys.stderr.flush()
+    with Path(os.devnull).open("wb") as nowhere:
+        kept = os.dup(2)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def square_box(box: np.ndarray, margin: float, height: int, width: int) -> tuple[int, int, int, int]:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import urllib.error
 import urllib.request
+import zipfile
 from pathlib import Path
 
 from difffake.errors import UserError
@@ -22,13 +23,15 @@ def cache_folder() -> Path:
 def landmarker_model(given: Path | None = None) -> Path:
     """The model file: `given`, else $DIFFFAKE_LANDMARKER, else the cache, else a download with a checked SHA-256.
 
-    Raises `UserError` if a named file is missing, or the download fails or is not the expected file.
+    Raises `UserError` if a named file is missing or no model, or the download fails or is not the expected file.
     """
     named = given or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
     if named is not None:
         if not named.is_file():
             origin = "--landmarker" if given else f"${VARIABLE}"
             raise UserError(f"{named} ({origin}) does not exist: give the path of face_landmarker.task")
+        if not zipfile.is_zipfile(named):  # a .task file is a zip of TensorFlow Lite models
+            raise UserError(f"{named} is not MediaPipe's face landmark model: give the path of face_landmarker.task")
         return named
     cached = cache_folder() / "face_landmarker.task"
     if not (cached.is_file() and _sha256(cached) == SHA256):

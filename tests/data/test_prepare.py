@@ -1,6 +1,7 @@
 """`difffake prepare` on real photographs and clips, broken files among them."""
 
 import shutil
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -104,14 +105,18 @@ def test_wrong_arguments_are_explained(messy: Path, tmp_path: Path, change: dict
 
 def test_landmarker_is_looked_for_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given, named = tmp_path / "given.task", tmp_path / "named.task"
-    given.touch()
-    named.touch()
+    for path in (given, named):
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("model.tflite", b"")
     monkeypatch.setenv("DIFFFAKE_LANDMARKER", str(named))
     assert landmarker_model(given) == given
     assert landmarker_model() == named
     monkeypatch.setenv("DIFFFAKE_LANDMARKER", str(tmp_path / "none.task"))
     with pytest.raises(UserError, match="DIFFFAKE_LANDMARKER"):
         landmarker_model()
+    given.write_text("not a model")
+    with pytest.raises(UserError, match=r"given\.task is not MediaPipe's"):
+        landmarker_model(given)
 
 
 def test_a_download_is_checked_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
