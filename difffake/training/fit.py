@@ -110,5 +110,6 @@ _NOISE = (
     ".*does not have many workers.*",
     ".*is smaller than the logging interval.*",
     ".*exists and is not empty.*",
+    ".*It is recommended to use .self.log.*sync_dist=True.*",  # all samples of all ranks are in val/auc already
     ".*isinstance\\(treespec, LeafSpec\\).*",
 )

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pytest
@@ -14,10 +16,12 @@ from difffake.data.faces import LandmarkDetector, crop_face
 from difffake.data.images import read_image
 from difffake.models.checkpoint import load_detector
 
+Predict = Callable[..., list[dict[str, Any]]]
+
 
 @pytest.fixture
-def predict(tiny_run: TinyRun, landmarker: Path, capsys: pytest.CaptureFixture[str]):  # noqa: ANN201
-    def run(*files: Path, status: int = 0) -> list[dict]:  # type: ignore[type-arg]
+def predict(tiny_run: TinyRun, landmarker: Path, capsys: pytest.CaptureFixture[str]) -> Predict:
+    def run(*files: Path, status: int = 0) -> list[dict[str, Any]]:
         options = ["--ckpt", str(tiny_run.ckpt), "--landmarker", str(landmarker), "--frames", "4", "--json"]
         assert main(["predict", *map(str, files), *options]) == status
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -25,7 +29,7 @@ def predict(tiny_run: TinyRun, landmarker: Path, capsys: pytest.CaptureFixture[s
     return run
 
 
-def test_images_videos_and_folders(predict, shared_data: Path) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
+def test_images_videos_and_folders(predict: Predict, shared_data: Path) -> None:
     answers = predict(shared_data / "london" / "001", shared_data / "clips" / "grid_bbaf2n.mpg")
     assert [Path(a["file"]).name for a in answers] == ["neutral.jpg", "smiling.jpg", "grid_bbaf2n.mpg"]
     assert [a["frames"] for a in answers] == [1, 1, 4]
@@ -35,10 +39,10 @@ def test_images_videos_and_folders(predict, shared_data: Path) -> None:  # type:
 
 
 def test_the_score_is_that_of_the_crop_that_prepare_makes(
-    predict,
+    predict: Predict,
     tiny_run: TinyRun,
     shared_data: Path,
-    landmarker: Path,  # type: ignore[no-untyped-def] # noqa: ANN001
+    landmarker: Path,
 ) -> None:
     path = shared_data / "london" / "002" / "neutral.jpg"
     (answer,) = predict(path)
@@ -53,9 +57,9 @@ def test_the_score_is_that_of_the_crop_that_prepare_makes(
 
 
 def test_a_file_that_fails_is_reported_and_the_rest_go_on(
-    predict,
+    predict: Predict,
     shared_data: Path,
-    tmp_path: Path,  # type: ignore[no-untyped-def] # noqa: ANN001
+    tmp_path: Path,
 ) -> None:
     (tmp_path / "a_text.jpg").write_text("not an image")
     cv2.imwrite(str(tmp_path / "b_wall.png"), read_image(shared_data / "london" / "001" / "neutral.jpg")[:60, :60])

@@ -1,6 +1,9 @@
 """`difffake fit` leaves a run folder that can be read, resumed and trusted."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from difffake.data.datamodule import FaceData
 from difffake.data.datasets import to_unit
 from difffake.metrics import auc
 from difffake.models.checkpoint import KEY, load_detector
+from difffake.models.detector import Detector
 
 
 def fit(run: TinyRun, out: Path, *arguments: str) -> int:
@@ -23,6 +27,14 @@ def fit(run: TinyRun, out: Path, *arguments: str) -> int:
     quick += [f"--trainer.enable_{part}=false" for part in ("progress_bar", "model_summary")]
     model = ["--model.encoder", "resnet10t", "--model.weights", "none"]
     return main(["fit", "--data.manifest", str(run.seen), "--out", str(out), *small, *quick, *model, *arguments])
+
+
+def scores(detector: Detector, data: FaceData) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and logits of the validation set, in this process."""
+    with torch.no_grad():
+        found = [(b["label"].numpy(), detector(to_unit(b["image"])).logit.numpy()) for b in data.val_dataloader()]
+    label, score = zip(*found, strict=True)
+    return np.concatenate(label), np.concatenate(score)
 
 
 def test_run_folder_holds_checkpoints_config_and_metrics(tiny_run: TinyRun) -> None:
@@ -40,15 +52,30 @@ def test_checkpoint_is_the_one_with_the_best_validation_auc(tiny_run: TinyRun) -
     """Recomputed from the checkpoint itself on the validation split, in eval mode."""
     detector, info = load_detector(tiny_run.ckpt)
     data = FaceData(str(tiny_run.seen), fakes="both", batch_size=8, image_size=64, workers=0)
-    label, score = [], []
-    with torch.no_grad():
-        for batch in data.val_dataloader():
-            score.append(detector(to_unit(batch["image"])).logit.numpy())
-            label.append(batch["label"].numpy())
+    label, score = scores(detector, data)
     logged = pd.read_csv(tiny_run.folder / "metrics.csv")["val/auc"].max()
-    assert auc(np.concatenate(label), np.concatenate(score)) == pytest.approx(logged, abs=1e-3)
+    assert auc(label, score) == pytest.approx(logged, abs=1e-3)
     assert info.threshold is not None
     assert any(key.startswith("identity drawn-a/") for key in info.training_keys)
+
+
+def test_on_two_ranks_every_validation_sample_counts_once(tiny_run: TinyRun, tmp_path: Path) -> None:
+    """With an odd number of samples, which a padding sampler would make even; gloo on the CPU."""
+    table = pd.read_parquet(tiny_run.seen / "manifest.parquet")
+    odd = table.drop(index=table.index[(table["split"] == "val") & (table["label"] == 0)][0])
+    odd["path"] = [(tiny_run.seen / path).as_posix() for path in odd["path"]]
+    odd.to_parquet(tmp_path / "manifest.parquet")
+    small = ["--data.batch_size", "8", "--data.workers", "0", "--model.image_size", "64", "--trainer.max_epochs", "1"]
+    model = ["--model.encoder", "resnet10t", "--model.weights", "none", "--out", str(tmp_path / "run")]
+    ranks = ["--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp"]
+    command = [sys.executable, "-m", "difffake.cli", "fit", "--data.manifest", str(tmp_path), *small, *model, *ranks]
+    subprocess.run(command, check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    detector, _ = load_detector(tmp_path / "run" / "best.ckpt")
+    data = FaceData(str(tmp_path), batch_size=2, image_size=64, workers=0)
+    assert len(data.validation_set()) == 11
+    label, score = scores(detector, data)
+    logged = pd.read_csv(tmp_path / "run" / "metrics.csv")["val/auc"].max()
+    assert auc(label, score) == pytest.approx(logged, abs=1e-5)
 
 
 def test_checkpoint_holds_the_detector_alone_and_no_code(tiny_run: TinyRun) -> None:
