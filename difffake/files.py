@@ -1,5 +1,6 @@
-"""Outputs that are either whole or not there: write aside, then rename."""
+"""Outputs that are either whole or not there (write aside, then rename), and fingerprints of inputs."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -7,6 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from difffake.errors import UserError
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:

@@ -16,9 +16,9 @@ from difffake.data.datasets import CropDataset, PairDataset
 from difffake.data.manifest import Manifest, check_splits, leak_keys
 from difffake.data.pseudo import PseudoConfig
 from difffake.errors import UserError
-from difffake.files import refuse_existing
+from difffake.files import refuse_existing, sha256
 from difffake.metrics import auc, youden_threshold
-from difffake.models.checkpoint import fingerprint, load_detector
+from difffake.models.checkpoint import load_detector
 from difffake.models.device import choose_device
 from difffake.models.embed import embed
 from difffake.progress import console
@@ -111,7 +111,7 @@ def fit_anomaly(
             "max_frames": max_frames,
             "threshold": threshold,
             "training_keys": sorted(leak_keys(data.select(split="train").table) | leak_keys(val.table)),
-            "checkpoint": fingerprint(ckpt),
+            "checkpoint": sha256(ckpt),
             "seed": seed,
         },
     )

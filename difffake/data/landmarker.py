@@ -1,6 +1,5 @@
 """Where the face landmark model lies: an option, an environment variable, the cache, or a checked download."""
 
-import hashlib
 import os
 import urllib.error
 import urllib.request
@@ -8,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 from difffake.errors import UserError
-from difffake.files import staged_file
+from difffake.files import sha256, staged_file
 
 VARIABLE = "DIFFFAKE_LANDMARKER"
 URL = "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/face_landmarker.task"
@@ -34,7 +33,7 @@ def landmarker_model(given: Path | None = None) -> Path:
             raise UserError(f"{named} is not MediaPipe's face landmark model: give the path of face_landmarker.task")
         return named
     cached = cache_folder() / "face_landmarker.task"
-    if not (cached.is_file() and _sha256(cached) == SHA256):
+    if not (cached.is_file() and sha256(cached) == SHA256):
         _download(cached)
     return cached
 
@@ -47,9 +46,5 @@ def _download(path: Path) -> None:
                 partial.write_bytes(answer.read())
         except (urllib.error.URLError, TimeoutError, OSError) as error:
             raise UserError(f"MediaPipe's face landmark model cannot be downloaded ({error}): {advice}") from error
-        if _sha256(partial) != SHA256:
+        if sha256(partial) != SHA256:
             raise UserError(f"the downloaded face landmark model has an unexpected SHA-256: {advice}")
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -20,10 +20,11 @@ from difffake.data.manifest import Manifest, check_leaks, leak_keys
 from difffake.errors import UserError
 from difffake.evaluation.figures import write_figures
 from difffake.evaluation.provenance import provenance
+from difffake.evaluation.report import DRAWN
 from difffake.evaluation.results import COLUMNS, result_rows, write_results
 from difffake.evaluation.tables import print_results
-from difffake.files import refuse_existing, staged_folder
-from difffake.models.checkpoint import fingerprint, load_detector
+from difffake.files import refuse_existing, sha256, staged_folder
+from difffake.models.checkpoint import load_detector
 from difffake.models.device import choose_device
 from difffake.models.embed import embed
 from difffake.progress import console
@@ -106,7 +107,9 @@ def evaluate(
         thresholds["anomaly"] = dict.fromkeys(("frame", "video"), differential.threshold)
     rows = result_rows(scores, thresholds, resamples, seed)
     with staged_folder(out, overwrite) as folder:
-        facts: dict[str, Any] = provenance([ckpt, *([path] if differential else []), *map(_file, manifest)], seed)
+        inputs = [ckpt, *([path] if differential else []), *map(_file, manifest)]
+        drawn = any(name.startswith(DRAWN) for name in scores["dataset"].unique())
+        facts: dict[str, Any] = provenance(inputs, seed, testbed=drawn)
         facts |= {"split": split, "pairs": pairs, "encoder": info.config.encoder, "training_seed": info.seed}
         write_results(folder, rows, facts)
         scores.to_parquet(folder / "scores.parquet", index=False)
@@ -122,7 +125,7 @@ def read_anomaly(path: Path, ckpt: Path) -> Anomaly:
     """The anomaly model of a checkpoint. Raises `UserError` if it was fitted on another's embeddings."""
     model, settings = load_anomaly(path)
     try:
-        if settings["checkpoint"] != fingerprint(ckpt):
+        if settings["checkpoint"] != sha256(ckpt):
             raise UserError(f"{path} was fitted on embeddings of another checkpoint than {ckpt}: run fit-anomaly again")
         return Anomaly(
             model,

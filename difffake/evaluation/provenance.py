@@ -1,6 +1,5 @@
 """Where a result came from: versions, command, seed and fingerprints of the files that went in."""
 
-import hashlib
 import platform
 import re
 import sys
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 
 import difffake
+from difffake.files import sha256
 
 
 def provenance(
@@ -46,12 +46,6 @@ def provenance(
         "testbed": testbed,
         "files": [{"file": _shortened(str(path)), "sha256": sha256(path)} for path in files],
     }
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 # An absolute path within an argument, such as --out=/x/y or [/x/y,/x/z]; not the end of a relative one or of an URL.

@@ -16,6 +16,7 @@ import pandas as pd
 from scipy.special import expit
 
 from difffake import metrics
+from difffake.data.manifest import REAL
 from difffake.errors import UserError
 from difffake.evaluation.intervals import bootstrap_intervals
 from difffake.files import staged_file
@@ -23,7 +24,6 @@ from difffake.files import staged_file
 COLUMNS = (
     "dataset", "method", "compression", "label", "video", "target", "identity", "path", "score", "value",
 )  # fmt: skip
-REAL = "real"
 ALL = "all"
 CLASSIFIER = "classifier"
 LEVELS = ("frame", "video")

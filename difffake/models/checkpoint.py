@@ -1,6 +1,5 @@
 """Reading a trained detector back from a checkpoint, without Lightning and without running code from the file."""
 
-import hashlib
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,9 +64,3 @@ def load_detector(path: Path, device: torch.device | str = "cpu") -> tuple[Detec
     detector = build_detector(info.config)
     detector.load_state_dict(state)
     return detector.eval().to(device), info
-
-
-def fingerprint(path: Path) -> str:
-    """SHA-256 of a file."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

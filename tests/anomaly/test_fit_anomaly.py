@@ -12,7 +12,7 @@ from difffake.anomaly.storage import load_anomaly
 from difffake.cli import main
 from difffake.data.manifest import Manifest
 from difffake.errors import UserError
-from difffake.models.checkpoint import fingerprint
+from difffake.files import sha256
 
 
 def fit_anomaly(run: TinyRun, out: Path, *options: str) -> int:
@@ -23,7 +23,7 @@ def fit_anomaly(run: TinyRun, out: Path, *options: str) -> int:
 def test_stored_with_all_that_evaluation_needs(tiny_run: TinyRun) -> None:
     _, settings = load_anomaly(tiny_run.folder / "anomaly.safetensors")
     assert settings["combination"] == "square"
-    assert settings["checkpoint"] == fingerprint(tiny_run.ckpt)
+    assert settings["checkpoint"] == sha256(tiny_run.ckpt)
     assert isinstance(settings["threshold"], float)
     table = Manifest.read(tiny_run.seen).select(label=0).table
     seen = {f"identity drawn-a/{name}" for name in table["identity"][table["split"] != "test"]}

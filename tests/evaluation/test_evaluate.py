@@ -123,10 +123,8 @@ def test_what_does_not_belong_together_is_refused(
     assert "--device cuda:99 cannot be used" in evaluate(tiny_run.ckpt, "--device", "cuda:99")
 
 
-def test_the_same_command_gives_the_same_numbers(tiny_run: TinyRun, evaluated: Path, tmp_path: Path) -> None:
+def test_the_number_of_workers_changes_nothing(tiny_run: TinyRun, evaluated: Path, tmp_path: Path) -> None:
     manifests = ["--manifest", str(tiny_run.seen), str(tiny_run.unseen)]
-    options = ["--out", str(tmp_path / "again"), "--resamples", "50", "--workers", "2", "--batch-size", "7"]
+    options = ["--out", str(tmp_path / "again"), "--resamples", "50", "--workers", "2"]
     assert main(["evaluate", "--ckpt", str(tiny_run.ckpt), *manifests, *options]) == 0
-    for one, two in zip(rows(evaluated), rows(tmp_path / "again"), strict=True):
-        for key, value in one.items():
-            assert two[key] == (pytest.approx(value, abs=1e-6) if isinstance(value, float) else value)
+    assert rows(evaluated) == rows(tmp_path / "again")
