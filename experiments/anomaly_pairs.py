@@ -4,8 +4,9 @@
 
 For each combination and number of components, a mixture is fitted on real pairs of the training split. Test pairs have
 a real reference; the probe is another real face of the same person (of the same clip), or the pseudo-deepfake made from
-that very face. The real probe shares the recolouring of its forgery, so that colour alone does not tell. AUC with a
-95 % interval resampled by person or clip, for single pairs and for the mean over a person's or clip's pairs.
+that very face. The classifier's logit of the same probes stands beside it. The real probe shares the recolouring of its
+forgery, so that colour alone does not tell. AUC with a 95 % interval resampled by person or clip, for single pairs and
+for the mean over a person's or clip's pairs.
 
 What it showed: docs/results.md.
 """
@@ -51,7 +52,8 @@ class TestSet:
         )
         forged = PairDataset(manifest, size, "pseudo", PseudoConfig(), None, seed=1)
         self.real = torch.from_numpy(embed(detector, CropDataset(manifest, size), description=self.name)[2])
-        both = torch.from_numpy(embed(detector, forged, description=f"{self.name}, forged")[2])
+        _, self.logits, found = embed(detector, forged, description=f"{self.name}, forged")
+        both = torch.from_numpy(found)
         self.recoloured, self.fake = both[0::2], both[1::2]
 
     def scores(self, mixture: GaussianMixture, combination: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -63,6 +65,11 @@ class TestSet:
         ]
         label = np.repeat([0, 1], len(probe))
         return label, np.concatenate(scores), np.tile(self.pairs.group, 2)
+
+    def classifier_scores(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Label, logit and group of every probe, without its reference."""
+        score = np.concatenate([self.logits[0::2][self.pairs.probe], self.logits[1::2][self.pairs.probe]])
+        return np.repeat([0, 1], len(self.pairs)), score, np.tile(self.pairs.group, 2)
 
 
 def line(label: np.ndarray, score: np.ndarray, unit: np.ndarray) -> str:
@@ -100,6 +107,9 @@ def main() -> None:
         print(f"{test.name}: {len(test.pairs)} pairs of each kind in {groups} groups")
     print("| test | combination | covariance | components | AUC of pairs | AUC of groups |")
     print("| :-- | :-- | :-- | --: | --: | --: |")
+    for test in tests:
+        scored = test.classifier_scores()
+        print(f"| {test.name} | the classifier's logit | | | {line(*scored)} | {line(*averaged(*scored))} |")
     for combination in options.combinations:
         features = pair_features(train.table, embeddings, combination, 0, POOL, FRAMES)
         for covariance in options.covariance:

@@ -1,9 +1,9 @@
 """Fixtures that several tests use."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tiny import TinyRun
 
 
 @pytest.fixture(scope="session")
@@ -22,20 +22,6 @@ def landmarker(shared_data: Path) -> Path:
     if not model.is_file():
         pytest.skip(f"no face landmark model: {model} is absent")
     return model
-
-
-@dataclass(frozen=True)
-class TinyRun:
-    """A whole small run on drawn faces: two data sets, a trained detector and its anomaly model."""
-
-    seen: Path
-    unseen: Path
-    folder: Path
-
-    @property
-    def ckpt(self) -> Path:
-        """The checkpoint with the best validation AUC."""
-        return self.folder / "best.ckpt"
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,9 @@
 """Face landmarks by MediaPipe, and square crops around them."""
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -72,6 +74,7 @@ class LandmarkDetector:
             base_options=BaseOptions(model_asset_path=str(model)), num_faces=max_faces
         )
         self._wrap = lambda image: Image(image_format=ImageFormat.SRGB, data=np.ascontiguousarray(image))
+        _ignore_profiling_signal()
         with _silent_stderr():
             self._landmarker = vision.FaceLandmarker.create_from_options(options)
             self._landmarker.detect(self._wrap(np.zeros((64, 64, 3), np.uint8)))
@@ -105,6 +108,16 @@ class LandmarkDetector:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _ignore_profiling_signal() -> None:
+    """Ignore SIGPROF in Python's books too.
+
+    MediaPipe starts a profiling timer and ignores its signal, but behind Python's back: Lightning, which puts back
+    all signal handlers that it found after a fit, would put back the default, and the next tick end the process.
+    """
+    if hasattr(signal, "SIGPROF") and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGPROF, signal.SIG_IGN)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import TinyRun
+from tiny import TinyRun
 
 from difffake.anomaly.fit import pair_features, pair_groups
 from difffake.anomaly.storage import load_anomaly

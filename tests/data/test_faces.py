@@ -1,5 +1,7 @@
 """Landmarks and crops."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -75,3 +77,25 @@ def test_a_face_that_fills_the_image_is_found(shared_data: Path, landmarker: Pat
         assert not detector(np.full((200, 200, 3), 127, np.uint8))
     moved = tight.landmarks + (x0, y0)
     assert np.linalg.norm(moved - face.landmarks, axis=1).mean() < 0.03 * (x1 - x0)
+
+
+def test_detection_survives_those_who_put_signal_handlers_back(shared_data: Path, landmarker: Path) -> None:
+    """As Lightning does after a fit; MediaPipe's profiling timer would end the process."""
+    code = f"""
+import signal, time
+from pathlib import Path
+from difffake.data.faces import LandmarkDetector
+from difffake.data.images import read_image
+signal.signal(signal.SIGPROF, signal.SIG_DFL)  # as in a fresh process; ignored signals are inherited
+image = read_image(Path({str(shared_data / "london" / "001" / "neutral.jpg")!r}))
+for _ in range(2):
+    with LandmarkDetector(Path({str(landmarker)!r})) as detector:
+        detector(image)
+    signal.signal(signal.SIGPROF, signal.getsignal(signal.SIGPROF))
+    start = time.process_time()
+    while time.process_time() - start < 1:  # what a fit would do
+        sum(range(10000))
+print("alive")
+"""
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert answer.stdout == "alive\n", answer

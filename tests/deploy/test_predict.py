@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import pytest
 import torch
-from conftest import TinyRun
+from tiny import TinyRun
 
 from difffake.cli import main
 from difffake.data.faces import LandmarkDetector, crop_face

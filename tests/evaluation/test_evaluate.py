@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import TinyRun
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
+from tiny import TinyRun
 
 from difffake.cli import main
 from difffake.data.images import read_image

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from conftest import TinyRun
+from tiny import TinyRun
 
 from difffake.cli import main
 from difffake.data.datamodule import FaceData
