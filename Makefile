@@ -35,7 +35,8 @@ docs: $(READY)  ## the documentation as pages in site/
 
 # albumentations asks for a second OpenCV wheel, which would overwrite the first; it runs with ours.
 benchmarks: $(READY)  ## speed against the named references
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps albumentations albucore stringzilla simsimd
+	$(BIN)/uv pip install --quiet --python $(BIN)/python pydantic
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps albumentations==2.0.8 albucore==0.0.24 stringzilla simsimd
 	$(BIN)/python benchmarks/pseudo_deepfakes.py
 	$(BIN)/python benchmarks/gaussian_mixture.py
 

@@ -1,6 +1,7 @@
 """Speed of the pseudo-deepfakes against the same steps written with albumentations, as SBI and DiffFake do them.
 
-    pip install --no-deps albumentations==2.0.8 albucore==0.0.24 stringzilla simsimd eval-type-backport
+    pip install pydantic
+    pip install --no-deps albumentations==2.0.8 albucore==0.0.24 stringzilla simsimd
     python benchmarks/pseudo_deepfakes.py
 
 `--no-deps`, because albumentations would bring a second OpenCV, which overwrites the first one's files. Both sides run
@@ -34,8 +35,8 @@ try:
     import albumentations
 except ImportError:
     sys.exit(
-        "albumentations is missing: pip install --no-deps "
-        "albumentations==2.0.8 albucore==0.0.24 stringzilla simsimd eval-type-backport"
+        "albumentations is missing: pip install pydantic && "
+        "pip install --no-deps albumentations==2.0.8 albucore==0.0.24 stringzilla simsimd"
     )
 
 SIZE = 250

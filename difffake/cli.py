@@ -28,6 +28,9 @@ class Command:
     positional: str = ""  # the parameter that takes all values without an option
 
 
+LEAST = {"seed": 0, "workers": 0, "batch_size": 1, "frames": 1, "resamples": 0}
+"""Smallest values of options that several commands have."""
+
 COMMANDS = {
     "demo": Command(
         "difffake.deploy.demo:demo",
@@ -108,14 +111,20 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _run(name, rest) or 0
     except UserError as error:
-        print(f"difffake {name}: {error}", file=sys.stderr)
+        # One that comes from a loader's worker carries the worker's traceback; its last line is the message.
+        message = str(error).strip().splitlines()[-1].removeprefix(f"{UserError.__module__}.{UserError.__name__}: ")
+        print(f"difffake {name}: {message}", file=sys.stderr)
         return 1
     except BrokenPipeError:
         # The reader of a pipe, such as head, has left; nothing more can be said.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        print(f"difffake {name}: {error.filename or 'file'}: {error.strerror or error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
-        print(f"difffake {name}: stopped", file=sys.stderr)
+        advice = "; go on with --resume if there is a last.ckpt" if name == "fit" else ""
+        print(f"difffake {name}: stopped{advice}", file=sys.stderr)
         return 130
 
 
@@ -158,6 +167,9 @@ def _parse(name: str, command: Command, function: Callable[..., Any], arguments:
     for parameter in inspect.signature(function, eval_str=True).parameters.values():
         _add_option(parser, parameter, command, help_of[parameter.name] or "")
     values = vars(parser.parse_args(arguments))
+    for key, least in LEAST.items():
+        if values.get(key, least) < least:
+            raise UserError(f"--{key.replace('_', '-')} {values[key]} must be at least {least}")
     return {key: value for key, value in values.items() if key != "config"}
 
 

@@ -50,7 +50,7 @@ def staged_folder(path: Path, overwrite: bool = False) -> Iterator[Path]:
     refuse_existing(path, overwrite)
     if path.exists():
         _refuse_foreign(path)
-    partial = path.with_name(f".partial-{path.name}")
+    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     (partial / MARKER).touch()
@@ -61,6 +61,28 @@ def staged_folder(path: Path, overwrite: bool = False) -> Iterator[Path]:
         partial.rename(path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[None]:
+    """Make an empty folder `path`; an old one comes back if the block ends with an error, and goes if it does not.
+
+    For work that needs its final path from the start; else `staged_folder`.
+    """
+    old = path.with_name(f".old-{os.getpid()}-{path.name}")
+    if path.exists():
+        _refuse_foreign(path)
+        path.rename(old)
+    path.mkdir(parents=True)
+    (path / MARKER).touch()
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        if old.exists():
+            old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def remove_written(path: Path) -> None:

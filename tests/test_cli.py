@@ -50,6 +50,13 @@ def test_arguments_come_from_signature_and_config(tmp_path: Path, capsys: pytest
             "nowhere does not exist",
         ),
         ("predict --ckpt none.ckpt empty", "empty holds no images or videos"),
+        ("predict --ckpt none.ckpt empty --frames 0", "--frames 0 must be at least 1"),
+        ("evaluate --ckpt none.ckpt --manifest m --out o --workers -3", "--workers -3 must be at least 0"),
+        (
+            "fit --data.manifest m --out o --data.workers -3 --model.weights none",
+            "--data.workers -3 must be at least 0",
+        ),
+        ("demo --out /dev/null/x", "/dev/null/x"),
     ],
 )
 def test_mistakes_end_in_one_line(

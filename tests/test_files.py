@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from difffake.errors import UserError
-from difffake.files import MARKER, remove_written, staged_file, staged_folder
+from difffake.files import MARKER, remove_written, replaced, staged_file, staged_folder
 
 
 def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
@@ -28,6 +28,20 @@ def test_a_failed_rewrite_leaves_the_old_folder(tmp_path: Path) -> None:
         raise ZeroDivisionError
     assert (out / "a").read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_replaced_folder_comes_back_when_the_work_fails(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with replaced(out):
+        (out / "a").write_text("old")
+    with pytest.raises(KeyboardInterrupt), replaced(out):
+        assert not (out / "a").exists()
+        raise KeyboardInterrupt
+    assert (out / "a").read_text() == "old"
+    with replaced(out):
+        (out / "a").write_text("new")
+    assert (out / "a").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:

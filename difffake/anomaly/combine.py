@@ -5,6 +5,8 @@ from torch import Tensor
 
 from difffake.errors import UserError
 
+NOISE = 1e-5
+"""Differences below this share of the embeddings' largest entry count as none: rounding of float32 networks."""
 COMBINATIONS = ("abs", "sub", "square", "cube", "concat", "single")
 
 
@@ -13,7 +15,7 @@ def combine(a: Tensor, b: Tensor, combination: str = "square") -> Tensor:
 
     `abs` |a-b|, `sub` a-b, `square` (a-b)^2, `cube` (a-b)^3 (DiffFake, WACVW 2025), `concat` [a, b] with 2D columns;
     `single` is the probe `b` alone, the ablation without pairs. All but `concat` give (N, D).
-    A row that is all zeros stays so (two equal embeddings).
+    A row of two embeddings that are equal up to rounding (`NOISE`) is all zeros.
 
     Raises `UserError` for another combination or unequal shapes.
 
@@ -33,7 +35,9 @@ def combine(a: Tensor, b: Tensor, combination: str = "square") -> Tensor:
         # Powers and the norm's squares of small differences would underflow: the row's scale does not matter, so
         # divide by its largest entry first.
         largest = difference.abs().amax(dim=1, keepdim=True)
-        difference = difference / torch.where(largest > 0, largest, 1)
+        # Equal images embedded in different batches differ by rounding, which would be blown up to length 1.
+        rounding = NOISE * torch.maximum(a.abs(), b.abs()).amax(dim=1, keepdim=True)
+        difference = torch.where(largest > rounding, difference / torch.where(largest > 0, largest, 1), 0)
         features = {
             "abs": difference.abs,
             "sub": lambda: difference,

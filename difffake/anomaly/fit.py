@@ -88,19 +88,17 @@ def fit_anomaly(
     if isinstance(density, GaussianMixture) and not density.converged:
         console.print(f"EM has not converged after {max_iter} iterations: raise --max-iter, or lower --components")
 
-    threshold, validation_auc = None, float("nan")
+    threshold = None
     val = data.select(split="val")
     if len(val):
-        pairs = PairDataset(val, info.config.image_size, "pseudo", PseudoConfig(), None, seed)
-        _, _, both = embed(detector, pairs, batch_size=batch_size // 2, workers=workers, description="validation")
-        # The same pairs once of real faces and once of the pseudo-deepfakes made from them.
-        real, fake = (
-            density.score(pair_features(val.table, part, combination, seed, pool_size, max_frames).to(where)).cpu()
-            for part in (both[0::2], both[1::2])
-        )
-        label = np.repeat([0, 1], [len(real), len(fake)])
-        score = torch.cat([real, fake]).numpy()
-        threshold, validation_auc = youden_threshold(label, score), auc(label, score)
+        size = info.config.image_size
+        real = embed(detector, CropDataset(val, size), batch_size=batch_size, workers=workers, description="validation")
+        forged = PairDataset(val, size, "pseudo", PseudoConfig(), None, seed)
+        both = embed(detector, forged, batch_size=batch_size, workers=workers, description="validation, forged")
+        # The same pairs of untouched real faces, as they were fitted, and of the pseudo-deepfakes made from them.
+        threshold = _threshold(density, val.table, real[2], both[2][1::2], combination, seed, pool_size, max_frames)
+    if threshold is None:
+        console.print("no pairs in the split val, so the anomaly score gets no threshold (no ACC)")
 
     save_anomaly(
         path,
@@ -115,9 +113,30 @@ def fit_anomaly(
             "seed": seed,
         },
     )
-    console.print(
-        f"{len(features)} pairs fitted, AUC of validation pairs (real against pseudo) {validation_auc:.4f}: {path}"
-    )
+    console.print(f"{len(features)} pairs fitted: {path}")
+
+
+def _threshold(
+    density: GaussianMixture | OneClassSVM,
+    table: pd.DataFrame,
+    real: np.ndarray,
+    forged: np.ndarray,
+    combination: str,
+    seed: int,
+    pool_size: int,
+    max_frames: int,
+) -> float | None:
+    """Youden's threshold between pairs of real validation faces and the same pairs of their forgeries."""
+    try:
+        scores = [
+            density.score(pair_features(table, part, combination, seed, pool_size, max_frames)).cpu().numpy()
+            for part in (real, forged)
+        ]
+    except UserError:  # no pairs
+        return None
+    label, score = np.repeat([0, 1], [len(part) for part in scores]), np.concatenate(scores)
+    console.print(f"AUC of validation pairs, real against pseudo-deepfakes: {auc(label, score):.4f}")
+    return youden_threshold(label, score)
 
 
 def pair_groups(table: pd.DataFrame) -> pd.Series:

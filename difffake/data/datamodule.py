@@ -3,13 +3,12 @@
 from functools import cached_property
 from pathlib import Path
 
-import cv2
 import lightning
-import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from difffake.data.augment import AugmentConfig
-from difffake.data.datasets import Batch, Concatenated, CropDataset, Fakes, PairDataset, collate
+from difffake.data.datasets import Batch, Concatenated, CropDataset, Fakes, PairDataset
+from difffake.data.loading import loader
 from difffake.data.manifest import Manifest, check_splits, leak_keys
 from difffake.data.pseudo import PseudoConfig
 from difffake.data.samplers import EpochSampler
@@ -44,6 +43,8 @@ class FaceData(lightning.LightningDataModule):
         super().__init__()
         if batch_size < 2 or batch_size % 2:
             raise UserError(f"--data.batch_size {batch_size} must be even: half of a batch is real, half fake")
+        if workers < 0:
+            raise UserError(f"--data.workers {workers} must be at least 0")
         self.paths = [manifest] if isinstance(manifest, str) else manifest
         self.fakes: Fakes = fakes
         self.batch_size = batch_size
@@ -101,22 +102,3 @@ class FaceData(lightning.LightningDataModule):
             )
         sampler = EpochSampler(len(dataset), shuffle=shuffle, seed=self.seed, rank=rank, ranks=ranks)
         return loader(dataset, self.batch_size // 2, self.workers, sampler, drop_last=shuffle)
-
-
-def loader(
-    dataset: Dataset[Batch], batch_size: int, workers: int, sampler: EpochSampler, drop_last: bool = False
-) -> DataLoader[Batch]:
-    """A loader of collated batches; `batch_size` counts samples, and a pair is one sample."""
-    # Workers are forked: OpenCV's threads would not come along, and a worker that waits for one hangs for good.
-    # They share the cores already, so one thread each is best anyway, here and (inherited) in them.
-    cv2.setNumThreads(1)
-    return DataLoader(
-        dataset,
-        batch_size=batch_size,
-        sampler=sampler,
-        num_workers=workers,
-        collate_fn=collate,
-        pin_memory=torch.cuda.is_available(),
-        persistent_workers=workers > 0,
-        drop_last=drop_last,
-    )

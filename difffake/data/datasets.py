@@ -149,7 +149,11 @@ class PairDataset(Dataset[Batch]):
     def _pseudo_pair(self, row: int, rng: np.random.Generator) -> list[np.ndarray]:
         landmarks = self.manifest.landmarks(row)
         assert landmarks is not None  # checked in the constructor
-        pair = pseudo_deepfake(read_image(self.manifest.file(row)), landmarks, rng, self.pseudo)
+        path = self.manifest.file(row)
+        try:
+            pair = pseudo_deepfake(read_image(path), landmarks, rng, self.pseudo)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from error
         return [pair.target, pair.fake]
 
     def _manifest_pair(self, row: int, rng: np.random.Generator) -> list[np.ndarray]:

@@ -170,7 +170,10 @@ def _checked(table: pd.DataFrame, root: Path) -> pd.DataFrame:
     for column in TEXT_COLUMNS:
         table[column] = table[column].fillna("").astype(str).astype(object)
     for column in INTEGER_COLUMNS:
-        table[column] = table[column].astype(np.int64)
+        try:
+            table[column] = table[column].astype(np.int64)
+        except (ValueError, TypeError) as error:
+            raise UserError(f"the manifest in {root} needs whole numbers in the column {column}: {error}") from error
     for column in LIST_COLUMNS:
         # One object column of lists, whatever the file format made of it.
         cells = [None if cell is None or np.ndim(cell) == 0 else np.asarray(cell, float) for cell in table[column]]
@@ -179,6 +182,9 @@ def _checked(table: pd.DataFrame, root: Path) -> pd.DataFrame:
         raise UserError(f"the manifest in {root} has labels other than 0 (real) and 1 (fake)")
     if not table["split"].isin(SPLITS).all():
         raise UserError(f"the manifest in {root} has splits other than {', '.join(SPLITS)}")
+    for path, landmarks in zip(table["path"], table["landmarks"], strict=True):
+        if landmarks is not None and (landmarks.size != 136 or not np.isfinite(landmarks).all()):
+            raise UserError(f"the manifest in {root} has landmarks of {path} that are not 136 finite numbers")
     if table["path"].duplicated().any():
         twice = table["path"][table["path"].duplicated()].iloc[0]
         raise UserError(f"the manifest in {root} lists {twice} twice")

@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,14 @@ from difffake.data.faces import LandmarkDetector, crop_face
 from difffake.data.images import read_image, write_png
 from difffake.data.landmarker import landmarker_model
 from difffake.data.manifest import Manifest, check_splits, split_by_group
+from difffake.data.pseudo.blend import MIN_SIDE
 from difffake.data.readers import READERS, Item, read_table
 from difffake.data.video import read_frames
 from difffake.errors import UserError
 from difffake.files import staged_folder
 from difffake.progress import console, track
 
-SPLIT_BY = ("identity", "video", "original", "none")
+SPLIT_BY = ("identity", "original", "video", "none")
 
 
 def prepare(
@@ -51,8 +53,8 @@ def prepare(
         dataset: name in the manifest; by default the name of the root folder.
         table: name of the CSV in root, for the reader table.
         split: shares of train, val and test; a split column of the table goes before it.
-        split_by: what is kept in one split: identity, video, original (the real video that a fake was made
-            from) or none (every file for itself); by default the first of these that is known for every file.
+        split_by: what is kept in one split: identity, original (the real file that a fake was made from), video
+            or none (every file for itself); by default the first of these that is known for every file.
         frames: at most so many frames a video, evenly spaced over the whole clip.
         margin: side of the crop as a multiple of the face's box.
         max_size: larger crops are scaled down to this side, in pixels.
@@ -71,6 +73,13 @@ def prepare(
     items = read_table(root, table) if reader == "table" else READERS[reader](root)
     _refuse_same_names(items)
     splits = _splits(items, split, split_by, seed)
+    name = dataset or root.resolve().name
+    # Before hours of cropping; the manifest is checked again whenever it is used.
+    check_splits(
+        pd.DataFrame(
+            [{**asdict(i), "path": i.name, "dataset": name, "split": s} for i, s in zip(items, splits, strict=True)]
+        )
+    )
     model = landmarker_model(landmarker)
     with staged_folder(Path(out), overwrite) as folder:
         work = partial(_crop_item, folder=folder, frames=frames, margin=margin, max_size=max_size)
@@ -84,12 +93,11 @@ def prepare(
         ) as pool:
             results = pool.map(work, items, chunksize=1 if items[0].is_video else 8)
             for item_split, (found, missed) in zip(splits, track(results, "faces", total=len(items)), strict=True):
-                rows += [{**row, "split": item_split, "dataset": dataset or root.resolve().name} for row in found]
+                rows += [{**row, "split": item_split, "dataset": name} for row in found]
                 skipped += missed
         if not rows:
             raise UserError(f"no face was found in any of the {len(items)} files of {root}: {skipped[0]['reason']}")
         manifest = Manifest(pd.DataFrame(rows), folder)
-        check_splits(manifest.table)
         manifest.write(folder / "manifest.parquet")
         pd.DataFrame(skipped, columns=["file", "frame", "kept", "reason"]).to_csv(folder / "skipped.csv", index=False)
     _print_summary(manifest, skipped, Path(out))
@@ -127,6 +135,9 @@ def _crop_item(
         if len(faces) > 1:
             note(frame, True, f"{len(faces)} faces found, the largest taken")
         crop, landmarks, box = crop_face(image, faces[0], margin, max_size)
+        if len(crop) < MIN_SIDE:
+            note(frame, False, f"the face's crop of {len(crop)} px is smaller than {MIN_SIDE} px")
+            continue
         path = f"crops/{item.name}/{frame:06d}.png" if item.is_video else f"crops/{item.name}.png"
         write_png(folder / path, crop)
         rows.append(

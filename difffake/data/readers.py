@@ -54,7 +54,8 @@ def read_table(root: Path, table: str = "manifest.csv") -> list[Item]:
 
     Columns `file` (relative to `root`, or to its folder `images` or `videos`) and `label` (real, fake, 0 or 1);
     optional `method`, `split`, `identity`, `video`, `source`, `target`, `compression`, and `original`, the real
-    video of a fake, which is its target. Other columns are ignored.
+    file of a fake, which is its target. Sources and targets may be named with or without suffix; a real file
+    without a target is its own, so that its fakes find it. Other columns are ignored.
     """
     path = root / table
     if not path.is_file():
@@ -76,14 +77,26 @@ def read_table(root: Path, table: str = "manifest.csv") -> list[Item]:
         if label is None:
             raise UserError(f"{path}, line {number}: label {row['label']!r} is none of real, fake, 0, 1")
         file = folder / str(row["file"])
+        if ".." in Path(str(row["file"])).parts or Path(str(row["file"])).is_absolute():
+            raise UserError(f"{path}, line {number}: {row['file']} lies outside of {root}: name files below it")
         item = Item(file, Path(str(row["file"])).with_suffix("").as_posix(), label, "fake" if label else REAL)
         fields = {column: str(row[column]) for column in known if row[column] != ""}
         if item.is_video:
             fields.setdefault("video", item.name)
+        for column in {"source", "target"} & fields.keys():
+            fields[column] = _without_suffix(fields[column])
         if not label:
             fields["method"] = REAL
+            if "target" in known:
+                fields.setdefault("target", fields.get("video", item.name))
         items.append(replace(item, **fields))  # type: ignore[arg-type]  # every field in `known` is a str
     return _some(items, path, "no rows")
+
+
+def _without_suffix(name: str) -> str:
+    """A file's name as `Item.name` has it; only suffixes of images and videos go, as names may hold dots."""
+    path = Path(name)
+    return path.with_suffix("").as_posix() if path.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES) else name
 
 
 READERS: dict[str, Callable[[Path], list[Item]]] = {"folder": read_folder, "videos": read_videos, "table": read_table}

@@ -8,7 +8,7 @@ from pathlib import Path
 from difffake.anomaly.fit import fit_anomaly
 from difffake.evaluation.evaluate import evaluate
 from difffake.evaluation.report import report
-from difffake.files import MARKER, refuse_existing, remove_written
+from difffake.files import refuse_existing, replaced
 from difffake.forge.testbed import write_procedural_testbed
 from difffake.progress import console
 from difffake.training.fit import fit
@@ -26,13 +26,15 @@ def demo(out: Path = Path("demo"), seed: int = 0, overwrite: bool = False) -> No
         seed: of all random numbers.
         overwrite: replace an existing demo folder.
     """
-    start = time.perf_counter()
     refuse_existing(out, overwrite)
-    if out.exists():
-        remove_written(out)
-    out.mkdir(parents=True)
-    (out / MARKER).touch()
+    start = time.perf_counter()
+    with replaced(out):
+        _run(out, seed)
+    console.print(f"done in {time.perf_counter() - start:.0f} s: open {out / 'report.html'}")
 
+
+def _run(out: Path, seed: int) -> None:
+    """All stages, into the folder `out`."""
     console.rule("1 of 4: draw and forge faces", align="left")
     manifests = write_procedural_testbed(out / "data", seed)
     seen, unseen = manifests["drawn-a"], manifests["drawn-b"]
@@ -50,4 +52,3 @@ def demo(out: Path = Path("demo"), seed: int = 0, overwrite: bool = False) -> No
     evaluate(ckpt, [seen, unseen], out / "evaluation", seed=seed)
     report([out / "evaluation"], out / "report.html")
     shutil.copy(out / "evaluation" / "results.json", out / "results.json")
-    console.print(f"done in {time.perf_counter() - start:.0f} s: open {out / 'report.html'}")

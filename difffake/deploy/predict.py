@@ -37,8 +37,6 @@ def predict(
     Returns:
         The exit status: 1 if any file failed.
     """
-    if frames < 1:
-        raise UserError(f"--frames {frames} must be at least 1")
     paths = list(_expand(files))
     predictor = Predictor(ckpt, landmarker, frames, device=device)
     failures = 0

@@ -22,7 +22,7 @@ from difffake.evaluation.figures import write_figures
 from difffake.evaluation.provenance import provenance
 from difffake.evaluation.report import DRAWN
 from difffake.evaluation.results import COLUMNS, result_rows, write_results
-from difffake.evaluation.tables import print_results
+from difffake.evaluation.tables import markdown, print_results
 from difffake.files import refuse_existing, sha256, staged_folder
 from difffake.models.checkpoint import load_detector
 from difffake.models.device import choose_device
@@ -64,7 +64,7 @@ def evaluate(
     Args:
         ckpt: checkpoint of difffake fit.
         manifest: manifests to test on; none may share an identity, video, source or target with the training data.
-        out: folder to write: results.json, scores.parquet, figures, the run's config.yaml.
+        out: folder to write: results.json, results.md, scores.parquet, figures, the run's config.yaml.
         anomaly: model of difffake fit-anomaly; by default anomaly.safetensors beside the checkpoint, if it is there.
         split: rows of the manifests to score.
         pairs: what the anomaly score compares: suspect (two frames of the same video) or reference (a real image of
@@ -86,6 +86,11 @@ def evaluate(
     tests = []
     for source in manifest:
         test = Manifest.read(source).select(split=split)
+        total = len(Manifest.read(source))
+        if len(test) < total:
+            console.print(
+                f"{source}: {len(test)} of {total} rows are in the split {split}; --split all takes every row"
+            )
         if not len(test):
             raise UserError(f"{source} has no rows in the split {split}: use --split all or another manifest")
         check_leaks(set(known), leak_keys(test.table), f"{source}, split {split},")
@@ -100,11 +105,12 @@ def evaluate(
             probes, values = anomaly_scores(test.table, embeddings, differential, pairs)
             tables.append(_scored(test.table.iloc[probes], "anomaly", values))
     scores = pd.concat(tables, ignore_index=True)
-    probability = None if info.threshold is None else float(torch.tensor(info.threshold).sigmoid())
-    thresholds = {"classifier": {"frame": info.threshold, "video": probability}}
-    if differential:
-        # A video's score is the mean over its pairs, so one threshold serves both levels.
-        thresholds["anomaly"] = dict.fromkeys(("frame", "video"), differential.threshold)
+    # A video's score is on the scale of its frames' scores, so one threshold serves both levels.
+    limits: dict[str, float | None] = {
+        "classifier": info.threshold,
+        "anomaly": differential.threshold if differential else None,
+    }
+    thresholds = {score: {"frame": limit, "video": limit} for score, limit in limits.items()}
     rows = result_rows(scores, thresholds, resamples, seed)
     with staged_folder(out, overwrite) as folder:
         inputs = [ckpt, *([path] if differential else []), *map(_file, manifest)]
@@ -113,6 +119,7 @@ def evaluate(
         facts |= {"split": split, "pairs": pairs, "encoder": info.config.encoder, "training_seed": info.seed}
         write_results(folder, rows, facts)
         scores.to_parquet(folder / "scores.parquet", index=False)
+        (folder / "results.md").write_text(markdown(rows))
         write_figures(scores, folder)
         if (config := ckpt.parent / "config.yaml").is_file():
             shutil.copy(config, folder)  # so that the folder alone says what was trained
@@ -169,7 +176,8 @@ def _pairs(table: pd.DataFrame, anomaly: Anomaly, mode: PairMode) -> Pairs:
     claimed = table["target"].where(table["target"] != "", own)
     subject = table["dataset"] + "/" + table["identity"].where(table["identity"] != "", claimed)
     # A forgery beside the very frame or still that it was made from would be told by that alone.
-    return reference_pairs(subject, frame_order(table), table["label"] == 0, claimed, **sizes)
+    frame = claimed + "/" + table["frame"].astype(str)
+    return reference_pairs(subject, frame_order(table), table["label"] == 0, frame, **sizes)
 
 
 def _scored(table: pd.DataFrame, score: str, values: np.ndarray) -> pd.DataFrame:

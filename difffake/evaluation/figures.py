@@ -87,7 +87,7 @@ def histogram_figure(whole: dict[str, pd.DataFrame], title: str) -> Figure:
     for axes, (name, rows) in zip(panels, whole.items(), strict=False):
         label, value = _columns(rows)
         classifier = (rows["score"] == CLASSIFIER).all()
-        if classifier and "frames" not in rows:  # the video level holds probabilities already
+        if classifier:
             value = expit(value)
         low, high = (0.0, 1.0) if classifier else _limits(value)
         smaller = min((label == 0).sum(), (label == 1).sum())

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
+from scipy.special import log_expit, logsumexp
 
 from difffake import metrics
 from difffake.data.manifest import REAL
@@ -39,18 +39,20 @@ Thresholds = dict[str, dict[str, float | None]]
 def video_scores(scores: pd.DataFrame) -> pd.DataFrame:
     """One row for each video and score: the mean over its frames or pairs; stills are left out.
 
-    A classifier's value is the mean over frames of sigmoid(logit), in float64: a probability, as DeepfakeBench
-    averages them. Any other value is averaged as it is. A video is known by data set, compression, method and name
-    together, since FF++ has a folder 000_003 for each manipulation. The column `frames` counts what was averaged.
+    A classifier's value stands for the mean over frames of sigmoid(logit), a probability, as DeepfakeBench averages
+    them; it is given as that mean's logit, log(mean p / (1 - mean p)), because a probability near 1 would lose what
+    tells large logits apart. Any other value is averaged as it is. A video is known by data set, compression, method
+    and name together, since FF++ has a folder 000_003 for each manipulation. The column `frames` counts what was
+    averaged.
     """
     frames = scores[scores["video"] != ""]
-    value = frames["value"].to_numpy(np.float64)
-    probability = np.where(frames["score"] == CLASSIFIER, expit(value), value)
-    groups = frames.assign(value=probability).groupby(
-        ["dataset", "compression", "method", "video", "score"], sort=False
-    )
+    groups = frames.groupby(["dataset", "compression", "method", "video", "score"], sort=False)
+    classifier = (groups["score"].first() == CLASSIFIER).to_numpy()
+    # The mean of p over the mean of 1 - p, in logarithms; the number of frames cancels.
+    odds = groups["value"].agg(lambda logit: logsumexp(log_expit(logit)) - logsumexp(log_expit(-logit)))
+    value = np.where(classifier, odds, groups["value"].mean())
     first = groups[["label", "target", "identity", "path"]].first()
-    return first.assign(value=groups["value"].mean(), frames=groups.size()).reset_index()
+    return first.assign(value=value, frames=groups.size()).reset_index()
 
 
 def at_level(scores: pd.DataFrame, level: str) -> pd.DataFrame:
@@ -89,8 +91,7 @@ def result_rows(scores: pd.DataFrame, thresholds: Thresholds, resamples: int = 1
 
     Args:
         scores: score table with the columns `COLUMNS`.
-        thresholds: by score and level, from validation data; a missing one or None gives no accuracy. At the video
-            level a classifier's threshold is a probability, at the frame level a logit.
+        thresholds: by score and level, from validation data; a missing one or None gives no accuracy.
         resamples: bootstrap resamples behind each interval.
         seed: of the bootstrap.
 

@@ -59,8 +59,8 @@ def load_detector(path: Path, device: torch.device | str = "cpu") -> tuple[Detec
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         info = CheckpointInfo.from_dict(checkpoint[KEY])
         state = {k.removeprefix(PREFIX): v for k, v in checkpoint["state_dict"].items() if k.startswith(PREFIX)}
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError, KeyError, TypeError) as error:
+        detector = build_detector(info.config)
+        detector.load_state_dict(state)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError, LookupError, TypeError) as error:
         raise UserError(f"{path} is not a whole checkpoint of `difffake fit` ({type(error).__name__})") from error
-    detector = build_detector(info.config)
-    detector.load_state_dict(state)
     return detector.eval().to(device), info

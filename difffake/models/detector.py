@@ -1,6 +1,6 @@
 """The detector: encoder and head, all that inference needs."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -43,7 +43,10 @@ class Detector(nn.Module):
     def forward(self, images: Tensor) -> DetectorOutput:
         """Logit, embedding and features of images (B, 3, H, W) in [0, 1]."""
         features, embedding = self.encoder(images)
-        return DetectorOutput(self.head(embedding).squeeze(1), embedding, features)
+        # In float32 also under autocast: bf16 logits are so coarse that many scores tie.
+        with torch.autocast(embedding.device.type, enabled=False):
+            logit = self.head(embedding.float()).squeeze(1)
+        return DetectorOutput(logit, embedding, features)
 
 
 def build_detector(config: DetectorConfig, weights: str = "none") -> Detector:
@@ -51,8 +54,3 @@ def build_detector(config: DetectorConfig, weights: str = "none") -> Detector:
     encoder = Encoder(config.encoder, weights, config.image_size, config.mean, config.std)
     # Weights in the layout that `to_unit` gives images.
     return Detector(encoder, config.dropout).to(memory_format=torch.channels_last)
-
-
-def config_dict(config: DetectorConfig) -> dict[str, str | int | float]:
-    """The config as plain values, for a checkpoint."""
-    return asdict(config)

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from difffake.data.datamodule import loader
 from difffake.data.datasets import CropDataset, PairDataset, to_unit
+from difffake.data.loading import loader
 from difffake.data.samplers import EpochSampler
 from difffake.models.detector import Detector
 from difffake.progress import track

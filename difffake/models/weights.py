@@ -51,6 +51,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
         raise UserError(f"{path} cannot be read as weights: {str(error).splitlines()[0]}") from error
+    if not isinstance(state, dict):
+        raise UserError(f"{path} holds a {type(state).__name__}, not weights by name")
     state = state.get("state_dict", state)
     return {key: value for key, value in state.items() if isinstance(value, Tensor)}
 

@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from difffake.data.datamodule import FaceData
 from difffake.errors import UserError
@@ -31,19 +32,22 @@ class FitCLI(LightningCLI):
         parser.link_arguments("seed_everything", "data.seed")
 
     def before_instantiate_classes(self) -> None:
-        """Prepare the run folder and keep the whole config in it."""
+        """Refuse at once what would be refused after the data have been read."""
         out = Path(self.config.out)
         if self.config.resume and not (out / "last.ckpt").is_file():
             raise UserError(f"--resume: {out / 'last.ckpt'} does not exist; leave --resume out to start anew")
-        if getattr(rank_zero_only, "rank", 0):  # known from the launcher's environment before there is a group
-            return
+        if not self.config.resume and rank() == 0:
+            refuse_existing(out, self.config.overwrite)
+
+    def make_run_folder(self) -> None:
+        """Make the run folder, or keep it to resume, with the whole config in it."""
+        out = Path(self.config.out)
         if self.config.resume:
             _keep_metrics(out)
         else:
-            refuse_existing(out, self.config.overwrite)
-            if out.exists() and any(out.iterdir()):
+            if out.exists():
                 remove_written(out)
-            out.mkdir(parents=True, exist_ok=True)
+            out.mkdir(parents=True)
             (out / MARKER).touch()
         self.parser.save(self.config, out / "config.yaml", skip_none=False, overwrite=True)
 
@@ -62,6 +66,11 @@ class FitCLI(LightningCLI):
             config.callbacks.append(LearningRateMonitor())
         config.default_root_dir = str(out)
         return super().instantiate_trainer(**kwargs)
+
+
+def rank() -> int:
+    """This process's rank, known from the launcher's environment before there is a process group."""
+    return int(getattr(rank_zero_only, "rank", 0))
 
 
 def _keep_metrics(out: Path) -> None:
@@ -92,10 +101,20 @@ def fit(arguments: list[str]) -> None:
         },
         auto_configure_optimizers=False,
     )
-    last = Path(cli.config.out) / "last.ckpt" if cli.config.resume else None
-    cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=last, weights_only=True)
-    if cli.trainer.interrupted:
-        raise KeyboardInterrupt
+    # Sound data first: what fails here leaves no run folder behind.
+    cli.datamodule.training_set()
+    cli.datamodule.validation_set()
+    if rank() == 0:
+        cli.make_run_folder()
+    last = Path(cli.config.out) / "last.ckpt"
+    try:
+        cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=last if cli.config.resume else None, weights_only=True)
+    except SystemExit:  # Lightning's answer to Ctrl-C
+        raise KeyboardInterrupt from None
+    except (UserError, MisconfigurationException) as error:
+        if rank() == 0 and not last.exists():
+            remove_written(last.parent)
+        raise UserError(str(error)) from error
     if cli.trainer.is_global_zero:
         checkpoint = cli.trainer.checkpoint_callback
         assert isinstance(checkpoint, ModelCheckpoint)

@@ -64,6 +64,8 @@ class DetectorTraining(lightning.LightningModule):
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # set when fitting with a data module
         if isinstance(data, FaceData):
             self.training_keys = frozenset(data.training_keys())
+        if self.optimizer_config.name == "sam" and self.trainer.precision == "16-mixed":
+            raise UserError("SAM does not work with 16-mixed, whose loss scaling skips steps: use bf16-mixed, or adamw")
         if self.optimizer_config.name == "sam" and self.trainer.accumulate_grad_batches != 1:
             raise UserError("SAM cannot accumulate gradients: use --trainer.accumulate_grad_batches 1, or adamw")
 
@@ -93,7 +95,7 @@ class DetectorTraining(lightning.LightningModule):
         loss = functional.binary_cross_entropy_with_logits(torch.from_numpy(score), torch.from_numpy(label).double())
         self.threshold = youden_threshold(label, score)
         values = {"val/auc": auc(label, score), "val/eer": eer(label, score), "val/loss": float(loss)}
-        # The value is the same on all ranks; float32 metrics would round the AUC of large sets.
+        # The value is the same on all ranks already.
         self.log_dict(values, prog_bar=True, rank_zero_only=False, sync_dist=False)
 
     def configure_optimizers(self) -> Any:

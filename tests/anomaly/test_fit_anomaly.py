@@ -10,9 +10,14 @@ from tiny import TinyRun
 from difffake.anomaly.fit import pair_features, pair_groups
 from difffake.anomaly.storage import load_anomaly
 from difffake.cli import main
+from difffake.data.datasets import CropDataset, PairDataset
 from difffake.data.manifest import Manifest
+from difffake.data.pseudo import PseudoConfig
 from difffake.errors import UserError
 from difffake.files import sha256
+from difffake.metrics import youden_threshold
+from difffake.models.checkpoint import load_detector
+from difffake.models.embed import embed
 
 
 def fit_anomaly(run: TinyRun, out: Path, *options: str) -> int:
@@ -38,6 +43,31 @@ def test_other_models_and_combinations(tiny_run: TinyRun, tmp_path: Path, option
     arguments = ["--manifest", str(tiny_run.unseen), "--anomaly", str(tmp_path / "a.safetensors"), "--workers", "0"]
     out = ["--out", str(tmp_path / "results"), "--resamples", "10"]
     assert main(["evaluate", "--ckpt", str(tiny_run.ckpt), *arguments, *out]) == 0
+
+
+def test_threshold_lies_between_real_pairs_and_their_forgeries(tiny_run: TinyRun) -> None:
+    """Recomputed from untouched real validation faces, as the mixture is fitted on, and their pseudo-deepfakes."""
+    model, settings = load_anomaly(tiny_run.folder / "anomaly.safetensors")
+    detector, info = load_detector(tiny_run.ckpt)
+    val = Manifest.read(tiny_run.seen).select(label=0).select(split="val")
+    size = info.config.image_size
+    real = embed(detector, CropDataset(val, size), workers=0)[2]
+    fake = embed(detector, PairDataset(val, size, "pseudo", PseudoConfig(), None, 0), workers=0)[2][1::2]
+    scores = [model.score(pair_features(val.table, part, "square", 0, 8, 40)).numpy() for part in (real, fake)]
+    label = np.repeat([0, 1], [len(part) for part in scores])
+    expected = youden_threshold(label, np.concatenate(scores))
+    assert settings["threshold"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_split_val_without_pairs_gives_no_threshold(tiny_run: TinyRun, tmp_path: Path) -> None:
+    table = pd.read_parquet(tiny_run.seen / "manifest.parquet")
+    val = table[(table["split"] == "val") & (table["label"] == 0)]
+    table = table.drop(index=val.index[1:])
+    table["path"] = [(tiny_run.seen / path).as_posix() for path in table["path"]]
+    table.to_parquet(tmp_path / "manifest.parquet")
+    options = ["--manifest", str(tmp_path), "--out", str(tmp_path / "a.safetensors"), "--workers", "0"]
+    assert main(["fit-anomaly", "--ckpt", str(tiny_run.ckpt), *options, "--covariance", "diag"]) == 0
+    assert load_anomaly(tmp_path / "a.safetensors")[1]["threshold"] is None
 
 
 def test_nothing_is_overwritten_unasked(tiny_run: TinyRun, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,13 +11,14 @@ import torch
 from difffake.data.augment import AugmentConfig, augment, jpeg_round_trip
 from difffake.data.datamodule import FaceData
 from difffake.data.datasets import CropDataset, PairDataset, collate, to_unit
-from difffake.data.images import write_png
+from difffake.data.images import read_image, write_png
 from difffake.data.manifest import Manifest
 from difffake.data.procedural import render_face
 from difffake.data.procedural_people import Identity
-from difffake.data.pseudo import PseudoConfig
+from difffake.data.pseudo import PseudoConfig, pseudo_deepfake
 from difffake.data.samplers import EpochSampler
 from difffake.errors import UserError
+from difffake.randomness import generator
 
 
 @pytest.fixture(scope="module")
@@ -152,3 +153,27 @@ def test_wrong_data_is_explained(manifest: Manifest, tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match="the val split shares 1 key"):
         FaceData(str(tmp_path)).train_dataloader()
+
+
+def test_real_and_fake_of_a_pair_differ_by_the_forgery_alone(manifest: Manifest) -> None:
+    """The real partner is the pseudo-deepfake's target, recolouring included, and both get the same augmentation."""
+    train = manifest.select(split="train")
+    config = AugmentConfig(flip=0.5, downscale=0.5, jpeg=0.5, cutout=0.5)
+    for augmented in (None, config):
+        dataset = PairDataset(train, 96, "pseudo", PseudoConfig(), augmented, seed=0)
+        for index in range(len(dataset)):
+            row = dataset.real_rows[index]
+            rng = generator(0, 7 if augmented else 0, index)
+            landmarks = train.landmarks(row)
+            made = pseudo_deepfake(read_image(train.file(row)), landmarks, rng, PseudoConfig())
+            images = [made.target, made.fake]
+            if augmented:
+                images = augment(images, augmented, rng)
+            sample = dataset[7, index]["image"].numpy().transpose(0, 2, 3, 1)
+            np.testing.assert_array_equal(sample, np.stack(images))
+
+
+def test_jpeg_keeps_the_channel_order() -> None:
+    red = np.zeros((16, 16, 3), np.uint8)
+    red[..., 0] = 255
+    assert jpeg_round_trip(red, 95)[8, 8].tolist() == pytest.approx([255, 0, 0], abs=6)

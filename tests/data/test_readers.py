@@ -39,6 +39,20 @@ def test_table_joins_fakes_to_their_originals(tmp_path: Path) -> None:
     assert (fake.label, fake.method, fake.target, fake.file) == (1, "fake", "007", tmp_path / "images" / "b.jpg")
 
 
+def test_originals_are_found_with_and_without_suffix(tmp_path: Path) -> None:
+    """As in DFDC's own metadata: `original` on the fakes only, with suffix."""
+    (tmp_path / "manifest.csv").write_text("file,label,original\nr0.mp4,REAL,\nf0.mp4,FAKE,r0.mp4\ns.v1.png,real,\n")
+    real, fake, still = read_table(tmp_path)
+    assert real.video == real.target == fake.target == "r0"
+    assert (still.target, still.video) == ("s.v1", "")
+
+
+def test_files_outside_of_the_root_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text("file,label\n../a.jpg,real\n")
+    with pytest.raises(UserError, match=r"line 2: .*outside"):
+        read_table(tmp_path)
+
+
 def test_table_of_videos(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("file,label,method,split\nx/a.mp4,1,FaceSwap,test\ny/a.mp4,0,ignored,train\n")
     fake, real = read_table(tmp_path, "t.csv")

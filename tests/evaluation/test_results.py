@@ -82,8 +82,18 @@ def test_video_value_of_a_classifier_is_the_mean_probability() -> None:
     table = scored(method="Deepfakes", label=1, video=["a", "a", "b"], value=[math.log(3), 1000.0, -math.log(3)])
     videos = video_scores(table)
     assert videos["video"].tolist() == ["a", "b"]
-    np.testing.assert_allclose(videos["value"], [0.875, 0.25], rtol=1e-12)
+    # Means 7/8 and 1/4, as logits: ln 7 and -ln 3.
+    np.testing.assert_allclose(videos["value"], [math.log(7), -math.log(3)], rtol=1e-12)
     assert videos["frames"].tolist() == [2, 1]
+
+
+@pytest.mark.parametrize("offset", [0.0, 100.0, 1e4, -1e4])
+def test_large_logits_keep_their_order_at_video_level(offset: float) -> None:
+    real = scored(method="real", label=0, video=["a", "a", "b", "b"], value=[offset + v for v in (0.0, 1, 2, 3)])
+    fake = scored(method="Deepfakes", label=1, video=["c", "c", "d", "d"], value=[offset + v for v in (4.0, 5, 6, 7)])
+    videos = video_scores(pd.concat([real, fake]))
+    assert videos["value"].is_monotonic_increasing
+    assert videos["value"].nunique() == 4
 
 
 def test_video_value_of_an_anomaly_score_is_the_mean_over_its_pairs() -> None:

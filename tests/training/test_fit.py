@@ -56,7 +56,25 @@ def test_checkpoint_is_the_one_with_the_best_validation_auc(tiny_run: TinyRun) -
     logged = pd.read_csv(tiny_run.folder / "metrics.csv")["val/auc"].max()
     assert auc(label, score) == pytest.approx(logged, abs=1e-3)
     assert info.threshold is not None
-    assert any(key.startswith("identity drawn-a/") for key in info.training_keys)
+    table = pd.read_parquet(tiny_run.seen / "manifest.parquet")
+    for split, known in (("train", True), ("val", True), ("test", False)):
+        keys = {f"identity drawn-a/{name}" for name in table["identity"][table["split"] == split]}
+        assert keys <= info.training_keys if known else not keys & info.training_keys
+
+
+def test_the_learning_rate_follows_the_schedule_step_by_step(tiny_run: TinyRun, tmp_path: Path) -> None:
+    schedule = [
+        "--model.optimizer.schedule",
+        "cosine",
+        "--model.optimizer.lr",
+        "0.01",
+        "--trainer.log_every_n_steps",
+        "1",
+    ]
+    assert fit(tiny_run, tmp_path / "run", *schedule) == 0
+    metrics = pd.read_csv(tmp_path / "run" / "metrics.csv")
+    (column,) = [name for name in metrics if name.startswith("lr-")]
+    assert metrics[column].dropna().tolist() == pytest.approx([0.01, 0.005])  # of two steps
 
 
 def test_on_two_ranks_every_validation_sample_counts_once(tiny_run: TinyRun, tmp_path: Path) -> None:
@@ -135,3 +153,20 @@ def test_leaks_and_bad_settings_stop_the_run(
     }.items():
         assert fit(tiny_run, tmp_path / "run", "--overwrite", *options) == 1
         assert message in capsys.readouterr().err
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_crop_that_is_gone_is_named_in_one_line(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also from a loader's worker, whose traceback comes along; no run folder is left behind."""
+    table = pd.read_parquet(tiny_run.seen / "manifest.parquet")
+    table["path"] = [(tiny_run.seen / path).as_posix() for path in table["path"]]
+    table.loc[table["split"] == "train", "path"] += ".gone"
+    table.to_parquet(tmp_path / "manifest.parquet")
+    options = ["--data.manifest", str(tmp_path), "--data.workers", "1"]
+    assert fit(tiny_run, tmp_path / "run", *options) == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("difffake fit: ")
+    assert ".gone cannot be read" in error
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,27 @@
+"""Loaders of batches."""
+
+import cv2
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from difffake.data.datasets import Batch, collate
+from difffake.data.samplers import EpochSampler
+
+
+def loader(
+    dataset: Dataset[Batch], batch_size: int, workers: int, sampler: EpochSampler, drop_last: bool = False
+) -> DataLoader[Batch]:
+    """A loader of collated batches; `batch_size` counts samples, and a pair is one sample."""
+    # Workers are forked: OpenCV's threads would not come along, and a worker that waits for one hangs for good.
+    # They share the cores already, so one thread each is best anyway, here and (inherited) in them.
+    cv2.setNumThreads(1)
+    return DataLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=sampler,
+        num_workers=workers,
+        collate_fn=collate,
+        pin_memory=torch.cuda.is_available(),
+        persistent_workers=workers > 0,
+        drop_last=drop_last,
+    )
