@@ -4,9 +4,9 @@
 
 For each combination and number of components, a mixture is fitted on real pairs of the training split. Test pairs have
 a real reference; the probe is another real face of the same person (of the same clip), or the pseudo-deepfake made from
-that very face. The classifier's logit of the same probes stands beside it. The real probe shares the recolouring of its
-forgery, so that colour alone does not tell. AUC with a 95 % interval resampled by person or clip, for single pairs and
-for the mean over a person's or clip's pairs.
+that very face. The real probe is untouched, or shares the recolouring of its forgery, so that colour alone does not
+tell. The classifier's logit of the same probes stands beside it. AUC with a 95 % interval resampled by person or clip,
+for single pairs and for the mean over a person's or clip's pairs.
 
 What it showed: docs/results.md.
 """
@@ -51,24 +51,28 @@ class TestSet:
             pair_groups(manifest.table), frame_order(manifest.table), seed=0, max_frames=FRAMES, pool_size=POOL
         )
         forged = PairDataset(manifest, size, "pseudo", PseudoConfig(), None, seed=1)
-        self.real = torch.from_numpy(embed(detector, CropDataset(manifest, size), description=self.name)[2])
+        _, self.real_logits, real = embed(detector, CropDataset(manifest, size), description=self.name)
+        self.real = torch.from_numpy(real)
         _, self.logits, found = embed(detector, forged, description=f"{self.name}, forged")
         both = torch.from_numpy(found)
         self.recoloured, self.fake = both[0::2], both[1::2]
 
-    def scores(self, mixture: GaussianMixture, combination: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Label, score and group of every test pair."""
+    def scores(
+        self, mixture: GaussianMixture, combination: str, recoloured: bool
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Label, score and group of every test pair; the real probes are untouched or recoloured."""
         reference, probe = self.real[self.pairs.reference], torch.from_numpy(self.pairs.probe)
         scores = [
             mixture.score(combine(reference, probes[probe], combination)).numpy()
-            for probes in (self.recoloured, self.fake)
+            for probes in (self.recoloured if recoloured else self.real, self.fake)
         ]
         label = np.repeat([0, 1], len(probe))
         return label, np.concatenate(scores), np.tile(self.pairs.group, 2)
 
-    def classifier_scores(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def classifier_scores(self, recoloured: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Label, logit and group of every probe, without its reference."""
-        score = np.concatenate([self.logits[0::2][self.pairs.probe], self.logits[1::2][self.pairs.probe]])
+        real = self.logits[0::2] if recoloured else self.real_logits
+        score = np.concatenate([real[self.pairs.probe], self.logits[1::2][self.pairs.probe]])
         return np.repeat([0, 1], len(self.pairs)), score, np.tile(self.pairs.group, 2)
 
 
@@ -105,20 +109,28 @@ def main() -> None:
     for test in tests:
         groups = len(np.unique(test.pairs.group))
         print(f"{test.name}: {len(test.pairs)} pairs of each kind in {groups} groups")
-    print("| test | combination | covariance | components | AUC of pairs | AUC of groups |")
-    print("| :-- | :-- | :-- | --: | --: | --: |")
+    print("| test | real probes | combination | covariance | components | AUC of pairs | AUC of groups |")
+    print("| :-- | :-- | :-- | :-- | --: | --: | --: |")
     for test in tests:
-        scored = test.classifier_scores()
-        print(f"| {test.name} | the classifier's logit | | | {line(*scored)} | {line(*averaged(*scored))} |")
+        for recoloured in (False, True):
+            show(test.name, recoloured, ["the classifier's logit", "", ""], test.classifier_scores(recoloured))
     for combination in options.combinations:
         features = pair_features(train.table, embeddings, combination, 0, POOL, FRAMES)
         for covariance in options.covariance:
             for components in options.components:
                 mixture = GaussianMixture(components, covariance).fit(features)
                 for test in tests:
-                    scored = test.scores(mixture, combination)
-                    cells = [test.name, combination, covariance, components, line(*scored), line(*averaged(*scored))]
-                    print(f"| {' | '.join(map(str, cells))} |", flush=True)
+                    for recoloured in (False, True):
+                        cells = [combination, covariance, str(components)]
+                        show(test.name, recoloured, cells, test.scores(mixture, combination, recoloured))
+
+
+def show(
+    first: list[str], recoloured: bool, cells: list[str], scored: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> None:
+    """One row of the table."""
+    probes = ["recoloured" if recoloured else "untouched"]
+    print(f"| {' | '.join([*first, *probes, *cells, line(*scored), line(*averaged(*scored))])} |", flush=True)
 
 
 if __name__ == "__main__":
