@@ -125,12 +125,10 @@ def main() -> None:
                         show(test.name, recoloured, cells, test.scores(mixture, combination, recoloured))
 
 
-def show(
-    first: list[str], recoloured: bool, cells: list[str], scored: tuple[np.ndarray, np.ndarray, np.ndarray]
-) -> None:
+def show(test: str, recoloured: bool, cells: list[str], scored: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     """One row of the table."""
-    probes = ["recoloured" if recoloured else "untouched"]
-    print(f"| {' | '.join([*first, *probes, *cells, line(*scored), line(*averaged(*scored))])} |", flush=True)
+    probes = "recoloured" if recoloured else "untouched"
+    print(f"| {' | '.join([test, probes, *cells, line(*scored), line(*averaged(*scored))])} |", flush=True)
 
 
 if __name__ == "__main__":
