@@ -90,14 +90,18 @@ def fit_anomaly(
 
     threshold = None
     val = data.select(split="val")
-    if len(val):
+    if pair_groups(val.table).duplicated().any() or (combination == "single" and len(val)):
         size = info.config.image_size
         real = embed(detector, CropDataset(val, size), batch_size=batch_size, workers=workers, description="validation")
         forged = PairDataset(val, size, "pseudo", PseudoConfig(), None, seed)
         both = embed(detector, forged, batch_size=batch_size, workers=workers, description="validation, forged")
         # The same pairs of untouched real faces, as they were fitted, and of the pseudo-deepfakes made from them.
-        threshold = _threshold(density, val.table, real[2], both[2][1::2], combination, seed, pool_size, max_frames)
-    if threshold is None:
+        pairs = [
+            pair_features(val.table, part, combination, seed, pool_size, max_frames)
+            for part in (real[2], both[2][1::2])
+        ]
+        threshold = _threshold(density, *pairs)
+    else:
         console.print("no pairs in the split val, so the anomaly score gets no threshold (no ACC)")
 
     save_anomaly(
@@ -116,24 +120,9 @@ def fit_anomaly(
     console.print(f"{len(features)} pairs fitted: {path}")
 
 
-def _threshold(
-    density: GaussianMixture | OneClassSVM,
-    table: pd.DataFrame,
-    real: np.ndarray,
-    forged: np.ndarray,
-    combination: str,
-    seed: int,
-    pool_size: int,
-    max_frames: int,
-) -> float | None:
-    """Youden's threshold between pairs of real validation faces and the same pairs of their forgeries."""
-    try:
-        scores = [
-            density.score(pair_features(table, part, combination, seed, pool_size, max_frames)).cpu().numpy()
-            for part in (real, forged)
-        ]
-    except UserError:  # no pairs
-        return None
+def _threshold(density: GaussianMixture | OneClassSVM, real: torch.Tensor, forged: torch.Tensor) -> float:
+    """Youden's threshold between the features of pairs (P, D) of real validation faces and of their forgeries."""
+    scores = [density.score(features).cpu().numpy() for features in (real, forged)]
     label, score = np.repeat([0, 1], [len(part) for part in scores]), np.concatenate(scores)
     console.print(f"AUC of validation pairs, real against pseudo-deepfakes: {auc(label, score):.4f}")
     return youden_threshold(label, score)

@@ -1,12 +1,12 @@
 """The command `predict`: scores for images, videos and folders."""
 
 import json as json_format
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 
 from difffake.data.images import IMAGE_SUFFIXES
@@ -55,7 +55,7 @@ def predict(
         table.add_row(path.as_posix(), str(prediction.frames), _percent(prediction))
     predictor.close()
     if not json and table.row_count:
-        type(console)(file=sys.stdout).print(table)
+        Console().print(table)
     return 1 if failures else 0
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import torch
+from rich.console import Console
 
 from difffake.anomaly.combine import combine
 from difffake.anomaly.fit import frame_order, pair_groups
@@ -85,15 +86,13 @@ def evaluate(
 
     tests = []
     for source in manifest:
-        test = Manifest.read(source).select(split=split)
-        total = len(Manifest.read(source))
-        if len(test) < total:
-            console.print(
-                f"{source}: {len(test)} of {total} rows are in the split {split}; --split all takes every row"
-            )
+        whole = Manifest.read(source)
+        test = whole.select(split=split)
         if not len(test):
             raise UserError(f"{source} has no rows in the split {split}: use --split all or another manifest")
         check_leaks(set(known), leak_keys(test.table), f"{source}, split {split},")
+        if len(test) < len(whole):
+            console.print(f"{source}: {len(test)} of {len(whole)} rows are in the split {split}; --split all takes all")
         tests.append(test)
     tables = []
     for test in tests:
@@ -123,9 +122,8 @@ def evaluate(
         write_figures(scores, folder)
         if (config := ckpt.parent / "config.yaml").is_file():
             shutil.copy(config, folder)  # so that the folder alone says what was trained
-    type(console)().print()
-    print_results(rows, type(console)())
-    console.print(f"results.json, scores.parquet and figures in {out}")
+    print_results(rows, Console())
+    console.print(f"results.json, results.md, scores.parquet and figures in {out}")
 
 
 def read_anomaly(path: Path, ckpt: Path) -> Anomaly:
