@@ -45,17 +45,24 @@ def test_other_models_and_combinations(tiny_run: TinyRun, tmp_path: Path, option
     assert main(["evaluate", "--ckpt", str(tiny_run.ckpt), *arguments, *out]) == 0
 
 
-def test_threshold_lies_between_real_pairs_and_their_forgeries(tiny_run: TinyRun) -> None:
+def test_threshold_lies_between_real_pairs_and_their_forgeries(tiny_run: TinyRun, tmp_path: Path) -> None:
     """Recomputed from untouched real validation faces, as the mixture is fitted on, and their pseudo-deepfakes."""
-    model, settings = load_anomaly(tiny_run.folder / "anomaly.safetensors")
+    options = ["--combination", "single", "--covariance", "spherical", "--components", "1"]
+    assert fit_anomaly(tiny_run, tmp_path / "a.safetensors", *options) == 0
+    model, settings = load_anomaly(tmp_path / "a.safetensors")
     detector, info = load_detector(tiny_run.ckpt)
     val = Manifest.read(tiny_run.seen).select(label=0).select(split="val")
     size = info.config.image_size
     real = embed(detector, CropDataset(val, size), workers=0)[2]
-    fake = embed(detector, PairDataset(val, size, "pseudo", PseudoConfig(), None, 0), workers=0)[2][1::2]
-    scores = [model.score(pair_features(val.table, part, "square", 0, 8, 40)).numpy() for part in (real, fake)]
-    label = np.repeat([0, 1], [len(part) for part in scores])
-    expected = youden_threshold(label, np.concatenate(scores))
+    both = embed(detector, PairDataset(val, size, "pseudo", PseudoConfig(), None, 0), workers=0)[2]
+
+    def threshold(*embeddings: np.ndarray) -> float:
+        scores = [model.score(pair_features(val.table, part, "single", 0, 8, 40)).numpy() for part in embeddings]
+        return youden_threshold(np.repeat([0, 1], [len(part) for part in scores]), np.concatenate(scores))
+
+    expected = threshold(real, both[1::2])
+    assert threshold(both[0::2], both[1::2]) != pytest.approx(expected, rel=1e-3)  # recoloured partners would tell
+    assert threshold(both[1::2], real) != pytest.approx(expected, rel=1e-3)
     assert settings["threshold"] == pytest.approx(expected, rel=1e-3)
 
 
