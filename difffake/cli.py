@@ -47,10 +47,24 @@ COMMANDS = {
         ),
         lists=("split",),
     ),
+    "forge": Command(
+        "difffake.forge.run:forge",
+        "a testbed of forgeries from any real faces, with source and target known",
+        (
+            "difffake forge --manifest data/lfw --methods faceswap,reenact --out data/forged --check",
+            "difffake forge --manifest data/clips --methods alpha_swap,autoencoder --compression c23 c40 --out forged",
+            "difffake forge --manifest data/dfdc --check",
+        ),
+        lists=("compression",),
+    ),
     "preview": Command(
-        "difffake.data.preview:preview",
-        "a contact sheet of pseudo-deepfakes: target, source, mask, result",
-        ("difffake preview --out sheet.png", "difffake preview --manifest data/lfw --out sheet.png --seed 3"),
+        "difffake.forge.preview:preview",
+        "a contact sheet of forgeries or pseudo-deepfakes: target, source, mask, result",
+        (
+            "difffake preview --out sheet.png",
+            "difffake preview --manifest data/lfw --out sheet.png --seed 3",
+            "difffake preview --manifest data/forged --rows 3 --out forgeries.png",
+        ),
     ),
     "fit": Command(
         "difffake.training.fit:fit",

@@ -64,6 +64,38 @@ def staged_folder(path: Path, overwrite: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
+def resumable_folder(path: Path, settings: str, overwrite: bool = False) -> Iterator[Path]:
+    """Give a folder to fill, which becomes `path` if the block ends without an error, and is kept if it does not.
+
+    A later call with the same `settings`, a text that the content depends on, goes on with what is there.
+
+    Raises `UserError` if `path` exists, or what an interrupted run left is of other settings, unless `overwrite`.
+    """
+    refuse_existing(path, overwrite)
+    if path.exists():
+        _refuse_foreign(path)
+    partial = path.with_name(f".partial-{path.name}")
+    note = partial / ".settings"
+    if partial.exists() and (not note.is_file() or note.read_text() != settings):
+        if not overwrite:
+            raise UserError(
+                f"{partial} is from an interrupted run with other settings or inputs: repeat that run to finish it, "
+                "add --overwrite to discard it, or choose another --out"
+            )
+        shutil.rmtree(partial)
+    if not partial.exists():
+        partial.mkdir(parents=True)
+        (partial / MARKER).touch()
+        with staged_file(note) as new:
+            new.write_text(settings)
+    yield partial
+    note.unlink()
+    if path.exists():
+        remove_written(path)
+    partial.rename(path)
+
+
+@contextmanager
 def replaced(path: Path) -> Iterator[None]:
     """Make an empty folder `path`; an old one comes back if the block ends with an error, and goes if it does not.
 

@@ -25,7 +25,7 @@ from difffake.data.datasets import CropDataset, PairDataset
 from difffake.data.manifest import Manifest, check_leaks, leak_keys
 from difffake.data.pseudo import PseudoConfig
 from difffake.errors import UserError
-from difffake.evaluation.intervals import bootstrap_intervals
+from difffake.intervals import bootstrap_intervals
 from difffake.metrics import auc
 from difffake.models.checkpoint import load_detector
 from difffake.models.detector import Detector

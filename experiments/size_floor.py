@@ -13,7 +13,7 @@ import numpy as np
 
 from difffake.data.manifest import SPLITS, Manifest
 from difffake.data.readers import Item, read_table
-from difffake.evaluation.intervals import bootstrap_intervals
+from difffake.intervals import bootstrap_intervals
 from difffake.metrics import auc
 
 

@@ -28,16 +28,17 @@ def landmarker(shared_data: Path) -> Path:
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
     """Trained for a few steps through the commands that users run, so that every stage has real inputs."""
     from difffake.cli import main
+    from difffake.data.procedural_dataset import DrawnDataset
     from difffake.data.procedural_people import PHONE, STUDIO
-    from difffake.forge.testbed import DrawnDataset, write_procedural_testbed
+    from difffake.deploy.demo import draw_and_forge
 
     root = tmp_path_factory.mktemp("tiny")
     sets = (
-        DrawnDataset("drawn-a", STUDIO, ("paste", "smooth"), (4, 2, 2), 1, 6),
-        DrawnDataset("drawn-b", PHONE, ("mouth",), (0, 0, 2), 2, 6),
+        (DrawnDataset("drawn-a", STUDIO, (4, 2, 2), 1, 6), "alpha_swap,faceswap"),
+        (DrawnDataset("drawn-b", PHONE, (0, 0, 2), 2, 6), "reenact"),
     )
-    manifests = write_procedural_testbed(root / "data", seed=0, datasets=sets)
-    run = TinyRun(manifests["drawn-a"].parent, manifests["drawn-b"].parent, root / "run")
+    seen, unseen = (draw_and_forge(root / "data", dataset, methods, 0, 1).parent for dataset, methods in sets)
+    run = TinyRun(seen, unseen, root / "run")
     arguments = {
         "config": Path(__file__).parents[1] / "configs" / "demo.yaml",
         "data.manifest": run.seen,

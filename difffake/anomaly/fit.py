@@ -112,7 +112,9 @@ def fit_anomaly(
             "pool_size": pool_size,
             "max_frames": max_frames,
             "threshold": threshold,
-            "training_keys": sorted(leak_keys(data.select(split="train").table) | leak_keys(val.table)),
+            "training_keys": sorted(
+                leak_keys(data.select(split="train").table, data.table) | leak_keys(val.table, data.table)
+            ),
             "checkpoint": sha256(ckpt),
             "seed": seed,
         },

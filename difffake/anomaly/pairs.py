@@ -1,6 +1,5 @@
 """Which rows are compared with which: pairs of reference and probe within a video or an identity."""
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from difffake.errors import UserError
-from difffake.randomness import generator
+from difffake.randomness import named_generator
 
 Indices = NDArray[np.int64]
 
@@ -49,7 +48,7 @@ def sample_pairs(group: ArrayLike, order: ArrayLike, *, seed: int, max_frames: i
     found: list[tuple[str, Indices, Indices]] = []
     for key, rows in _groups(group, order):
         rows = _evenly(rows, max_frames)
-        random = _generator(seed, key)
+        random = named_generator(seed, key)
         size = min(pool_size, len(rows) // 2)
         if not size:
             found.append((key, rows[:0], rows[:0]))
@@ -85,7 +84,7 @@ def reference_pairs(
         raise UserError("pairs need one trusted flag and one exclude key for each row")
     found: list[tuple[str, Indices, Indices]] = []
     for key, rows in _groups(group, order):
-        random = _generator(seed, key)
+        random = named_generator(seed, key)
         candidates = random.permutation(rows[trusted[rows]])
         pool = candidates[: min(pool_size, len(rows) // 2)]
         references, probes = [], []
@@ -127,11 +126,6 @@ def _evenly(rows: Indices, count: int) -> Indices:
     if len(rows) <= count:
         return rows
     return rows[np.linspace(0, len(rows) - 1, count).round().astype(np.int64)]
-
-
-def _generator(seed: int, key: str) -> np.random.Generator:
-    """Generator of one group: Python's own hash differs from run to run, this one does not."""
-    return generator(seed, int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big"))
 
 
 def _joined(found: list[tuple[str, Indices, Indices]]) -> Pairs:

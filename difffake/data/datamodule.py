@@ -21,6 +21,7 @@ class FaceData(lightning.LightningDataModule):
     Args:
         manifest: one manifest, or several to train on together.
         fakes: forgeries to learn from: pseudo (pseudo-deepfakes of the real faces), manifest (its fakes) or both.
+        methods: of the manifest's fakes, only those of these methods; by default all.
         batch_size: images a batch and device, half of them real.
         image_size: side of the images in pixels.
         pseudo: probabilities and ranges of pseudo-deepfakes.
@@ -33,6 +34,7 @@ class FaceData(lightning.LightningDataModule):
         self,
         manifest: str | list[str],
         fakes: Fakes = "pseudo",
+        methods: list[str] | None = None,
         batch_size: int = 32,
         image_size: int = 224,
         pseudo: PseudoConfig = PseudoConfig(),  # noqa: B008  # frozen, so it can be shared
@@ -47,6 +49,7 @@ class FaceData(lightning.LightningDataModule):
             raise UserError(f"--data.workers {workers} must be at least 0")
         self.paths = [manifest] if isinstance(manifest, str) else manifest
         self.fakes: Fakes = fakes
+        self.methods = methods
         self.batch_size = batch_size
         self.image_size = image_size
         self.pseudo = pseudo
@@ -56,15 +59,26 @@ class FaceData(lightning.LightningDataModule):
 
     @cached_property
     def manifest(self) -> Manifest:
-        """All rows of all manifests. Raises `UserError` if splits share an identity, video, source or target."""
+        """All rows of all manifests that the run may see.
+
+        Raises `UserError` if splits share an identity, video, source or target, or a chosen method is not there.
+        """
         manifest = Manifest.concat([Manifest.read(Path(path)) for path in self.paths])
         check_splits(manifest.table)
-        return manifest
+        if self.methods is None:
+            return manifest
+        table = manifest.table
+        known = sorted(table["method"][table["label"] == 1].unique())
+        if unknown := [name for name in self.methods if name not in known]:
+            raise UserError(
+                f"--data.methods {', '.join(unknown)}: {', '.join(self.paths)} has {', '.join(known) or 'no fakes'}"
+            )
+        return Manifest(table[(table["label"] == 0) | table["method"].isin(self.methods)], manifest.root)
 
     def training_keys(self) -> set[str]:
         """Identities, videos, sources and targets that training or model selection sees."""
         table = self.manifest.table
-        return leak_keys(table[table["split"] != "test"])
+        return leak_keys(table[table["split"] != "test"], table)
 
     def training_set(self) -> PairDataset:
         """Pairs of the split train, augmented."""

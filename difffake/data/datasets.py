@@ -121,9 +121,11 @@ class PairDataset(Dataset[Batch]):
         if fakes != "pseudo":
             if not len(fake_rows):
                 raise UserError(f"no fakes in {manifest.root}: use --data.fakes pseudo, or a manifest with fakes")
-            # A real row's own name is its video, or for stills the original that the table's column names.
-            real = table["dataset"] + "/" + table["video"].where(table["video"] != "", table["target"])
-            made_from = table["dataset"] + "/" + table["target"]
+            # A real row's own name is its target where it has one, else its video. The compression belongs to it: a
+            # real face beside a fake of another compression would be told by that.
+            kind = table["dataset"] + "/" + table["compression"] + "/"
+            real = kind + table["target"].where(table["target"] != "", table["video"])
+            made_from = kind + table["target"]
             rows_of = {
                 name: group.to_numpy() for name, group in pd.Series(fake_rows).groupby(made_from[fake_rows].to_numpy())
             }

@@ -29,6 +29,8 @@ LIST_COLUMNS = ("box", "landmarks")  # box: x0 y0 x1 y1 of the crop in the origi
 COLUMNS = TEXT_COLUMNS + INTEGER_COLUMNS + LIST_COLUMNS
 SPLITS = ("train", "val", "test")
 REAL = "real"
+FORGED = "forged-"
+"""How the names of data sets begin that `difffake forge` made of others."""
 
 
 @dataclass(frozen=True)
@@ -126,11 +128,24 @@ def split_by_group(groups: Sequence[str], fractions: Sequence[float], seed: int)
     return np.array([split_of[name] for name in names], dtype=object)
 
 
-def leak_keys(table: pd.DataFrame) -> set[str]:
-    """What must not be shared between training and test: identities, videos, sources, targets, lone crops.
+def own_names(table: pd.DataFrame) -> pd.Series:
+    """What each row is called in the columns source and target (N,): its target, else its video, else its path.
 
-    Sources and targets are videos (or stills) too, so they share one name space with them.
+    A crop's path as a name has no suffix and no leading folder crops/, as `difffake prepare` names files.
     """
+    path = table["path"].str.removeprefix("crops/").str.replace(r"\.[^./]*$", "", regex=True)
+    video = table["video"].where(table["video"] != "", path)
+    return table["target"].where(table["target"] != "", video)
+
+
+def leak_keys(table: pd.DataFrame, known: pd.DataFrame | None = None) -> set[str]:
+    """What must not be shared between training and test: identities, videos, sources, targets, lone stills.
+
+    All but identities are videos or stills, so they share one name space. Whose they are is looked up
+    among the real rows of `known`, by default `table` itself: a person whose face was put into a training video has
+    been seen in training. A data set that `difffake forge` made shares all names with the one that it was made of.
+    """
+    known = table if known is None else known
     keys: set[str] = set()
     for column, kind in (
         ("identity", "identity"),
@@ -138,10 +153,24 @@ def leak_keys(table: pd.DataFrame) -> set[str]:
         ("source", "video"),
         ("target", "video"),
     ):
-        known = table[table[column] != ""]
-        keys |= set((kind + " " + known["dataset"] + "/" + known[column]).tolist())
+        keys |= _keys(kind, table, table[column])
+    real = known[(known["label"] == 0) & (known["identity"] != "")]
+    person = dict(zip(_origin(real) + "/" + own_names(real), real["identity"], strict=True))
+    for column in ("source", "target"):
+        keys |= _keys("identity", table, (_origin(table) + "/" + table[column]).map(person).fillna(""))
+    # A lone still is known by its name to those that were made from it.
     lone = table[(table["identity"] == "") & (table["video"] == "") & (table["target"] == "")]
-    return keys | set(("crop " + lone["dataset"] + "/" + lone["path"]).tolist())
+    return keys | _keys("video", lone, own_names(lone))
+
+
+def _origin(table: pd.DataFrame) -> pd.Series:
+    """Name of the data set (N,) that each row's people and videos are from."""
+    return table["dataset"].str.removeprefix(FORGED)
+
+
+def _keys(kind: str, table: pd.DataFrame, names: pd.Series) -> set[str]:
+    named = names != ""
+    return set((kind + " " + _origin(table)[named] + "/" + names[named]).tolist())
 
 
 def check_leaks(train: set[str], test: set[str], where: str) -> None:
@@ -157,7 +186,7 @@ def check_leaks(train: set[str], test: set[str], where: str) -> None:
 
 def check_splits(table: pd.DataFrame) -> None:
     """Raise `UserError` if two splits of one manifest share an identity, video, source or target."""
-    keys = {split: leak_keys(table[table["split"] == split]) for split in SPLITS}
+    keys = {split: leak_keys(table[table["split"] == split], table) for split in SPLITS}
     check_leaks(keys["train"], keys["val"], "the val split")
     check_leaks(keys["train"] | keys["val"], keys["test"], "the test split")
 

@@ -21,7 +21,7 @@ from difffake.data.manifest import Manifest, check_leaks, leak_keys
 from difffake.errors import UserError
 from difffake.evaluation.figures import write_figures
 from difffake.evaluation.provenance import provenance
-from difffake.evaluation.report import DRAWN
+from difffake.evaluation.report import TESTBEDS
 from difffake.evaluation.results import COLUMNS, result_rows, write_results
 from difffake.evaluation.tables import markdown, print_results
 from difffake.files import refuse_existing, sha256, staged_folder
@@ -90,7 +90,7 @@ def evaluate(
         test = whole.select(split=split)
         if not len(test):
             raise UserError(f"{source} has no rows in the split {split}: use --split all or another manifest")
-        check_leaks(set(known), leak_keys(test.table), f"{source}, split {split},")
+        check_leaks(set(known), leak_keys(test.table, whole.table), f"{source}, split {split},")
         if len(test) < len(whole):
             console.print(f"{source}: {len(test)} of {len(whole)} rows are in the split {split}; --split all takes all")
         tests.append(test)
@@ -113,8 +113,8 @@ def evaluate(
     rows = result_rows(scores, thresholds, resamples, seed)
     with staged_folder(out, overwrite) as folder:
         inputs = [ckpt, *([path] if differential else []), *map(_file, manifest)]
-        drawn = any(name.startswith(DRAWN) for name in scores["dataset"].unique())
-        facts: dict[str, Any] = provenance(inputs, seed, testbed=drawn)
+        testbed = any(name.startswith(TESTBEDS) for name in scores["dataset"].unique())
+        facts: dict[str, Any] = provenance(inputs, seed, testbed=testbed)
         facts |= {"split": split, "pairs": pairs, "encoder": info.config.encoder, "training_seed": info.seed}
         write_results(folder, rows, facts)
         scores.to_parquet(folder / "scores.parquet", index=False)

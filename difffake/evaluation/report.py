@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import difffake
+from difffake.data.manifest import FORGED
 from difffake.errors import UserError
 from difffake.evaluation.published import SOURCE, published
 from difffake.evaluation.results import ALL, Row, read_results
@@ -17,8 +18,8 @@ from difffake.evaluation.tables import NAMES, percent, place, result_tables
 from difffake.files import staged_file
 from difffake.progress import console
 
-DRAWN = "drawn"
-"""How the names of procedurally drawn data sets begin."""
+TESTBEDS = ("drawn", FORGED)
+"""How the names of data sets begin that were drawn or forged by this project."""
 
 
 def report(runs: list[Path], out: Path = Path("report.html"), overwrite: bool = False) -> None:
@@ -61,7 +62,7 @@ def _section(run: Path) -> dict[str, Any]:
     """What the template shows of one run."""
     rows, provenance = read_results(run)
     testbed = provenance.get("testbed") is True
-    drawn = sorted({row["dataset"] for row in rows if testbed or row["dataset"].startswith(DRAWN)})
+    drawn = sorted({row["dataset"] for row in rows if testbed or row["dataset"].startswith(TESTBEDS)})
     whole = whole_rows(rows)
     tables = []
     for table in result_tables(rows):

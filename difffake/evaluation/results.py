@@ -18,8 +18,8 @@ from scipy.special import log_expit, logsumexp
 from difffake import metrics
 from difffake.data.manifest import REAL
 from difffake.errors import UserError
-from difffake.evaluation.intervals import bootstrap_intervals
 from difffake.files import staged_file
+from difffake.intervals import bootstrap_intervals
 
 COLUMNS = (
     "dataset", "method", "compression", "label", "video", "target", "identity", "path", "score", "value",

@@ -106,5 +106,5 @@ def test_leak_check_knows_identities_videos_sources_and_targets(
 
 def test_a_crop_without_any_name_leaks_by_its_path() -> None:
     keys = leak_keys(Manifest(pd.DataFrame([row("a.png")]), Path()).table)
-    with pytest.raises(UserError, match=r"crop d/a\.png"):
+    with pytest.raises(UserError, match="video d/a"):
         check_leaks(keys, keys, "the test set")

@@ -18,6 +18,8 @@ from difffake.data.images import read_image
 from difffake.evaluation.evaluate import anomaly_scores, read_anomaly
 from difffake.models.checkpoint import load_detector
 
+A, B = "forged-drawn-a", "forged-drawn-b"
+
 
 @pytest.fixture(scope="module")
 def evaluated(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -34,7 +36,7 @@ def rows(out: Path) -> list[dict[str, Any]]:
 
 def test_rows_for_both_scores_and_levels(evaluated: Path) -> None:
     found = {(r["dataset"], r["method"], r["level"], r["score"]) for r in rows(evaluated)}
-    methods = {("drawn-a", "all"), ("drawn-a", "paste"), ("drawn-a", "smooth"), ("drawn-b", "mouth")}
+    methods = {(A, "all"), (A, "alpha_swap"), (A, "faceswap"), (B, "reenact")}
     levels = {(level, score) for level in ("frame", "video") for score in ("classifier", "anomaly")}
     assert found == {(*method, *level) for method in methods for level in levels}
     assert {path.name for path in evaluated.glob("*.png")} >= {"roc_classifier_video.png", "scores_anomaly_frame.png"}
@@ -43,7 +45,7 @@ def test_rows_for_both_scores_and_levels(evaluated: Path) -> None:
 def test_every_crop_is_scored_once_with_its_own_logit(evaluated: Path, tiny_run: TinyRun) -> None:
     """Against the checkpoint applied by hand to single crops."""
     scores = pd.read_parquet(evaluated / "scores.parquet")
-    scores = scores[(scores["score"] == "classifier") & (scores["dataset"] == "drawn-b")]
+    scores = scores[(scores["score"] == "classifier") & (scores["dataset"] == B)]
     table = pd.read_parquet(tiny_run.unseen / "manifest.parquet")
     assert sorted(scores["path"]) == sorted(table["path"])
     detector, _ = load_detector(tiny_run.ckpt)

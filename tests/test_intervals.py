@@ -7,7 +7,7 @@ from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from difffake import metrics
-from difffake.evaluation.intervals import bootstrap_intervals, rank, weighted_metrics
+from difffake.intervals import bootstrap_intervals, rank, weighted_metrics
 
 
 def simulated(rng: np.random.Generator, units: int, per_unit: int, spread: float) -> tuple[np.ndarray, ...]:

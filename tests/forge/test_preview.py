@@ -1,18 +1,19 @@
-"""The contact sheet of pseudo-deepfakes."""
+"""The contact sheets of pseudo-deepfakes and of forgeries."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from tiny import TinyRun
 
 from difffake.data.images import read_image, write_png
 from difffake.data.manifest import COLUMNS, Manifest
-from difffake.data.preview import ROWS, preview, sheet
 from difffake.data.procedural import render_face
 from difffake.data.procedural_people import Identity
-from difffake.data.pseudo import PseudoDeepfake
 from difffake.errors import UserError
+from difffake.forge.preview import PSEUDO_COLUMNS, ROWS, forged_rows, preview, pseudo_rows, sheet
+from difffake.forge.records import read_records
 from difffake.randomness import generator
 
 
@@ -37,13 +38,39 @@ def test_rows_are_every_hull_and_region_once() -> None:
     ]  # fmt: skip
 
 
-def test_sheet_shows_target_source_mask_and_result_under_their_names() -> None:
-    pictures = [np.full((64, 64, 3), level, np.uint8) for level in (10, 20, 30)]
-    made = PseudoDeepfake(*pictures, np.ones((64, 64), np.float32), 0.5, "face", "extended")
-    axes = sheet([made]).axes
-    assert [axis.get_title() for axis in axes] == ["target (real)", "source", "mask", "result (fake)"]
-    assert [np.unique(axis.images[0].get_array()).tolist() for axis in axes] == [[20], [30], [0.5], [10]]
-    assert axes[0].get_ylabel() == "face: extended"
+def test_sheet_shows_a_rows_pictures_under_their_names() -> None:
+    pictures = tuple(np.full((64, 64, 3), level, np.uint8) for level in (10, 20, 30))
+    axes = sheet(("a", "b", "c"), [("row", pictures)]).axes
+    assert [axis.get_title() for axis in axes] == ["a", "b", "c"]
+    assert [np.unique(axis.images[0].get_array()).tolist() for axis in axes] == [[10], [20], [30]]
+    assert axes[0].get_ylabel() == "row"
+
+
+def test_rows_of_pseudo_deepfakes_are_named_after_region_and_hull() -> None:
+    made = pseudo_rows([render_face(Identity.sample(generator(row)), size=96) for row in range(len(ROWS))], seed=0)
+    assert [name for name, _ in made][3:5] == ["face: extended", "eyes"]
+    for _, pictures in made:
+        target, _, mask, fake = pictures
+        assert len(pictures) == len(PSEUDO_COLUMNS)
+        np.testing.assert_array_equal(fake[mask == 0], target[mask == 0])
+
+
+def test_rows_of_a_testbed_show_each_method_with_its_target_source_and_mask(tiny_run: TinyRun) -> None:
+    records = read_records(tiny_run.seen)
+    assert records is not None
+    made = forged_rows(tiny_run.seen, records, 2, seed=0)
+    assert [name for name, _ in made] == ["alpha_swap, c23"] * 2 + ["faceswap, c23"] * 2
+    for _, (target, source, forged, mask, difference) in made:
+        assert target.shape == source.shape == forged.shape == difference.shape
+        assert 0 < mask.mean() < 0.7
+        assert difference[mask > 0.9].mean() > 2 * difference[mask == 0].mean()
+        assert np.abs(source.astype(int) - target).mean() > 5
+
+
+def test_preview_of_a_testbed_is_written(tiny_run: TinyRun, tmp_path: Path) -> None:
+    preview(tiny_run.seen, out=tmp_path / "sheet.png", rows=1)
+    picture = read_image(tmp_path / "sheet.png")
+    assert picture.shape[1] > 1.5 * picture.shape[0]  # two rows, five columns
 
 
 def test_sheet_of_drawn_faces_depends_on_the_seed_alone(tmp_path: Path) -> None:

@@ -1,0 +1,14 @@
+"""The names of all methods."""
+
+from difffake.forge.alpha_swap import alpha_swap
+from difffake.forge.face import Forgery
+from difffake.forge.faceswap import faceswap
+from difffake.forge.reenact import reenact
+
+PLAIN: dict[str, Forgery] = {"faceswap": faceswap, "alpha_swap": alpha_swap, "reenact": reenact}
+"""Methods that need nothing but two faces."""
+MOUTH_TEXTURE, AUTOENCODER = "mouth_texture", "autoencoder"
+"""Methods that train a network first."""
+METHODS = (*PLAIN, MOUTH_TEXTURE, AUTOENCODER)
+SOURCELESS = frozenset({MOUTH_TEXTURE})
+"""Methods that take nothing from the source: their source is the target itself."""

@@ -1,0 +1,151 @@
+"""Which face is put into which: sources of another person, with a similar pose and skin, each used equally often."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from difffake.data.manifest import SPLITS, Manifest, own_names
+from difffake.forge.face import Image, Points
+from difffake.forge.regions import hull
+from difffake.randomness import generator
+
+Floats = NDArray[np.float64]
+
+MAX_DISTANCE = 0.25
+"""Pairs farther apart than this (see `distances`) are not forged."""
+BLOCK = 2048
+"""Clips or stills that are paired with each other at a time: the cost grows with the cube."""
+_SWITCH = 0.03
+"""What it costs a clip to show another frame of its source: without it, equal poses would make the source flicker."""
+_COLOUR_WEIGHT = 0.4
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video's real faces in the order of their frames, or one still."""
+
+    name: str
+    """Its video, or for a still its name in the manifest's columns source and target."""
+    identity: str
+    """Person, or the clip itself where that is unknown."""
+    split: str
+    moving: bool
+    """Whether it is a video; a still has one row."""
+    rows: tuple[int, ...]
+    """Rows of the manifest."""
+    looks: Floats
+    """(rows, 6), see `look`."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A clip to forge, and the frame of its source for each of its frames."""
+
+    target: Clip
+    source: Clip
+    source_rows: tuple[int, ...]
+    distance: float
+
+
+def look(image: Image, landmarks: Points) -> Floats:
+    """Pose and skin of a face, (6,): yaw, pitch, opening of the mouth, and mean Lab / 100 of the skin.
+
+    Poses are ratios of distances between landmarks, after the head's roll is taken out: yaw is how far the nose is
+    from the middle of the jaw's ends, pitch where it stands between eyes and mouth; both are about 0.1 for ten degrees.
+    """
+    points = np.asarray(landmarks, dtype=np.float64)
+    across = points[42:48].mean(axis=0) - points[36:42].mean(axis=0)
+    across /= max(float(np.linalg.norm(across)), 1e-6)
+    down = np.array([-across[1], across[0]])
+    eyes, mouth = points[36:48].mean(axis=0), points[48:60].mean(axis=0)
+    width = max(float(abs((points[16] - points[0]) @ across)), 1e-6)
+    height = max(float((mouth - eyes) @ down), 1e-6)
+    yaw = (points[30] - (points[0] + points[16]) / 2) @ across / width
+    pitch = (points[30] - eyes) @ down / height
+    opening = np.linalg.norm(points[62] - points[66]) / width
+    skin = hull(points[np.r_[1:16, 31:36, 36, 45]], image.shape) > 0
+    pixels = image[skin] if skin.any() else image.reshape(-1, 3)
+    lab = cv2.cvtColor(pixels.mean(axis=0)[None, None].astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[0, 0]
+    return np.array([yaw, pitch, opening, *(lab / 100)])
+
+
+def distances(targets: Floats, sources: Floats) -> Floats:
+    """Distance of every target's look (T, 6) to every source's (S, 6): (T, S).
+
+    Euclidean, in units of yaw; skin counts less than pose, as colours are matched afterwards.
+    """
+    weight = np.array([1.0, 1.0, 0.5, *3 * [_COLOUR_WEIGHT]])
+    return np.linalg.norm((targets[:, None] - sources[None]) * weight, axis=2)
+
+
+def clips_of(manifest: Manifest, looks: Floats) -> list[Clip]:
+    """The clips and stills of a manifest of real faces, in the order of their names. `looks` (N, 6) is one a row."""
+    table = manifest.table
+    name = own_names(table)
+    found = []
+    for (dataset, own), rows in pd.Series(np.arange(len(table))).groupby([table["dataset"], name], sort=True):
+        order = rows.to_numpy()[np.argsort(table["frame"].to_numpy()[rows], kind="stable")]
+        first = table.iloc[order[0]]
+        identity = f"{dataset}/{first['identity'] or own}"
+        moving = first["video"] != ""
+        found.append(Clip(str(own), identity, first["split"], moving, tuple(order.tolist()), looks[order]))
+    return found
+
+
+def pair_clips(clips: list[Clip], seed: int) -> tuple[list[Pair], list[tuple[Clip, str]]]:
+    """A source for each clip, and clips that get none with the reason.
+
+    Pairs stay within a split, so that no person of the test split is a source or target of another. Within a split
+    the sources are a rearrangement of the targets that makes the sum of distances least (Jonker and Volgenant's
+    assignment): each clip, and so each person, is a source exactly as often as a target. The same identity is never
+    paired with itself. Videos are paired with videos, stills with stills.
+    """
+    pairs: list[Pair] = []
+    left_out: list[tuple[Clip, str]] = []
+    groups: list[list[Clip]] = [
+        [c for c in clips if c.split == split and c.moving == moving] for split in SPLITS for moving in (False, True)
+    ]
+    for group in groups:
+        # Blocks of similar yaw, of one size as nearly as may be.
+        order = np.argsort([np.median(clip.looks[:, 0]) for clip in group], kind="stable")
+        for block in np.array_split(order, max(1, -(-len(order) // BLOCK))):
+            _pair_block([group[i] for i in block], seed, pairs, left_out)
+    return pairs, left_out
+
+
+def _pair_block(block: list[Clip], seed: int, pairs: list[Pair], left_out: list[tuple[Clip, str]]) -> None:
+    if not block:
+        return
+    middle = np.stack([np.median(clip.looks, axis=0) for clip in block])
+    cost = distances(middle, middle)
+    # Another seed pairs others; far less than the distances that are told apart.
+    cost += generator(seed, len(block)).uniform(0, 0.02, cost.shape)
+    identity = np.unique([clip.identity for clip in block], return_inverse=True)[1]
+    cost[identity[:, None] == identity] = 1e6
+    for target, source, distance in zip(block, *_assigned(block, cost), strict=True):
+        if distance >= 1e6:
+            left_out.append((target, "no other person in its split"))
+        elif distance > MAX_DISTANCE:
+            left_out.append((target, "no face of another person with a similar pose"))
+        else:
+            pairs.append(Pair(target, source, _source_rows(target, source), float(distance)))
+
+
+def _assigned(block: list[Clip], cost: Floats) -> tuple[list[Clip], list[float]]:
+    rows, columns = linear_sum_assignment(cost)
+    return [block[i] for i in columns], cost[rows, columns].tolist()
+
+
+def _source_rows(target: Clip, source: Clip) -> tuple[int, ...]:
+    """For each frame of the target the row of the source's frame with the nearest pose, changed only where it pays."""
+    cost = distances(target.looks, source.looks)
+    chosen: list[int] = []
+    for of_frame in cost:
+        if chosen:
+            of_frame = of_frame + _SWITCH * (np.arange(len(of_frame)) != chosen[-1])
+        chosen.append(int(of_frame.argmin()))
+    return tuple(source.rows[i] for i in chosen)

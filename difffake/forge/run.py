@@ -1,0 +1,220 @@
+"""The command `forge`: a testbed of forgeries from any manifest of real faces."""
+
+import json
+import multiprocessing
+import os
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+
+import difffake
+from difffake.data.images import read_image
+from difffake.data.manifest import Manifest, check_splits
+from difffake.errors import UserError
+from difffake.files import resumable_folder, sha256
+from difffake.forge.compression import CRF
+from difffake.forge.methods import METHODS
+from difffake.forge.networks import train_networks
+from difffake.forge.pairing import Clip, Pair, clips_of, look, pair_clips
+from difffake.forge.records import RECORDS, write_readme
+from difffake.forge.shortcuts import check_shortcuts
+from difffake.forge.work import Settings, Task, Worker
+from difffake.progress import console, track
+
+STILLS = 16
+"""Stills that a process forges before it notes that they are done."""
+
+
+def forge(
+    manifest: Path,
+    methods: str = "",
+    out: Path | None = None,
+    compression: Sequence[str] = ("c23",),
+    size: int = 224,
+    check: bool = False,
+    workers: int = 0,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> int:
+    """Forge real faces by several methods: a testbed with source, target and mask known, not a public benchmark.
+
+    An interrupted run goes on where it was when the same command is given again. Without --methods and --out, --check
+    checks a manifest that has fakes already.
+
+    Args:
+        manifest: real faces with landmarks, from difffake prepare; its fakes are left out, its splits are kept.
+        methods: faceswap, alpha_swap, reenact, mouth_texture, autoencoder: one or several with commas between.
+        out: folder to write: manifest.parquet, crops/, masks/, forgeries.parquet, skipped.csv.
+        compression: raw, c23 (H.264 at factor 23) or c40; real and forged faces alike.
+        size: side of all crops in pixels; an even number.
+        check: see whether trivial cues (file size, colour, sharpness, border) tell real from fake; fails if they do.
+        workers: processes; 0 is one a core.
+        seed: of all random numbers.
+        overwrite: replace an existing output folder, or the rest of an interrupted run with other settings.
+    """
+    if check and not methods and out is None:
+        return check_shortcuts(Manifest.read(manifest), None, workers, seed)
+    if not methods or out is None:
+        raise UserError("give --methods and --out to forge, or --check alone to check a manifest that has fakes")
+    settings = Settings(tuple(dict.fromkeys(methods.split(","))), tuple(dict.fromkeys(compression)), size, seed)
+    _check_settings(settings)
+    real = _real_faces(manifest)
+    start = time.perf_counter()
+    with resumable_folder(out, _fingerprint(manifest, real, settings), overwrite) as folder:
+        images, seconds = _forge_all(real, settings, folder, workers or os.cpu_count() or 1)
+        made = _collect(folder)
+        write_readme(folder, settings, made)
+    _print_summary(out, images, seconds, time.perf_counter() - start)
+    return check_shortcuts(Manifest.read(out), out, workers, seed) if check else 0
+
+
+def _check_settings(settings: Settings) -> None:
+    for option, given, known in (
+        ("--methods", settings.methods, METHODS), ("--compression", settings.compressions, tuple(CRF)),
+    ):  # fmt: skip
+        if unknown := [name for name in given if name not in known]:
+            raise UserError(f"{option} {','.join(unknown)} is unknown: choose from {', '.join(known)}")
+    if settings.size < 64 or settings.size % 2:
+        raise UserError(f"--size {settings.size} must be an even number of at least 64, for H.264")
+
+
+def _real_faces(path: Path) -> Manifest:
+    """The real faces of a manifest, with landmarks. Raises `UserError` if there are none, or splits share people."""
+    whole = Manifest.read(path)
+    check_splits(whole.table)
+    table = whole.table[(whole.table["label"] == 0) & whole.table["landmarks"].notna()]
+    if not len(table):
+        raise UserError(f"{path} has no real faces with landmarks: make it with `difffake prepare`")
+    if table["dataset"].nunique() > 1:
+        raise UserError(f"{path} holds several data sets ({', '.join(table['dataset'].unique())}): forge each alone")
+    if table["compression"].nunique() > 1:
+        raise UserError(f"{path} holds the same faces in several compressions: forge one, compression is added here")
+    if left := len(whole) - len(table):
+        console.print(f"{left} rows are fakes or without landmarks and are left out")
+    return Manifest(table, whole.root)
+
+
+def _fingerprint(path: Path, real: Manifest, settings: Settings) -> str:
+    """What the output depends on, as text."""
+    file = path / "manifest.parquet" if path.is_dir() else path
+    libraries = {"difffake": difffake.__version__, "opencv": cv2.__version__, "torch": torch.__version__}
+    return json.dumps({**vars(settings), "manifest": sha256(file), "faces": len(real), **libraries}, indent=1)
+
+
+def _forge_all(real: Manifest, settings: Settings, folder: Path, workers: int) -> tuple[int, float]:
+    """Do all units of work that are not done yet; gives how many images were forged in how many seconds."""
+    tasks, left_out = _tasks(real, settings.seed)
+    skipped = [{"target": clip.name, "frame": None, "method": "all", "reason": reason} for clip, reason in left_out]
+    pd.DataFrame(skipped, columns=["target", "frame", "method", "reason"]).to_csv(folder / "unpaired.csv", index=False)
+    train = np.flatnonzero(real.table["split"] == "train").tolist() or list(range(len(real)))
+    train_networks(Worker(real, settings, folder), train, folder / "networks")
+    units = [(name, unit) for name, unit in _units(tasks) if not (folder / "units" / f"{name}.json").is_file()]
+    start = time.perf_counter()
+    for _ in track(_done(units, min(workers, len(units)), real, settings, folder), "forging", total=len(units)):
+        pass
+    paired = sum(len(task.clip.rows) for _, unit in units for task in unit if task.pair)
+    return paired * len(settings.methods), time.perf_counter() - start
+
+
+def _done(
+    units: list[tuple[str, list[Task]]], workers: int, real: Manifest, settings: Settings, folder: Path
+) -> Iterator[None]:
+    """Do the units, here or in several processes, and say so after each."""
+    if workers <= 1:
+        worker = Worker(real, settings, folder)
+        for name, tasks in units:
+            worker(name, tasks)
+            yield
+        return
+    # Fresh processes, because forking one in which OpenCV or torch already runs threads can hang.
+    with ProcessPoolExecutor(
+        workers, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(real, settings, folder)
+    ) as pool:
+        jobs = [pool.submit(_work, name, tasks) for name, tasks in units]
+        try:
+            for job in as_completed(jobs):
+                yield job.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+_worker: Worker  # of this process
+
+
+def _start_worker(manifest: Manifest, settings: Settings, folder: Path) -> None:
+    global _worker
+    _worker = Worker(manifest, settings, folder)
+
+
+def _work(name: str, tasks: Sequence[Task]) -> None:
+    _worker(name, tasks)
+
+
+def _tasks(real: Manifest, seed: int) -> tuple[list[Task], list[tuple[Clip, str]]]:
+    """Every clip and still with its pair, and those without one."""
+    looks = np.stack([
+        look(read_image(real.file(row)), points)
+        for row in track(range(len(real)), "poses") if (points := real.landmarks(row)) is not None
+    ])  # fmt: skip
+    clips = clips_of(real, looks)
+    pairs, left_out = pair_clips(clips, seed)
+    pair_of: dict[str, Pair] = {pair.target.name: pair for pair in pairs}
+    rows_of: defaultdict[str, tuple[int, ...]] = defaultdict(tuple)
+    for clip in clips:
+        rows_of[clip.identity] += clip.rows
+    tasks = []
+    for clip in clips:
+        pair = pair_of.get(clip.name)
+        tasks.append(Task(clip, pair, (rows_of[clip.identity], rows_of[pair.source.identity] if pair else ())))
+    return tasks, left_out
+
+
+def _units(tasks: list[Task]) -> Iterator[tuple[str, list[Task]]]:
+    """Named units of work: a clip each, or a few stills."""
+    stills = [task for task in tasks if not task.clip.moving]
+    moving = [task for task in tasks if task.clip.moving]
+    for number, task in enumerate(moving):
+        yield f"clip-{number:06d}", [task]
+    for number, start in enumerate(range(0, len(stills), STILLS)):
+        yield f"still-{number:06d}", stills[start : start + STILLS]
+
+
+def _collect(folder: Path) -> Manifest:
+    """Manifest, forgeries and skipped of all units, in their order; what only served the work goes."""
+    found: dict[str, list[dict[str, object]]] = {"manifest": [], "forgeries": [], "skipped": []}
+    files = sorted((folder / "units").glob("*.json"))
+    for file in files:
+        for name, rows in json.loads(file.read_text()).items():
+            found[name] += rows
+    if not found["forgeries"]:
+        reasons = pd.Series([str(row["reason"]) for row in found["skipped"]]).value_counts()
+        why = f": {reasons.index[0]}" if len(reasons) else ": no face has a partner, see unpaired.csv"
+        raise UserError(f"nothing could be forged{why}")
+    manifest = Manifest(pd.DataFrame(found["manifest"]), folder)
+    manifest.write(folder / "manifest.parquet")
+    pd.DataFrame(found["forgeries"]).to_parquet(folder / RECORDS, index=False)
+    unpaired = pd.read_csv(folder / "unpaired.csv")
+    skipped = pd.DataFrame(found["skipped"], columns=unpaired.columns)
+    pd.concat([unpaired, skipped] if len(unpaired) else [skipped]).to_csv(folder / "skipped.csv", index=False)
+    for file in (*files, folder / "unpaired.csv"):
+        file.unlink()
+    (folder / "units").rmdir()
+    return manifest
+
+
+def _print_summary(out: Path, images: int, seconds: float, total: float) -> None:
+    made = Manifest.read(out).table
+    counts = ", ".join(f"{method} {number}" for method, number in made["method"].value_counts().items())
+    console.print(f"{len(made)} crops ({counts}) in {out}/manifest.parquet")
+    console.print(f"{images} forgeries in {seconds:.0f} s: {images / seconds:.1f} images/s; {total:.0f} s in all")
+    skipped = pd.read_csv(out / "skipped.csv")
+    for why, number in (skipped["method"] + ": " + skipped["reason"]).value_counts().items():
+        console.print(f"skipped {number} times, {why}")

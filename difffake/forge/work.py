@@ -1,0 +1,223 @@
+"""Forging one clip, or one still, in one process: real faces in, files and rows out."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from difffake.data.images import read_image, write_png
+from difffake.data.manifest import FORGED, REAL, Manifest
+from difffake.files import staged_file
+from difffake.forge.autoencoder import MIN_IMAGES, autoencoder
+from difffake.forge.bottleneck import WHOLE_FACE, Bottleneck, for_two, load_network
+from difffake.forge.compression import CRF, compress
+from difffake.forge.face import FaceImage, Forged, Forgery, Mask, Points, Unfit, face_width
+from difffake.forge.methods import AUTOENCODER, MOUTH_TEXTURE, PLAIN, SOURCELESS
+from difffake.forge.mouth_texture import mouth_texture
+from difffake.forge.pairing import Clip, Pair
+from difffake.randomness import named_generator
+
+LANDMARK_ERROR = 0.004
+"""Standard deviation of a forger's landmarks, as a part of the face's width: forged faces tremble a little."""
+PAIR_STEPS = 150
+"""Optimiser steps of the two decoders of one pair."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the forgeries depend on, beside the manifest."""
+
+    methods: tuple[str, ...]
+    compressions: tuple[str, ...]
+    size: int
+    """Side of all crops, real and forged, in pixels."""
+    seed: int
+
+
+@dataclass(frozen=True)
+class Task:
+    """One clip or still: its real faces, and the pair by which it is forged, if there is one."""
+
+    clip: Clip
+    pair: Pair | None
+    people: tuple[tuple[int, ...], tuple[int, ...]]
+    """All rows of the target's and of the source's person."""
+
+
+@dataclass
+class Found:
+    """Rows of what a unit of work made."""
+
+    manifest: list[Row] = field(default_factory=list)
+    forgeries: list[Row] = field(default_factory=list)
+    skipped: list[Row] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A real or forged frame of a clip."""
+
+    row: int
+    """Of the manifest, of the real face that it is or was forged from."""
+    number: int
+    """Its place in the clip."""
+    made: Forged
+
+
+class Worker:
+    """Forges tasks into `folder`, with the networks that were trained for the whole run."""
+
+    def __init__(self, manifest: Manifest, settings: Settings, folder: Path) -> None:
+        self.manifest = manifest
+        self.frame_of: list[int] = manifest.table["frame"].tolist()
+        self.settings = settings
+        self.folder = folder
+        self.networks: dict[str, Bottleneck] = {
+            path.stem: load_network(path) for path in sorted((folder / "networks").glob("*.safetensors"))
+        }
+
+    def __call__(self, name: str, tasks: Sequence[Task]) -> None:
+        """Do the tasks of one unit, then write its rows to units/NAME.json, which says that it is done."""
+        found = Found()
+        with one_thread():
+            for task in tasks:
+                self._forge(task, found)
+        with staged_file(self.folder / "units" / f"{name}.json") as new:
+            new.write_text(json.dumps(vars(found)))
+
+    def _forge(self, task: Task, found: Found) -> None:
+        clip, pair = task.clip, task.pair
+        targets = [self.face(row) for row in clip.rows]
+        real = [
+            Frame(row, i, Forged(face.image, np.zeros((0, 0), np.float32), face.landmarks, {}))
+            for i, (row, face) in enumerate(zip(clip.rows, targets, strict=True))
+        ]
+        self._write_crops(clip, REAL, clip.name, real, found)
+        if pair is None:
+            return
+        sources = [self.face(row) for row in pair.source_rows]
+        for method in self.settings.methods:
+            try:
+                forge = self._forgery(method, task)
+            except Unfit as reason:
+                found.skipped.append({"target": clip.name, "frame": None, "method": method, "reason": str(reason)})
+                continue
+            frames = list(self._frames(method, forge, clip, targets, sources, found))
+            if frames:
+                source = clip if method in SOURCELESS else pair.source
+                self._write_crops(clip, method, source.name, frames, found)
+                source_rows = clip.rows if method in SOURCELESS else pair.source_rows
+                self._write_records(clip, method, source, source_rows, frames, found)
+
+    def _frames(
+        self, method: str, forge: Forgery, clip: Clip, targets: list[FaceImage], sources: list[FaceImage], found: Found
+    ) -> Iterator[Frame]:
+        """The frames that can be forged; the others are noted."""
+        for number, (row, target, source) in enumerate(zip(clip.rows, targets, sources, strict=True)):
+            frame = self.frame_of[row]
+            # One setting a clip: every frame gets an equal generator for its parameters.
+            setting = named_generator(self.settings.seed, "clip", method, clip.name)
+            of_frame = named_generator(self.settings.seed, "frame", method, clip.name, str(frame))
+            target, source = (FaceImage(f.image, tremble(f.landmarks, of_frame)) for f in (target, source))
+            try:
+                yield Frame(row, number, forge(target, source, setting, of_frame))
+            except Unfit as reason:
+                found.skipped.append({"target": clip.name, "frame": frame, "method": method, "reason": str(reason)})
+
+    def _forgery(self, method: str, task: Task) -> Forgery:
+        """The function of a method, with its network where it has one."""
+        if method in PLAIN:
+            return PLAIN[method]
+        if method == MOUTH_TEXTURE:
+            return partial(mouth_texture, network=self.networks[MOUTH_TEXTURE])
+        if min(map(len, task.people)) < MIN_IMAGES:
+            raise Unfit(f"fewer than {MIN_IMAGES} pictures of one of the two people")
+        target, source = (np.stack([WHOLE_FACE.patch(self.face(row)) for row in rows]) for rows in task.people)
+        network = for_two(self.networks[AUTOENCODER], target, source, PAIR_STEPS, self.settings.seed)
+        return partial(autoencoder, network=network)
+
+    def face(self, row: int) -> FaceImage:
+        """The real face of a row of the manifest, at the size of all crops."""
+        landmarks = self.manifest.landmarks(row)
+        assert landmarks is not None  # `forge` takes no others
+        return resized(FaceImage(read_image(self.manifest.file(row)), landmarks), self.settings.size)
+
+    def _write_crops(self, clip: Clip, method: str, source: str, frames: list[Frame], found: Found) -> None:
+        """Compress and write the crops of a clip, real or forged, and note their rows."""
+        for compression in self.settings.compressions:
+            crops = compress([frame.made.image for frame in frames], CRF[compression])
+            for crop, frame in zip(crops, frames, strict=True):
+                path = self._path(f"crops/{compression}/{method}", clip, frame.row)
+                write_png(self.folder / path, crop)
+                real = self.manifest.table.iloc[frame.row]
+                found.manifest.append({
+                    "path": path, "dataset": FORGED + real["dataset"], "split": clip.split,
+                    "label": int(method != REAL), "method": method,
+                    "video": f"{method}/{clip.name}" if clip.moving else "", "frame": self.frame_of[frame.row],
+                    "identity": real["identity"], "source": source, "target": clip.name, "compression": compression,
+                    "box": None if real["box"] is None else real["box"].tolist(),
+                    "landmarks": [round(float(v), 3) for v in frame.made.landmarks.ravel()],
+                })  # fmt: skip
+
+    def _write_records(
+        self, clip: Clip, method: str, source: Clip, source_rows: Sequence[int], frames: list[Frame], found: Found
+    ) -> None:
+        """Write the masks, and note where each forgery, its target, source and mask are, and its parameters."""
+        for frame in frames:
+            mask = self._path(f"masks/{method}", clip, frame.row)
+            write_mask(self.folder / mask, frame.made.mask)
+            for compression in self.settings.compressions:
+                real = f"crops/{compression}/{REAL}"
+                found.forgeries.append({
+                    "path": self._path(f"crops/{compression}/{method}", clip, frame.row), "method": method,
+                    "compression": compression, "target_path": self._path(real, clip, frame.row),
+                    "source_path": self._path(real, source, source_rows[frame.number]), "mask_path": mask,
+                    "parameters": json.dumps({name: round(v, 4) for name, v in frame.made.parameters.items()}),
+                })  # fmt: skip
+
+    def _path(self, folder: str, clip: Clip, row: int) -> str:
+        frame = f"/{self.frame_of[row]:06d}" if clip.moving else ""
+        return f"{folder}/{clip.name}{frame}.png"
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let OpenCV and torch use one thread: processes share the cores, and sums must not depend on their number."""
+    before = cv2.getNumThreads(), torch.get_num_threads()
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before[0])
+        torch.set_num_threads(before[1])
+
+
+def resized(face: FaceImage, size: int) -> FaceImage:
+    """The face with a side of `size` pixels."""
+    height, width = face.image.shape[:2]
+    shrinks = size < max(height, width)
+    image = cv2.resize(face.image, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    scale = np.array([size / width, size / height])
+    return FaceImage(image, (face.landmarks + 0.5) * scale - 0.5)
+
+
+def tremble(landmarks: Points, rng: np.random.Generator) -> Points:
+    """Landmarks (68, 2) as a detector would find them: moved as a whole and each a little."""
+    error = LANDMARK_ERROR * face_width(landmarks)
+    return landmarks + rng.normal(0, error, (1, 2)) + rng.normal(0, 0.5 * error, landmarks.shape)
+
+
+def write_mask(path: Path, mask: Mask) -> None:
+    """Write a mask (H, W) in [0, 1] as a grey PNG with 255 for 1."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imencode(".png", np.round(255 * mask).astype(np.uint8), [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tofile(path)
