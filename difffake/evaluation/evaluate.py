@@ -99,10 +99,10 @@ def evaluate(
         name = ", ".join(test.table["dataset"].unique())
         data = CropDataset(test, info.config.image_size)
         _, logits, embeddings = embed(detector, data, batch_size=batch_size, workers=workers, description=name)
-        tables.append(_scored(test.table, "classifier", logits))
+        tables.append(scored(test.table, "classifier", logits))
         if differential:
             probes, values = anomaly_scores(test.table, embeddings, differential, pairs)
-            tables.append(_scored(test.table.iloc[probes], "anomaly", values))
+            tables.append(scored(test.table.iloc[probes], "anomaly", values))
     scores = pd.concat(tables, ignore_index=True)
     # A video's score is on the scale of its frames' scores, so one threshold serves both levels.
     limits: dict[str, float | None] = {
@@ -178,7 +178,8 @@ def _pairs(table: pd.DataFrame, anomaly: Anomaly, mode: PairMode) -> Pairs:
     return reference_pairs(subject, frame_order(table), table["label"] == 0, frame, **sizes)
 
 
-def _scored(table: pd.DataFrame, score: str, values: np.ndarray) -> pd.DataFrame:
+def scored(table: pd.DataFrame, score: str, values: np.ndarray) -> pd.DataFrame:
+    """Score table of a manifest's rows `table` and their `values` (N,), for `result_rows`."""
     return table.assign(score=score, value=np.asarray(values, dtype=np.float64))[[*COLUMNS, "frame"]]
 
 
