@@ -3,8 +3,8 @@
     python experiments/anomaly_forged.py --ckpt OUT/pseudo/best.ckpt --train OUT/forged-lfw --test OUT/forged-clips
 
 For every combination and number of components a mixture is fitted to real pairs of the training split: images of one
-person, or two frames of one video. A suspect clip's score is the mean over pairs of its own frames. Video-level AUC with
-95 % intervals, for each method of the testbed and for all. A testbed, not a benchmark.
+person, or two frames of one video. A suspect clip's score is the mean over pairs of its own frames. Video-level AUC
+with 95 % intervals, for each method of the testbed and for all. A testbed, not a benchmark.
 
 What it showed: docs/results.md.
 """

@@ -2,7 +2,7 @@
 # Cross-manipulation matrix on a forged testbed: a plain detector trained on the forgeries of one method, and one trained
 # on pseudo-deepfakes alone, each tested on all methods. A testbed, not a benchmark. What it showed: docs/results.md.
 #
-#   experiments/cross_manipulation.sh DATA OUT         small: EfficientNet-Lite0, 128 px; about an hour on two CPU cores
+#   experiments/cross_manipulation.sh DATA OUT         small: EfficientNet-Lite0, 96 px; half an hour on two idle CPU cores
 #   experiments/cross_manipulation.sh DATA OUT full    EfficientNet-B4, 224 px; one GPU
 #
 # DATA holds lfw/IDENTITY/*.jpg. What is in OUT already is not made again.
@@ -13,8 +13,8 @@ methods=(faceswap alpha_swap reenact mouth_texture)
 case $scale in
   small)
     side=160
-    plain=(--config "$here/../configs/supervised-small.yaml" --trainer.max_epochs 3)
-    pseudo=(--config "$here/../configs/difffake-small.yaml" --trainer.max_epochs 5)
+    plain=(--config "$here/../configs/supervised-small.yaml" --model.image_size 96 --trainer.max_epochs 2)
+    pseudo=(--config "$here/../configs/difffake-small.yaml" --model.image_size 96 --trainer.max_epochs 5)
     ;;
   full)
     side=256

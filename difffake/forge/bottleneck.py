@@ -3,7 +3,7 @@
 The method `autoencoder` trains two decoders; `mouth_texture` needs one, for the lower face.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,6 +25,9 @@ PATCH = 64
 """Side of an aligned patch in pixels."""
 _TEMPLATE = np.array([[38.3, 51.7], [73.5, 51.5], [56.0, 71.7], [41.5, 92.4], [70.7, 92.2]]) / 112
 """Eyes, tip of the nose, corners of the mouth in a picture of side 1: the alignment that face recognition uses."""
+
+_NOISE = 0.5
+"""Of a pair's codes while its decoders are trained, as a multiple of the codes' own deviation."""
 
 Patches = NDArray[np.float32]
 
@@ -74,11 +77,17 @@ class Bottleneck(nn.Module):
         self.encoder = nn.Sequential(*down, nn.Conv2d(widths[-1], channels, 1))
         self.decoders = nn.ModuleList(_decoder(channels, widths[::-1]) for _ in range(decoders))
 
-    def forward(self, patches: Tensor, decoder: int = 0) -> Tensor:
-        """Patches (B, 3, 64, 64) in [0, 1] as one decoder rebuilds them; a few values may lie outside."""
+    def forward(self, patches: Tensor, decoder: int = 0, noise: Tensor | None = None) -> Tensor:
+        """Patches (B, 3, 64, 64) in [0, 1] as one decoder rebuilds them; a few values may lie outside.
+
+        `noise`, of the codes' shape, is added to them after it was multiplied by their deviation.
+        """
         mean = patches.mean((2, 3), keepdim=True)
         contrast = (patches - mean).std((1, 2, 3), keepdim=True) + 0.02
-        return mean + contrast * self.decoders[decoder](self.encoder((patches - mean) / contrast))
+        code = self.encoder((patches - mean) / contrast)
+        if noise is not None:
+            code = code + noise * code.detach().std()
+        return mean + contrast * self.decoders[decoder](code)
 
 
 def _decoder(channels: int, widths: Sequence[int]) -> nn.Sequential:
@@ -90,33 +99,63 @@ def _decoder(channels: int, widths: Sequence[int]) -> nn.Sequential:
 
 
 def train(
-    network: Bottleneck, people: Sequence[Patches], steps: int, seed: int, rate: float = 2e-3, description: str = ""
+    network: Bottleneck, patches: Patches, steps: int, seed: int, rate: float = 2e-3, description: str = ""
 ) -> Bottleneck:
-    """Train `network` to rebuild patches from moved and stretched ones; decoder k learns from `people[k]`.
+    """Train a network of one decoder to rebuild patches (N, 3, 64, 64) in [0, 1] from distorted ones.
 
-    Args:
-        network: with one decoder for each of `people`; changed in place.
-        people: patches (N, 3, 64, 64) in [0, 1] of each.
-        steps: optimiser steps; each shows 32 patches, shared out among the decoders.
-        seed: of order and distortions.
-        rate: learning rate of Adam; it falls to 0 along half a cosine.
-        description: of the progress bar; none without.
+    It is changed in place. A step shows 32 patches; `rate` is Adam's, and falls to 0 along half a cosine. `seed` is that
+    of order and distortions; `description` names the progress bar.
     """
+
+    def loss(step: int) -> Tensor:
+        wanted, given, _ = _batch(patches, 32, generator(seed, step, 0))
+        return (network(given) - wanted).abs().mean()
+
+    return _optimised(network, loss, steps, rate, description)
+
+
+def for_two(base: Bottleneck, target: Patches, source: Patches, steps: int, seed: int) -> Bottleneck:
+    """Two decoders on one encoder, for a target and a source, both started from `base`'s only decoder.
+
+    Noise on the codes makes a decoder draw its own person whatever code it is given, also the other person's. Corners
+    of the patches, where the face is not, do not count.
+    """
+    network = Bottleneck(base.side, base.channels, decoders=2)
+    network.encoder.load_state_dict(base.encoder.state_dict())
+    for decoder in network.decoders:
+        decoder.load_state_dict(base.decoders[0].state_dict())
+    line = torch.linspace(-1, 1, PATCH).square()
+    oval = (1 - line[:, None] - line[None]).clamp(min=0)
+    code = (16, base.channels, base.side, base.side)
+
+    def loss(step: int) -> Tensor:
+        losses = []
+        for number, patches in enumerate((target, source)):
+            wanted, given, rng = _batch(patches, 16, generator(seed, step, number))
+            noise = torch.from_numpy(rng.normal(0, _NOISE, code).astype(np.float32))
+            losses.append((oval / oval.mean() * (network(given, number, noise) - wanted).abs()).mean())
+        return torch.stack(losses).sum()
+
+    return _optimised(network, loss, steps, 1e-3)
+
+
+def _optimised(
+    network: Bottleneck, loss: Callable[[int], Tensor], steps: int, rate: float, description: str = ""
+) -> Bottleneck:
     optimizer = torch.optim.Adam(network.parameters(), lr=rate, betas=(0.5, 0.99))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    share = 32 // len(people)
     for step in track(range(steps), description) if description else range(steps):
-        losses = []
-        for number, patches in enumerate(people):
-            rng = generator(seed, step, number)
-            wanted = torch.from_numpy(patches[rng.integers(len(patches), size=share)])
-            given = _distorted(wanted, rng)
-            losses.append((network(given, number) - wanted).abs().mean())
         optimizer.zero_grad()
-        torch.stack(losses).sum().backward()
+        loss(step).backward()
         optimizer.step()
         schedule.step()
     return network.eval()
+
+
+def _batch(patches: Patches, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, np.random.Generator]:
+    """Random patches, the same distorted, and the generator for what else is drawn."""
+    wanted = torch.from_numpy(patches[rng.integers(len(patches), size=size)])
+    return wanted, _distorted(wanted, rng), rng
 
 
 def _distorted(patches: Tensor, rng: np.random.Generator) -> Tensor:
@@ -129,15 +168,6 @@ def _distorted(patches: Tensor, rng: np.random.Generator) -> Tensor:
     line = torch.linspace(-1, 1, PATCH)
     grid = torch.stack(torch.meshgrid(line, line, indexing="xy"), dim=-1) + field.permute(0, 2, 3, 1)
     return nn.functional.grid_sample(patches, grid, padding_mode="reflection", align_corners=True)
-
-
-def for_two(base: Bottleneck, target: Patches, source: Patches, steps: int, seed: int) -> Bottleneck:
-    """Two decoders on one encoder, for a target and a source, both started from `base`'s only decoder."""
-    network = Bottleneck(base.side, base.channels, decoders=2)
-    network.encoder.load_state_dict(base.encoder.state_dict())
-    for decoder in network.decoders:
-        decoder.load_state_dict(base.decoders[0].state_dict())
-    return train(network, [target, source], steps, seed, rate=1e-3)
 
 
 @torch.inference_mode()

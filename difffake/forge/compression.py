@@ -20,7 +20,7 @@ def compress(frames: Sequence[Image], crf: int | None) -> list[Image]:
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
         # With several threads the output depends on their number; mbtree's vector code gives other bytes from run to
-        # run. Without mbtree a clip has about the same error, and a still the error of a clip (docs/methods/testbed.md).
+        # run. Without it a clip has about the same error, and a still the error of a clip (docs/methods/testbed.md).
         options = {"crf": str(crf), "threads": "1", "x264-params": "mbtree=0"}
         stream = container.add_stream("libx264", rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"

@@ -40,5 +40,5 @@ def train_networks(worker: Worker, rows: Sequence[int], folder: Path) -> None:
             network = Bottleneck(side, channels)
         folder.mkdir(exist_ok=True)
         with one_thread():
-            train(network, [patches], STEPS, settings.seed, description=method)
+            train(network, patches, STEPS, settings.seed, description=method)
         save_network(path, network)

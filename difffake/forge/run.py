@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ import torch
 
 import difffake
 from difffake.data.images import read_image
-from difffake.data.manifest import Manifest, check_splits
+from difffake.data.manifest import Manifest, check_splits, own_names
 from difffake.errors import UserError
 from difffake.files import resumable_folder, sha256
 from difffake.forge.compression import CRF
@@ -68,10 +69,14 @@ def forge(
     real = _real_faces(manifest)
     start = time.perf_counter()
     with resumable_folder(out, _fingerprint(manifest, real, settings), overwrite) as folder:
-        images, seconds = _forge_all(real, settings, folder, workers or os.cpu_count() or 1)
-        made = _collect(folder)
+        crops, seconds = _forge_all(real, settings, folder, workers or os.cpu_count() or 1)
+        try:
+            made = _collect(folder)
+        except UserError:
+            shutil.rmtree(folder)  # there is nothing to go on with
+            raise
         write_readme(folder, settings, made)
-    _print_summary(out, images, seconds, time.perf_counter() - start)
+    _print_summary(out, crops, seconds, time.perf_counter() - start)
     return check_shortcuts(Manifest.read(out), out, workers, seed) if check else 0
 
 
@@ -96,6 +101,12 @@ def _real_faces(path: Path) -> Manifest:
         raise UserError(f"{path} holds several data sets ({', '.join(table['dataset'].unique())}): forge each alone")
     if table["compression"].nunique() > 1:
         raise UserError(f"{path} holds the same faces in several compressions: forge one, compression is added here")
+    stills = own_names(table)[table["video"] == ""]
+    if stills.duplicated().any():
+        twice = stills[stills.duplicated()].iloc[0]
+        raise UserError(
+            f"{path} has several stills with the target {twice}: leave the column target of real faces empty"
+        )
     if left := len(whole) - len(table):
         console.print(f"{left} rows are fakes or without landmarks and are left out")
     return Manifest(table, whole.root)
@@ -109,7 +120,7 @@ def _fingerprint(path: Path, real: Manifest, settings: Settings) -> str:
 
 
 def _forge_all(real: Manifest, settings: Settings, folder: Path, workers: int) -> tuple[int, float]:
-    """Do all units of work that are not done yet; gives how many images were forged in how many seconds."""
+    """Do all units of work that are not done yet; gives how many crops were forged in how many seconds."""
     tasks, left_out = _tasks(real, settings.seed)
     skipped = [{"target": clip.name, "frame": None, "method": "all", "reason": reason} for clip, reason in left_out]
     pd.DataFrame(skipped, columns=["target", "frame", "method", "reason"]).to_csv(folder / "unpaired.csv", index=False)
@@ -117,21 +128,18 @@ def _forge_all(real: Manifest, settings: Settings, folder: Path, workers: int) -
     train_networks(Worker(real, settings, folder), train, folder / "networks")
     units = [(name, unit) for name, unit in _units(tasks) if not (folder / "units" / f"{name}.json").is_file()]
     start = time.perf_counter()
-    for _ in track(_done(units, min(workers, len(units)), real, settings, folder), "forging", total=len(units)):
-        pass
-    paired = sum(len(task.clip.rows) for _, unit in units for task in unit if task.pair)
-    return paired * len(settings.methods), time.perf_counter() - start
+    done = _done(units, min(workers, len(units)), real, settings, folder)
+    return sum(track(done, "forging", total=len(units))), time.perf_counter() - start
 
 
 def _done(
     units: list[tuple[str, list[Task]]], workers: int, real: Manifest, settings: Settings, folder: Path
-) -> Iterator[None]:
-    """Do the units, here or in several processes, and say so after each."""
+) -> Iterator[int]:
+    """Do the units, here or in several processes; gives the number of forged crops of each."""
     if workers <= 1:
         worker = Worker(real, settings, folder)
         for name, tasks in units:
-            worker(name, tasks)
-            yield
+            yield worker(name, tasks)
         return
     # Fresh processes, because forking one in which OpenCV or torch already runs threads can hang.
     with ProcessPoolExecutor(
@@ -154,8 +162,8 @@ def _start_worker(manifest: Manifest, settings: Settings, folder: Path) -> None:
     _worker = Worker(manifest, settings, folder)
 
 
-def _work(name: str, tasks: Sequence[Task]) -> None:
-    _worker(name, tasks)
+def _work(name: str, tasks: Sequence[Task]) -> int:
+    return _worker(name, tasks)
 
 
 def _tasks(real: Manifest, seed: int) -> tuple[list[Task], list[tuple[Clip, str]]]:
@@ -196,8 +204,8 @@ def _collect(folder: Path) -> Manifest:
             found[name] += rows
     if not found["forgeries"]:
         reasons = pd.Series([str(row["reason"]) for row in found["skipped"]]).value_counts()
-        why = f": {reasons.index[0]}" if len(reasons) else ": no face has a partner, see unpaired.csv"
-        raise UserError(f"nothing could be forged{why}")
+        why = reasons.index[0] if len(reasons) else pd.read_csv(folder / "unpaired.csv")["reason"].mode()[0]
+        raise UserError(f"nothing could be forged: {why}")
     manifest = Manifest(pd.DataFrame(found["manifest"]), folder)
     manifest.write(folder / "manifest.parquet")
     pd.DataFrame(found["forgeries"]).to_parquet(folder / RECORDS, index=False)
@@ -210,11 +218,11 @@ def _collect(folder: Path) -> Manifest:
     return manifest
 
 
-def _print_summary(out: Path, images: int, seconds: float, total: float) -> None:
+def _print_summary(out: Path, crops: int, seconds: float, total: float) -> None:
     made = Manifest.read(out).table
     counts = ", ".join(f"{method} {number}" for method, number in made["method"].value_counts().items())
     console.print(f"{len(made)} crops ({counts}) in {out}/manifest.parquet")
-    console.print(f"{images} forgeries in {seconds:.0f} s: {images / seconds:.1f} images/s; {total:.0f} s in all")
+    console.print(f"{crops} forged in {seconds:.0f} s: {crops / seconds:.1f} images/s; {total:.0f} s in all")
     skipped = pd.read_csv(out / "skipped.csv")
     for why, number in (skipped["method"] + ": " + skipped["reason"]).value_counts().items():
         console.print(f"skipped {number} times, {why}")

@@ -26,7 +26,7 @@ from difffake.randomness import named_generator
 
 LANDMARK_ERROR = 0.004
 """Standard deviation of a forger's landmarks, as a part of the face's width: forged faces tremble a little."""
-PAIR_STEPS = 150
+PAIR_STEPS = 300
 """Optimiser steps of the two decoders of one pair."""
 
 Row = dict[str, Any]
@@ -85,14 +85,18 @@ class Worker:
             path.stem: load_network(path) for path in sorted((folder / "networks").glob("*.safetensors"))
         }
 
-    def __call__(self, name: str, tasks: Sequence[Task]) -> None:
-        """Do the tasks of one unit, then write its rows to units/NAME.json, which says that it is done."""
+    def __call__(self, name: str, tasks: Sequence[Task]) -> int:
+        """Do the tasks of one unit, then write its rows to units/NAME.json, which says that it is done.
+
+        Gives the number of forged crops.
+        """
         found = Found()
         with one_thread():
             for task in tasks:
                 self._forge(task, found)
         with staged_file(self.folder / "units" / f"{name}.json") as new:
             new.write_text(json.dumps(vars(found)))
+        return len(found.forgeries)
 
     def _forge(self, task: Task, found: Found) -> None:
         clip, pair = task.clip, task.pair

@@ -61,14 +61,14 @@ def test_training_learns_and_depends_on_the_seed_alone() -> None:
         with torch.inference_mode():
             return float((network(torch.from_numpy(faces)) - torch.from_numpy(faces)).abs().mean())
 
-    first, again, other = (train(untrained(), [faces], 40, seed) for seed in (0, 0, 1))
+    first, again, other = (train(untrained(), faces, 40, seed) for seed in (0, 0, 1))
     assert error(first) < 0.6 * error(untrained())
     assert error(first) == error(again) != error(other)
 
 
 def test_each_of_two_decoders_draws_its_own_person() -> None:
     target, source = patches(person(0, 20)), patches(person(3, 20))
-    base = train(untrained(), [np.concatenate([target, source])], 60, 0)
+    base = train(untrained(), np.concatenate([target, source]), 60, 0)
     network = for_two(base, target, source, 60, 0)
 
     def error(faces: np.ndarray, decoder: int) -> float:
@@ -83,7 +83,7 @@ def test_the_patch_is_laid_back_where_it_came_from() -> None:
     face = drawn(0, pose=Pose(roll=0.2, shift_y=0.03))
 
     class Copy(Bottleneck):
-        def forward(self, patches: torch.Tensor, decoder: int = 0) -> torch.Tensor:
+        def forward(self, patches: torch.Tensor, decoder: int = 0, noise: torch.Tensor | None = None) -> torch.Tensor:
             return patches
 
     image, covered = rebuilt(Copy(4, 32), face, WHOLE_FACE)
