@@ -28,7 +28,7 @@ class Command:
     positional: str = ""  # the parameter that takes all values without an option
 
 
-LEAST = {"seed": 0, "workers": 0, "batch_size": 1, "frames": 1, "resamples": 0}
+LEAST = {"rows": 1, "seed": 0, "workers": 0, "batch_size": 1, "frames": 1, "resamples": 0}
 """Smallest values of options that several commands have."""
 
 COMMANDS = {

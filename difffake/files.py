@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from difffake.errors import UserError
 
 
@@ -67,32 +69,48 @@ def staged_folder(path: Path, overwrite: bool = False) -> Iterator[Path]:
 def resumable_folder(path: Path, settings: str, overwrite: bool = False) -> Iterator[Path]:
     """Give a folder to fill, which becomes `path` if the block ends without an error, and is kept if it does not.
 
-    A later call with the same `settings`, a text that the content depends on, goes on with what is there.
+    A later call with the same `settings`, a text that the content depends on, goes on with what is there; half-written
+    files of `staged_file` are removed first.
 
-    Raises `UserError` if `path` exists, or what an interrupted run left is of other settings, unless `overwrite`.
+    Raises `UserError` if `path` exists, or what an interrupted run left is of other settings, unless `overwrite`; and
+    if another run is filling the folder.
     """
     refuse_existing(path, overwrite)
     if path.exists():
         _refuse_foreign(path)
     partial = path.with_name(f".partial-{path.name}")
-    note = partial / ".settings"
-    if partial.exists() and (not note.is_file() or note.read_text() != settings):
-        if not overwrite:
-            raise UserError(
-                f"{partial} is from an interrupted run with other settings or inputs: repeat that run to finish it, "
-                "add --overwrite to discard it, or choose another --out"
-            )
-        shutil.rmtree(partial)
-    if not partial.exists():
-        partial.mkdir(parents=True)
-        (partial / MARKER).touch()
-        with staged_file(note) as new:
-            new.write_text(settings)
-    yield partial
-    note.unlink()
-    if path.exists():
-        remove_written(path)
-    partial.rename(path)
+    note, lock = partial / ".settings", FileLock(partial / ".lock", timeout=0)
+    if partial.exists() and not (partial / MARKER).exists():
+        raise UserError(f"{partial} was not written by difffake, but is where {path} is made: choose another --out")
+    partial.mkdir(parents=True, exist_ok=True)
+    (partial / MARKER).touch()
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError(f"another run is writing {path}: wait for it, or choose another --out") from None
+    try:
+        if note.is_file() and note.read_text() != settings:
+            if not overwrite:
+                raise UserError(
+                    f"{partial} is from an interrupted run with other settings or inputs: repeat that run to finish "
+                    "it, add --overwrite to discard it, or choose another --out"
+                )
+            for left in partial.iterdir():
+                if left.name not in (MARKER, ".lock"):
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
+        for half in partial.rglob(".partial-*"):
+            half.unlink()
+        note.write_text(settings)
+        yield partial
+        old = path.with_name(f".old-{os.getpid()}-{path.name}")
+        if path.exists():
+            path.rename(old)
+        partial.rename(path)
+        for left in (path / note.name, path / ".lock"):
+            left.unlink(missing_ok=True)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        lock.release()
 
 
 @contextmanager

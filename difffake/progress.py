@@ -17,7 +17,7 @@ from rich.text import Text
 
 T = TypeVar("T")
 
-console = Console(stderr=True, highlight=False)
+console = Console(stderr=True, highlight=False, markup=False)  # names may hold brackets
 
 
 class _Rate(ProgressColumn):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from difffake.errors import UserError
-from difffake.files import MARKER, remove_written, replaced, staged_file, staged_folder
+from difffake.files import MARKER, remove_written, replaced, resumable_folder, staged_file, staged_folder
 
 
 def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
@@ -62,3 +62,41 @@ def test_overwrite_does_not_delete_folders_of_others(tmp_path: Path) -> None:
     (tmp_path / MARKER).touch()
     remove_written(tmp_path)
     assert not tmp_path.exists()
+
+
+def test_a_resumable_folder_is_kept_and_gone_on_with(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(ZeroDivisionError), resumable_folder(out, "a") as folder:
+        (folder / "one").write_text("1")
+        (folder / ".partial-1-two").write_text("half")
+        raise ZeroDivisionError
+    assert not out.exists()
+    with pytest.raises(UserError, match="other settings"), resumable_folder(out, "b"):
+        pass
+    with resumable_folder(out, "a") as folder:
+        assert (folder / "one").read_text() == "1"
+        assert not (folder / ".partial-1-two").exists()
+    assert {path.name for path in out.iterdir()} == {".difffake", "one"}
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    with pytest.raises(UserError, match="--overwrite"), resumable_folder(out, "a"):
+        pass
+    with resumable_folder(out, "b", overwrite=True) as folder:
+        (folder / "two").touch()
+    assert {path.name for path in out.iterdir()} == {".difffake", "two"}
+
+
+def test_a_resumable_folder_is_filled_by_one_run_at_a_time(tmp_path: Path) -> None:
+    with (
+        resumable_folder(tmp_path / "out", "a"),
+        pytest.raises(UserError, match="another run is writing"),
+        resumable_folder(tmp_path / "out", "a"),
+    ):
+        pass
+
+
+def test_a_foreign_folder_in_the_place_of_a_partial_one_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / ".partial-out").mkdir()
+    (tmp_path / ".partial-out" / "mine").write_text("precious")
+    with pytest.raises(UserError, match="not written by difffake"), resumable_folder(tmp_path / "out", "a", True):
+        pass
+    assert (tmp_path / ".partial-out" / "mine").read_text() == "precious"

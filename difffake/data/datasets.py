@@ -126,10 +126,8 @@ class PairDataset(Dataset[Batch]):
             kind = table["dataset"] + "/" + table["compression"] + "/"
             real = kind + table["target"].where(table["target"] != "", table["video"])
             made_from = kind + table["target"]
-            rows_of = {
-                name: group.to_numpy() for name, group in pd.Series(fake_rows).groupby(made_from[fake_rows].to_numpy())
-            }
-            self.partners = {row: rows_of.get(real[row], fake_rows) for row in self.real_rows}
+            fakes_of, alike = _rows_by(made_from, fake_rows), _rows_by(kind, fake_rows)
+            self.partners = {row: fakes_of.get(real[row], alike.get(kind[row], fake_rows)) for row in self.real_rows}
 
     def __len__(self) -> int:
         return len(self.real_rows)
@@ -160,6 +158,11 @@ class PairDataset(Dataset[Batch]):
 
     def _manifest_pair(self, row: int, rng: np.random.Generator) -> list[np.ndarray]:
         return [read_image(self.manifest.file(int(r))) for r in (row, rng.choice(self.partners[row]))]
+
+
+def _rows_by(key: pd.Series, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Those of `rows` that have each value of `key`, one value a row of the manifest."""
+    return {str(name): group.to_numpy() for name, group in pd.Series(rows).groupby(key[rows].to_numpy())}
 
 
 class Concatenated(Dataset[Batch]):

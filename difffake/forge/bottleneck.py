@@ -103,8 +103,8 @@ def train(
 ) -> Bottleneck:
     """Train a network of one decoder to rebuild patches (N, 3, 64, 64) in [0, 1] from distorted ones.
 
-    It is changed in place. A step shows 32 patches; `rate` is Adam's, and falls to 0 along half a cosine. `seed` is that
-    of order and distortions; `description` names the progress bar.
+    It is changed in place. A step shows 32 patches; `rate` is Adam's, and falls to 0 along half a cosine. `seed` is of
+    order and distortions; `description` names the progress bar.
     """
 
     def loss(step: int) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 
 from difffake.forge.bottleneck import LOWER_FACE, WHOLE_FACE, Bottleneck, save_network, train
 from difffake.forge.methods import AUTOENCODER, MOUTH_TEXTURE
-from difffake.forge.work import Worker, one_thread
+from difffake.forge.work import Task, Worker, enough_pictures, one_thread
 from difffake.progress import console, track
 from difffake.randomness import generator
 
@@ -21,10 +21,10 @@ MAX_FACES = 4000
 _SETTINGS = {MOUTH_TEXTURE: (LOWER_FACE, 8, 12), AUTOENCODER: (WHOLE_FACE, 4, 32)}
 
 
-def train_networks(worker: Worker, rows: Sequence[int], folder: Path) -> None:
+def train_networks(worker: Worker, tasks: Sequence[Task], rows: Sequence[int], folder: Path) -> None:
     """Train the network of each chosen method that has one, on the faces of `rows`, to folder/METHOD.safetensors.
 
-    What is there already, from an interrupted run, is kept.
+    What is there already, from an interrupted run, is kept, and what no task can use is left out.
     """
     settings = worker.settings
     rows = [rows[i] for i in sorted(generator(settings.seed).permutation(len(rows))[:MAX_FACES])]
@@ -32,6 +32,8 @@ def train_networks(worker: Worker, rows: Sequence[int], folder: Path) -> None:
         path = folder / f"{method}.safetensors"
         if method not in _SETTINGS or path.is_file():
             continue
+        if method == AUTOENCODER and not any(enough_pictures(task) for task in tasks):
+            continue  # nobody would use it
         frame, side, channels = _SETTINGS[method]
         console.print(f"{method}: training a network on {len(rows)} real faces")
         patches = np.stack([frame.patch(worker.face(row)) for row in track(rows, "faces")])

@@ -101,8 +101,9 @@ def pair_clips(clips: list[Clip], seed: int) -> tuple[list[Pair], list[tuple[Cli
 
     Pairs stay within a split, so that no person of the test split is a source or target of another. Within a split
     the sources are a rearrangement of the targets that makes the sum of distances least (Jonker and Volgenant's
-    assignment): each clip, and so each person, is a source exactly as often as a target. The same identity is never
-    paired with itself. Videos are paired with videos, stills with stills.
+    assignment): each clip, and so each person, is a source as often as a target, but for the pairs that are then left
+    out for their distance. The same identity is never paired with itself; a clip of unknown identity is a person.
+    Videos are paired with videos, stills with stills.
     """
     pairs: list[Pair] = []
     left_out: list[tuple[Clip, str]] = []

@@ -39,7 +39,6 @@ on these forgeries; they are no numbers on any published data set and must not s
 | | |
 | :-- | :-- |
 | crops | {", ".join(f"{method} {number}" for method, number in counts.items())} |
-| methods | {", ".join(settings.methods)} |
 | compression | {", ".join(settings.compressions)} |
 | side, seed | {settings.size} px, {settings.seed} |
 

@@ -4,22 +4,25 @@ import json
 import multiprocessing
 import os
 import shutil
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pandas as pd
+import scipy
 import torch
 
 import difffake
 from difffake.data.images import read_image
-from difffake.data.manifest import Manifest, check_splits, own_names
+from difffake.data.manifest import FORGED, Manifest, check_splits, own_names
 from difffake.errors import UserError
-from difffake.files import resumable_folder, sha256
+from difffake.files import refuse_existing, resumable_folder, sha256
 from difffake.forge.compression import CRF
 from difffake.forge.methods import METHODS
 from difffake.forge.networks import train_networks
@@ -63,24 +66,30 @@ def forge(
     if check and not methods and out is None:
         return check_shortcuts(Manifest.read(manifest), None, workers, seed)
     if not methods or out is None:
-        raise UserError("give --methods and --out to forge, or --check alone to check a manifest that has fakes")
-    settings = Settings(tuple(dict.fromkeys(methods.split(","))), tuple(dict.fromkeys(compression)), size, seed)
+        raise UserError("give --methods and --out to forge, or neither with --check to check a manifest that has fakes")
+    names = [name.strip() for name in methods.split(",") if name.strip()]
+    settings = Settings(tuple(dict.fromkeys(names)), tuple(dict.fromkeys(compression)), size, seed)
     _check_settings(settings)
     real = _real_faces(manifest)
+    here, there = out.resolve(), real.root.resolve()
+    if here == there or here in there.parents:
+        raise UserError(f"--out {out} holds the real faces of {manifest}: choose another --out")
+    refuse_existing(out, overwrite)
     start = time.perf_counter()
+    tasks, left_out = _tasks(real, settings.seed)
+    if not any(task.pair for task in tasks):
+        raise UserError(f"nothing can be forged of {manifest}: {left_out[0][1]}")
     with resumable_folder(out, _fingerprint(manifest, real, settings), overwrite) as folder:
-        crops, seconds = _forge_all(real, settings, folder, workers or os.cpu_count() or 1)
-        try:
-            made = _collect(folder)
-        except UserError:
-            shutil.rmtree(folder)  # there is nothing to go on with
-            raise
+        crops, seconds = _forge_all(real, tasks, settings, folder, workers or os.cpu_count() or 1)
+        made = _collect(folder, left_out)
         write_readme(folder, settings, made)
     _print_summary(out, crops, seconds, time.perf_counter() - start)
     return check_shortcuts(Manifest.read(out), out, workers, seed) if check else 0
 
 
 def _check_settings(settings: Settings) -> None:
+    if not settings.methods:
+        raise UserError(f"--methods names none: choose from {', '.join(METHODS)}")
     for option, given, known in (
         ("--methods", settings.methods, METHODS), ("--compression", settings.compressions, tuple(CRF)),
     ):  # fmt: skip
@@ -101,7 +110,16 @@ def _real_faces(path: Path) -> Manifest:
         raise UserError(f"{path} holds several data sets ({', '.join(table['dataset'].unique())}): forge each alone")
     if table["compression"].nunique() > 1:
         raise UserError(f"{path} holds the same faces in several compressions: forge one, compression is added here")
-    stills = own_names(table)[table["video"] == ""]
+    if table["dataset"].iloc[0].startswith(FORGED):
+        raise UserError(f"{path} was made by `difffake forge`: forge the manifest of real faces that it was made from")
+    names = own_names(table)
+    outside = names[names.map(lambda name: ".." in Path(name).parts or Path(name).is_absolute())]
+    if len(outside):
+        raise UserError(f"{path} names a face {outside.iloc[0]}, which leads out of --out: mend its video or target")
+    twice = table[table.assign(name=names).duplicated(["name", "frame"]) & (table["video"] != "")]
+    if len(twice):
+        raise UserError(f"{path} has frame {twice['frame'].iloc[0]} of {twice['video'].iloc[0]} twice: remove one")
+    stills = names[table["video"] == ""]
     if stills.duplicated().any():
         twice = stills[stills.duplicated()].iloc[0]
         raise UserError(
@@ -115,17 +133,17 @@ def _real_faces(path: Path) -> Manifest:
 def _fingerprint(path: Path, real: Manifest, settings: Settings) -> str:
     """What the output depends on, as text."""
     file = path / "manifest.parquet" if path.is_dir() else path
-    libraries = {"difffake": difffake.__version__, "opencv": cv2.__version__, "torch": torch.__version__}
+    libraries = {module.__name__: module.__version__ for module in (difffake, av, cv2, np, scipy, torch)}
     return json.dumps({**vars(settings), "manifest": sha256(file), "faces": len(real), **libraries}, indent=1)
 
 
-def _forge_all(real: Manifest, settings: Settings, folder: Path, workers: int) -> tuple[int, float]:
+def _forge_all(real: Manifest, tasks: list[Task], settings: Settings, folder: Path, workers: int) -> tuple[int, float]:
     """Do all units of work that are not done yet; gives how many crops were forged in how many seconds."""
-    tasks, left_out = _tasks(real, settings.seed)
-    skipped = [{"target": clip.name, "frame": None, "method": "all", "reason": reason} for clip, reason in left_out]
-    pd.DataFrame(skipped, columns=["target", "frame", "method", "reason"]).to_csv(folder / "unpaired.csv", index=False)
-    train = np.flatnonzero(real.table["split"] == "train").tolist() or list(range(len(real)))
-    train_networks(Worker(real, settings, folder), train, folder / "networks")
+    train = np.flatnonzero(real.table["split"] == "train").tolist()
+    if not train:
+        console.print("there is no split train: methods with a network train it on all faces")
+        train = list(range(len(real)))
+    train_networks(Worker(real, settings, folder), tasks, train, folder / "networks")
     units = [(name, unit) for name, unit in _units(tasks) if not (folder / "units" / f"{name}.json").is_file()]
     start = time.perf_counter()
     done = _done(units, min(workers, len(units)), real, settings, folder)
@@ -160,6 +178,15 @@ _worker: Worker  # of this process
 def _start_worker(manifest: Manifest, settings: Settings, folder: Path) -> None:
     global _worker
     _worker = Worker(manifest, settings, folder)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    # If the parent is killed, nobody reads what this process makes, and a new run may be making it.
+    threading.Thread(target=_exit_after, args=(parent,), daemon=True).start()
+
+
+def _exit_after(parent: multiprocessing.process.BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def _work(name: str, tasks: Sequence[Task]) -> int:
@@ -195,26 +222,26 @@ def _units(tasks: list[Task]) -> Iterator[tuple[str, list[Task]]]:
         yield f"still-{number:06d}", stills[start : start + STILLS]
 
 
-def _collect(folder: Path) -> Manifest:
+def _collect(folder: Path, left_out: list[tuple[Clip, str]]) -> Manifest:
     """Manifest, forgeries and skipped of all units, in their order; what only served the work goes."""
-    found: dict[str, list[dict[str, object]]] = {"manifest": [], "forgeries": [], "skipped": []}
+    unpaired: list[dict[str, object]] = [
+        {"target": clip.name, "frame": None, "method": "all", "reason": reason} for clip, reason in left_out
+    ]
+    found: dict[str, list[dict[str, object]]] = {"manifest": [], "forgeries": [], "skipped": unpaired}
     files = sorted((folder / "units").glob("*.json"))
     for file in files:
         for name, rows in json.loads(file.read_text()).items():
             found[name] += rows
     if not found["forgeries"]:
         reasons = pd.Series([str(row["reason"]) for row in found["skipped"]]).value_counts()
-        why = reasons.index[0] if len(reasons) else pd.read_csv(folder / "unpaired.csv")["reason"].mode()[0]
-        raise UserError(f"nothing could be forged: {why}")
+        shutil.rmtree(folder)  # there is nothing to go on with
+        raise UserError(f"nothing could be forged: {reasons.index[0]}")
     manifest = Manifest(pd.DataFrame(found["manifest"]), folder)
     manifest.write(folder / "manifest.parquet")
     pd.DataFrame(found["forgeries"]).to_parquet(folder / RECORDS, index=False)
-    unpaired = pd.read_csv(folder / "unpaired.csv")
-    skipped = pd.DataFrame(found["skipped"], columns=unpaired.columns)
-    pd.concat([unpaired, skipped] if len(unpaired) else [skipped]).to_csv(folder / "skipped.csv", index=False)
-    for file in (*files, folder / "unpaired.csv"):
-        file.unlink()
-    (folder / "units").rmdir()
+    skipped = pd.DataFrame(found["skipped"], columns=["target", "frame", "method", "reason"])
+    skipped.to_csv(folder / "skipped.csv", index=False)
+    shutil.rmtree(folder / "units")
     return manifest
 
 

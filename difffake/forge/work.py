@@ -81,6 +81,8 @@ class Worker:
         self.frame_of: list[int] = manifest.table["frame"].tolist()
         self.settings = settings
         self.folder = folder
+        # The last two people and their network: clips of one pair of people follow each other.
+        self.last: tuple[tuple[tuple[int, ...], tuple[int, ...]], Bottleneck] | None = None
         self.networks: dict[str, Bottleneck] = {
             path.stem: load_network(path) for path in sorted((folder / "networks").glob("*.safetensors"))
         }
@@ -143,11 +145,13 @@ class Worker:
             return PLAIN[method]
         if method == MOUTH_TEXTURE:
             return partial(mouth_texture, network=self.networks[MOUTH_TEXTURE])
-        if min(map(len, task.people)) < MIN_IMAGES:
+        if not enough_pictures(task):
             raise Unfit(f"fewer than {MIN_IMAGES} pictures of one of the two people")
-        target, source = (np.stack([WHOLE_FACE.patch(self.face(row)) for row in rows]) for rows in task.people)
-        network = for_two(self.networks[AUTOENCODER], target, source, PAIR_STEPS, self.settings.seed)
-        return partial(autoencoder, network=network)
+        if self.last is None or self.last[0] != task.people:
+            target, source = (np.stack([WHOLE_FACE.patch(self.face(row)) for row in rows]) for rows in task.people)
+            network = for_two(self.networks[AUTOENCODER], target, source, PAIR_STEPS, self.settings.seed)
+            self.last = task.people, network
+        return partial(autoencoder, network=self.last[1])
 
     def face(self, row: int) -> FaceImage:
         """The real face of a row of the manifest, at the size of all crops."""
@@ -204,6 +208,11 @@ def one_thread() -> Iterator[None]:
     finally:
         cv2.setNumThreads(before[0])
         torch.set_num_threads(before[1])
+
+
+def enough_pictures(task: Task) -> bool:
+    """Whether there are enough pictures of both people of a task to train a decoder for each."""
+    return min(map(len, task.people)) >= MIN_IMAGES
 
 
 def resized(face: FaceImage, size: int) -> FaceImage:

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from dataclasses import replace
@@ -221,8 +222,48 @@ def test_manifests_that_cannot_be_forged_are_refused(clips: Path, forged: Manife
     with pytest.raises(UserError, match="no real faces with landmarks"):
         forge(written(table.assign(landmarks=None), clips, tmp_path / "bare.parquet"), "faceswap", tmp_path / "o")
     one = table[table["identity"] == "000"]
-    with pytest.raises(UserError, match="nothing could be forged"):
+    with pytest.raises(UserError, match="nothing can be forged"):
         forge(written(one, clips, tmp_path / "one.parquet"), "faceswap", tmp_path / "o", workers=1)
+
+
+def test_real_faces_are_never_overwritten(stills: Path, tmp_path: Path) -> None:
+    shutil.copytree(stills, tmp_path / "faces")
+    before = content(tmp_path / "faces")
+    for out in (tmp_path / "faces", tmp_path):
+        with pytest.raises(UserError, match="holds the real faces"):
+            forge(tmp_path / "faces", "faceswap", out, overwrite=True, workers=1)
+    assert content(tmp_path / "faces") == before
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "a/../../b", "/elsewhere"])
+def test_names_that_lead_out_of_the_folder_are_refused(name: str, stills: Path, tmp_path: Path) -> None:
+    table = Manifest.read(stills).table.head(3).assign(target=[name, "b", "c"])
+    with pytest.raises(UserError, match="leads out of --out"):
+        forge(written(table, stills, tmp_path / "m.parquet"), "faceswap", tmp_path / "o", workers=1)
+
+
+def test_forged_faces_are_not_forged_again(forged: Manifest, tmp_path: Path) -> None:
+    table = forged.table[forged.table["compression"] == "c23"]
+    with pytest.raises(UserError, match="was made by `difffake forge`"):
+        forge(written(table, forged.root, tmp_path / "m.parquet"), "faceswap", tmp_path / "o")
+
+
+def test_a_frame_that_comes_twice_is_named_before_the_work(clips: Path, tmp_path: Path) -> None:
+    table = Manifest.read(clips).table
+    table.loc[1, "frame"] = table.loc[0, "frame"]
+    with pytest.raises(UserError, match="has frame 0 of 000-0 twice"):
+        forge(written(table, clips, tmp_path / "m.parquet"), "faceswap", tmp_path / "o")
+
+
+def test_half_written_files_of_a_killed_run_are_no_trouble(clips: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    _run_and_kill(clips, out)
+    partial = tmp_path / ".partial-out"
+    for name in ("units/.partial-9-clip-000004.json", ".partial-9-manifest.parquet"):
+        (partial / name).write_text('{"manifest": [')
+    forge(clips, "faceswap", out, size=96, workers=1)
+    assert len(Manifest.read(out)) == 40
+    assert not list(out.rglob(".partial-*"))
 
 
 def written(table: pd.DataFrame, root: Path, path: Path) -> Path:

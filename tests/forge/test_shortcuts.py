@@ -121,3 +121,21 @@ def test_a_manifest_without_fakes_cannot_be_checked(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="at least two people"):
         find_shortcuts(one, 1, 0)
     assert json.dumps(find_shortcuts(manifest, 1, 0)[0]._asdict())
+
+
+def test_fakes_of_one_person_alone_cannot_be_held_out(tmp_path: Path) -> None:
+    manifest = Manifest.read(write_testbed(tmp_path, blurred, people=6))
+    table = manifest.table
+    alone = Manifest(table[(table["label"] == 0) | (table["identity"] == "0")], tmp_path)
+    with pytest.raises(UserError, match="too few people"):
+        find_shortcuts(alone, 1, 0)
+
+
+def test_only_faces_of_the_same_compression_are_compared(tmp_path: Path) -> None:
+    manifest = Manifest.read(write_testbed(tmp_path, blurred, people=6))
+    table = manifest.table
+    unknown = Manifest(table.assign(compression=np.where(table["label"] == 1, "c23", "")), tmp_path)
+    assert find_shortcuts(unknown, 1, 0)[0].compression == "c23"
+    other = Manifest(table.assign(compression=np.where(table["label"] == 1, "c23", "c40")), tmp_path)
+    with pytest.raises(UserError, match="no real face has its compression c23"):
+        find_shortcuts(other, 1, 0)
