@@ -177,3 +177,26 @@ def test_jpeg_keeps_the_channel_order() -> None:
     red = np.zeros((16, 16, 3), np.uint8)
     red[..., 0] = 255
     assert jpeg_round_trip(red, 95)[8, 8].tolist() == pytest.approx([255, 0, 0], abs=6)
+
+
+def test_fakes_of_chosen_methods_alone_are_learned_from(manifest: Manifest, tmp_path: Path) -> None:
+    table = manifest.table.assign(path=[str(manifest.file(i)) for i in range(len(manifest))])
+    fakes = np.flatnonzero(table["label"] == 1)
+    table.loc[table.index[fakes[::2]], "method"] = "y"
+    Manifest(table, tmp_path).write(tmp_path / "m.parquet")
+    data = FaceData(str(tmp_path / "m.parquet"), fakes="manifest", methods=["y"], batch_size=2, image_size=64)
+    assert set(data.manifest.table["method"]) == {"real", "y"}
+    assert len(data.manifest.table) == 8 + len(fakes[::2])
+    with pytest.raises(UserError, match=r"methods z: .* has x, y"):
+        _ = FaceData(str(tmp_path / "m.parquet"), methods=["z"]).manifest
+
+
+def test_a_real_face_never_meets_a_fake_of_another_compression(manifest: Manifest) -> None:
+    strong = manifest.table.assign(compression="c40", path=[f"c40-{path}" for path in manifest.table["path"]])
+    both = Manifest(pd.concat([manifest.table.assign(compression="c23"), strong]), manifest.root)
+    dataset = PairDataset(both.select(split="train"), 96, "manifest", PseudoConfig(), None, seed=0)
+    table = dataset.manifest.table
+    for row, partners in dataset.partners.items():
+        assert (table["compression"].iloc[partners] == table["compression"].iloc[row]).all()
+    # The sixth has no fake of its own, in either compression.
+    assert sorted(map(len, dataset.partners.values())) == [1] * 10 + [5, 5]
