@@ -21,7 +21,7 @@ from difffake.data.manifest import Manifest, check_leaks, leak_keys
 from difffake.errors import UserError
 from difffake.evaluation.figures import write_figures
 from difffake.evaluation.provenance import provenance
-from difffake.evaluation.report import TESTBEDS
+from difffake.evaluation.report import NOTE, TESTBEDS
 from difffake.evaluation.results import COLUMNS, result_rows, write_results
 from difffake.evaluation.tables import markdown, print_results
 from difffake.files import refuse_existing, sha256, staged_folder
@@ -118,11 +118,13 @@ def evaluate(
         facts |= {"split": split, "pairs": pairs, "encoder": info.config.encoder, "training_seed": info.seed}
         write_results(folder, rows, facts)
         scores.to_parquet(folder / "scores.parquet", index=False)
-        (folder / "results.md").write_text(markdown(rows))
+        (folder / "results.md").write_text((f"**{NOTE}**\n\n" if testbed else "") + markdown(rows))
         write_figures(scores, folder)
         if (config := ckpt.parent / "config.yaml").is_file():
             shutil.copy(config, folder)  # so that the folder alone says what was trained
     print_results(rows, Console())
+    if testbed:
+        console.print(NOTE)
     console.print(f"results.json, results.md, scores.parquet and figures in {out}")
 
 

@@ -20,6 +20,7 @@ from difffake.progress import console
 
 TESTBEDS = ("drawn", FORGED)
 """How the names of data sets begin that were drawn or forged by this project."""
+NOTE = "Measured on a testbed that this project made (names with drawn or forged-): not public benchmark numbers."
 
 
 def report(runs: list[Path], out: Path = Path("report.html"), overwrite: bool = False) -> None:

@@ -42,6 +42,11 @@ def test_rows_for_both_scores_and_levels(evaluated: Path) -> None:
     assert {path.name for path in evaluated.glob("*.png")} >= {"roc_classifier_video.png", "scores_anomaly_frame.png"}
 
 
+def test_results_of_a_testbed_say_so(evaluated: Path) -> None:
+    assert "not public benchmark numbers" in (evaluated / "results.md").read_text()
+    assert json.loads((evaluated / "results.json").read_text())["provenance"]["testbed"] is True
+
+
 def test_every_crop_is_scored_once_with_its_own_logit(evaluated: Path, tiny_run: TinyRun) -> None:
     """Against the checkpoint applied by hand to single crops."""
     scores = pd.read_parquet(evaluated / "scores.parquet")
