@@ -10,8 +10,8 @@ from difffake.forge.tone import match_colour, match_detail, match_light
 
 MIN_IMAGES = 20
 """Fewer pictures of either person are too few to train a decoder on."""
-TARGET, SOURCE = 0, 1
-"""Numbers of the two decoders."""
+SOURCE = 1
+"""Number of the source's decoder; 0 is the target's."""
 
 
 def autoencoder(

@@ -98,20 +98,17 @@ def _decoder(channels: int, widths: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*up)
 
 
-def train(
-    network: Bottleneck, patches: Patches, steps: int, seed: int, rate: float = 2e-3, description: str = ""
-) -> Bottleneck:
+def train(network: Bottleneck, patches: Patches, steps: int, seed: int, description: str = "") -> Bottleneck:
     """Train a network of one decoder to rebuild patches (N, 3, 64, 64) in [0, 1] from distorted ones.
 
-    It is changed in place. A step shows 32 patches; `rate` is Adam's, and falls to 0 along half a cosine. `seed` is of
-    order and distortions; `description` names the progress bar.
+    It is changed in place. A step shows 32 patches; `seed` is of order and distortions; `description` names the bar.
     """
 
     def loss(step: int) -> Tensor:
-        wanted, given, _ = _batch(patches, 32, generator(seed, step, 0))
+        wanted, given = _batch(patches, 32, generator(seed, step, 0))
         return (network(given) - wanted).abs().mean()
 
-    return _optimised(network, loss, steps, rate, description)
+    return _optimised(network, loss, steps, 2e-3, description)
 
 
 def for_two(base: Bottleneck, target: Patches, source: Patches, steps: int, seed: int) -> Bottleneck:
@@ -131,7 +128,8 @@ def for_two(base: Bottleneck, target: Patches, source: Patches, steps: int, seed
     def loss(step: int) -> Tensor:
         losses = []
         for number, patches in enumerate((target, source)):
-            wanted, given, rng = _batch(patches, 16, generator(seed, step, number))
+            rng = generator(seed, step, number)
+            wanted, given = _batch(patches, 16, rng)
             noise = torch.from_numpy(rng.normal(0, _NOISE, code).astype(np.float32))
             losses.append((oval / oval.mean() * (network(given, number, noise) - wanted).abs()).mean())
         return torch.stack(losses).sum()
@@ -142,6 +140,7 @@ def for_two(base: Bottleneck, target: Patches, source: Patches, steps: int, seed
 def _optimised(
     network: Bottleneck, loss: Callable[[int], Tensor], steps: int, rate: float, description: str = ""
 ) -> Bottleneck:
+    """The network after Adam's steps, at a rate that falls to 0 along half a cosine."""
     optimizer = torch.optim.Adam(network.parameters(), lr=rate, betas=(0.5, 0.99))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for step in track(range(steps), description) if description else range(steps):
@@ -152,10 +151,10 @@ def _optimised(
     return network.eval()
 
 
-def _batch(patches: Patches, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, np.random.Generator]:
-    """Random patches, the same distorted, and the generator for what else is drawn."""
+def _batch(patches: Patches, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Random patches, and the same distorted."""
     wanted = torch.from_numpy(patches[rng.integers(len(patches), size=size)])
-    return wanted, _distorted(wanted, rng), rng
+    return wanted, _distorted(wanted, rng)
 
 
 def _distorted(patches: Tensor, rng: np.random.Generator) -> Tensor:

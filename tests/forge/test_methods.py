@@ -176,6 +176,17 @@ def test_wrong_faces_are_the_users_mistake(name: str, method: Forgery) -> None:
             forge(method, wrong, drawn(1))
 
 
+def test_the_autoencoder_draws_with_the_sources_decoder(pair: tuple[FaceImage, FaceImage]) -> None:
+    def forged_with(changed: int | None) -> bytes:
+        two = network(2)
+        if changed is not None:
+            torch.nn.init.constant_(two.decoders[changed][-2].bias, 0.5)
+        return forge(partial(autoencoder, network=two), *pair).image.tobytes()
+
+    assert forged_with(0) == forged_with(None)  # the target's decoder
+    assert forged_with(1) != forged_with(None)
+
+
 @pytest.mark.parametrize("name", PLAIN)
 def test_photographs_are_forged_without_a_seam(name: str, shared_data: Path, landmarker: Path) -> None:
     target, source = photographs(shared_data, landmarker, 2)
