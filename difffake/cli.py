@@ -66,6 +66,16 @@ COMMANDS = {
             "difffake preview --manifest data/forged --rows 3 --out forgeries.png",
         ),
     ),
+    "pretrain-guide": Command(
+        "difffake.training.pretrain_guide:pretrain_guide",
+        "a small latent diffusion model of real faces, for a guide without Stable Diffusion",
+        (
+            "difffake pretrain-guide --manifest data/lfw --out models/lfw-faces",
+            "difffake fit --config configs/guide-small.yaml --data.manifest data/forged-lfw "
+            "--model.diffusion.name models/lfw-faces --out runs/guided",
+        ),
+        lists=("manifest",),
+    ),
     "fit": Command(
         "difffake.training.fit:fit",
         "train a detector from a config",

@@ -1,0 +1,86 @@
+"""The small latent diffusion model that ships with the package, or is trained on any faces: networks and folders."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+
+PROMPT_FILE = "empty_prompt.safetensors"
+"""In a model's folder instead of text_encoder/ and tokenizer/: the empty prompt's embedding, named `prompt`."""
+DRAWN_FACES = "drawn-faces"
+"""Name of the model in the package, trained on drawn faces of 96 px."""
+_PROMPT_SHAPE = (1, 1, 32)
+
+
+def drawn_faces_folder() -> Path:
+    """Where the package keeps the model of drawn faces."""
+    return Path(__file__).parent / "drawn_faces"
+
+
+def tiny_vae() -> "AutoencoderKL":
+    """VAE of Stable Diffusion's class: 8 times down-sampling, 4 latent channels, 1.0 M parameters, untrained."""
+    from diffusers import AutoencoderKL
+
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(16, 32, 64, 64),
+        layers_per_block=1,
+        latent_channels=4,
+        norm_num_groups=8,
+        sample_size=96,
+        scaling_factor=1.0,
+    )
+
+
+def tiny_unet() -> "UNet2DConditionModel":
+    """U-Net of Stable Diffusion's class with two levels, attention on the lower: 2.2 M parameters, untrained."""
+    from diffusers import UNet2DConditionModel
+
+    return UNet2DConditionModel(
+        sample_size=12,
+        block_out_channels=(48, 96),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        layers_per_block=1,
+        cross_attention_dim=_PROMPT_SHAPE[2],
+        attention_head_dim=4,
+        norm_num_groups=8,
+    )
+
+
+def tiny_scheduler() -> "DDPMScheduler":
+    """Stable Diffusion's noise schedule."""
+    from diffusers import DDPMScheduler
+
+    return DDPMScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1, clip_sample=False
+    )
+
+
+def tiny_prompt() -> Tensor:
+    """(1, 1, 32), all zero: a model without text needs no other condition."""
+    return torch.zeros(_PROMPT_SHAPE)
+
+
+def save_diffusion(
+    folder: Path, vae: "AutoencoderKL", unet: "UNet2DConditionModel", scheduler: "DDPMScheduler", prompt: Tensor
+) -> None:
+    """Write a model to a folder in diffusers' layout, weights in float16 (safetensors)."""
+    vae.half().save_pretrained(folder / "vae")
+    unet.half().save_pretrained(folder / "unet")
+    scheduler.save_pretrained(folder / "scheduler")
+    save_file({"prompt": prompt.half()}, folder / PROMPT_FILE)
+    index = {
+        "_class_name": "StableDiffusionPipeline",
+        "scheduler": ["diffusers", "DDPMScheduler"],
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+    }
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
