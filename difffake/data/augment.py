@@ -45,8 +45,11 @@ class AugmentConfig:
             raise UserError(f"augment.jpeg_quality = {[low, high]} must be an increasing pair between 1 and 100")
 
 
-def augment(images: list[np.ndarray], config: AugmentConfig, rng: np.random.Generator) -> list[np.ndarray]:
-    """Change every image (H, W, 3) uint8 in the same way, so that the change tells nothing of the label."""
+def augment(images: list[np.ndarray], config: AugmentConfig, rng: np.random.Generator) -> tuple[list[np.ndarray], bool]:
+    """Change every image (H, W, 3) uint8 in the same way, so that the change tells nothing of the label.
+
+    Also gives whether they were mirrored, which a frozen diffusion model must know; the rest it need not see.
+    """
     # All numbers are drawn, used or not, so that switching one augmentation off does not change the others.
     flip, downscale, jpeg, cutout = rng.random(4) < (config.flip, config.downscale, config.jpeg, config.cutout)
     factor = float(rng.uniform(*config.downscale_factor))
@@ -60,7 +63,7 @@ def augment(images: list[np.ndarray], config: AugmentConfig, rng: np.random.Gene
         images = [jpeg_round_trip(image, quality) for image in images]
     if cutout:
         images = [_cut_out(image, corners, config.cutout_size) for image in images]
-    return images
+    return images, bool(flip)
 
 
 def jpeg_round_trip(image: np.ndarray, quality: int) -> np.ndarray:

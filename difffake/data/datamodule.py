@@ -7,12 +7,17 @@ import lightning
 from torch.utils.data import DataLoader
 
 from difffake.data.augment import AugmentConfig
-from difffake.data.datasets import Batch, Concatenated, CropDataset, Fakes, PairDataset
+from difffake.data.datasets import Batch, Concatenated, CropDataset, Fakes, LatentSpec, PairDataset
+from difffake.data.latent_cache import LatentCache
 from difffake.data.loading import loader
 from difffake.data.manifest import Manifest, check_splits, leak_keys
+from difffake.data.partners import PairOrder, Partners, find_partners
 from difffake.data.pseudo import PseudoConfig
+from difffake.data.records import read_records
 from difffake.data.samplers import EpochSampler
 from difffake.errors import UserError
+
+_ROLES = ("", "source_", "target_")
 
 
 class FaceData(lightning.LightningDataModule):
@@ -27,6 +32,10 @@ class FaceData(lightning.LightningDataModule):
         pseudo: probabilities and ranges of pseudo-deepfakes.
         augment: augmentations shared by a real face and its forgery.
         workers: loader processes a device.
+        pair_order: which of a fake's two partners is taken for which; source_target swaps source and target, as
+            DiffusionFake's published code does by mistake.
+        latents: where latents for a frozen diffusion model are cached: auto (in each manifest's folder), a folder, or
+            none (computed at every step, which is slow).
         seed: of all random numbers in the data.
     """
 
@@ -40,6 +49,8 @@ class FaceData(lightning.LightningDataModule):
         pseudo: PseudoConfig = PseudoConfig(),  # noqa: B008  # frozen, so it can be shared
         augment: AugmentConfig = AugmentConfig(),  # noqa: B008
         workers: int = 2,
+        pair_order: PairOrder = "target_source",
+        latents: str = "auto",
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -55,7 +66,16 @@ class FaceData(lightning.LightningDataModule):
         self.pseudo = pseudo
         self.augment = augment
         self.workers = workers
+        self.pair_order: PairOrder = pair_order
+        self.latents = latents
         self.seed = seed
+        self._teach: LatentSpec | None = None
+
+    @cached_property
+    def manifests(self) -> list[Manifest]:
+        """The manifests as they are, with paths as in `manifest`."""
+        found = [Manifest.read(Path(path)) for path in self.paths]
+        return found if len(found) == 1 else [Manifest(m.table, m.root.resolve()) for m in found]
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -63,7 +83,7 @@ class FaceData(lightning.LightningDataModule):
 
         Raises `UserError` if splits share an identity, video, source or target, or a chosen method is not there.
         """
-        manifest = Manifest.concat([Manifest.read(Path(path)) for path in self.paths])
+        manifest = Manifest.concat(self.manifests)
         check_splits(manifest.table)
         if self.methods is None:
             return manifest
@@ -82,8 +102,60 @@ class FaceData(lightning.LightningDataModule):
 
     def training_set(self) -> PairDataset:
         """Pairs of the split train, augmented."""
-        manifest = self.manifest.select(split="train")
-        return PairDataset(manifest, self.image_size, self.fakes, self.pseudo, self.augment, self.seed)
+        return PairDataset(
+            self._training_rows, self.image_size, self.fakes, self.pseudo, self.augment, self.seed, self._teach
+        )
+
+    @cached_property
+    def _training_rows(self) -> Manifest:
+        return self.manifest.select(split="train")
+
+    def partners(self) -> Partners:
+        """Source and target of every row of the split train.
+
+        Raises `UserError` if no fake has them, though the run learns from the manifest's fakes.
+        """
+        partners = find_partners(self._training_rows, self.pair_order, self._exact_partners())
+        fake = self._training_rows.table["label"].to_numpy() == 1
+        if self.fakes == "manifest" and not partners.known[fake].any():
+            raise UserError(
+                f"no fake of {', '.join(self.paths)} has a source and a target among its real faces, so there is "
+                "nothing to guide by: use a manifest that names them, --data.fakes pseudo, or --model.guide null"
+            )
+        return partners
+
+    def caches(self, vae: str) -> list[tuple[Manifest, LatentCache]]:
+        """A cache for the training rows of each manifest, all methods; none if they are switched off.
+
+        `vae` is the VAE's fingerprint. Raises `UserError` if a folder holds other latents.
+        """
+        if self.latents == "none" or self.fakes == "pseudo":  # pseudo-deepfakes are new in every epoch
+            return []
+        found = []
+        for number, manifest in enumerate(self.manifests):
+            rows = manifest.select(split="train")
+            if self.latents == "auto":
+                folder = manifest.root / "latents" / f"{vae[:8]}-{self.image_size}"
+            else:
+                folder = Path(self.latents) / (str(number) if len(self.manifests) > 1 else "")
+            found.append((rows, LatentCache(folder, rows, vae, self.image_size)))
+        return found
+
+    def teach(self, spec: LatentSpec) -> None:
+        """Let training samples have what a frozen diffusion model needs."""
+        if self.image_size % spec.scale:
+            raise UserError(f"--model.image_size {self.image_size} must be a multiple of {spec.scale} for its latents")
+        self._teach = spec
+
+    def _exact_partners(self) -> dict[str, tuple[str, str]]:
+        """Source and target of forged crops by path, where `difffake forge` recorded them."""
+        found: dict[str, tuple[str, str]] = {}
+        for manifest in self.manifests:
+            records = read_records(manifest.root)
+            if records is not None:
+                columns = ([(manifest.root / path).as_posix() for path in records[f"{role}path"]] for role in _ROLES)
+                found |= {path: (source, target) for path, source, target in zip(*columns, strict=True)}
+        return found
 
     def validation_set(self) -> Concatenated:
         """The split val, the same in every epoch: pseudo-deepfakes with their partners and/or the manifest's rows."""

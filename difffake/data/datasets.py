@@ -1,7 +1,8 @@
 """Data sets of crops: single ones, and real faces paired with a forgery."""
 
 from collections.abc import Sequence
-from typing import Literal, TypedDict
+from dataclasses import dataclass
+from typing import Literal, NotRequired, TypedDict
 
 import cv2
 import numpy as np
@@ -12,7 +13,9 @@ from torch.utils.data import Dataset
 
 from difffake.data.augment import AugmentConfig, augment
 from difffake.data.images import read_image
+from difffake.data.latent_cache import LatentStore
 from difffake.data.manifest import Manifest
+from difffake.data.partners import Partners
 from difffake.data.pseudo import PseudoConfig, pseudo_deepfake
 from difffake.errors import UserError
 from difffake.randomness import generator
@@ -25,7 +28,7 @@ Fakes = Literal["pseudo", "manifest", "both"]
 
 
 class Batch(TypedDict):
-    """What models are given."""
+    """What models are given; the entries after `index` only where the data set has a `LatentSpec`."""
 
     image: Tensor
     """(B, 3, H, W) uint8 RGB; the training module turns it into floats in [0, 1] on the device."""
@@ -33,6 +36,36 @@ class Batch(TypedDict):
     """(B,) float, 0 real, 1 fake."""
     index: Tensor
     """(B,) int64, row of the manifest that the image comes from."""
+    roles: NotRequired[Tensor]
+    """(B, 3) int64: which of `latents`, then `faces`, is the image itself, its source and its target; -1 unknown."""
+    latents: NotRequired[Tensor]
+    """(L, c, h, w) float32, cached latents of faces."""
+    faces: NotRequired[Tensor]
+    """(F, 3, H, W) uint8, faces whose latents are not cached: mirrored as the image is, but not otherwise augmented."""
+    noise: NotRequired[Tensor]
+    """(B, 2, c, h, w) float32, standard normal, for source and target."""
+    timestep: NotRequired[Tensor]
+    """(B, 2) int64, likewise."""
+
+
+@dataclass(frozen=True)
+class LatentSpec:
+    """What a diffusion model wants to know of each sample, and how its latents look."""
+
+    partners: Partners
+    channels: int
+    scale: int
+    """Pixels a latent on each side."""
+    steps: int
+    """Of the noise schedule."""
+    cached: LatentStore | None = None
+    """Latents of rows, if they were computed before."""
+
+    def draw(self, image_size: int, images: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Noise (images, 2, c, h, w) and steps (images, 2) of one sample."""
+        side = image_size // self.scale
+        noise = rng.standard_normal((images, 2, self.channels, side, side), np.float32)
+        return torch.from_numpy(noise), torch.from_numpy(rng.integers(self.steps, size=(images, 2)))
 
 
 def to_tensor(image: np.ndarray, size: int) -> Tensor:
@@ -54,11 +87,28 @@ def to_unit(images: Tensor) -> Tensor:
 
 def collate(samples: list[Batch]) -> Batch:
     """One batch from samples of one or two images each."""
-    return Batch(
+    batch = Batch(
         image=torch.cat([sample["image"] for sample in samples]),
         label=torch.cat([sample["label"] for sample in samples]),
         index=torch.cat([sample["index"] for sample in samples]),
     )
+    if "roles" in samples[0]:
+        batch["noise"] = torch.cat([sample["noise"] for sample in samples])
+        batch["timestep"] = torch.cat([sample["timestep"] for sample in samples])
+        batch["latents"] = torch.cat([sample["latents"] for sample in samples])
+        batch["faces"] = torch.cat([sample["faces"] for sample in samples])
+        batch["roles"] = _joined_roles(samples, len(batch["latents"]))
+    return batch
+
+
+def _joined_roles(samples: list[Batch], latents: int) -> Tensor:
+    """Roles of all samples, counted from the start of the batch; a sample has either latents or faces."""
+    ends, joined = [0, latents], []
+    for sample in samples:
+        has_faces = len(sample["faces"]) > 0
+        joined.append(torch.where(sample["roles"] < 0, -1, sample["roles"] + ends[has_faces]))
+        ends[has_faces] += len(sample["faces"] if has_faces else sample["latents"])
+    return torch.cat(joined)
 
 
 class CropDataset(Dataset[Batch]):
@@ -91,7 +141,8 @@ class PairDataset(Dataset[Batch]):
       are any, so that the two differ by the forgery alone; else from all.
     - `both`: one or the other, with equal chances.
 
-    Without `augment`, as for validation, the pair of an index is the same in every epoch.
+    Without `augment`, as for validation, the pair of an index is the same in every epoch. With `teach` a sample also
+    has what a frozen diffusion model needs; images, labels and their order are the same without it.
     """
 
     def __init__(
@@ -102,6 +153,7 @@ class PairDataset(Dataset[Batch]):
         pseudo: PseudoConfig,
         augment: AugmentConfig | None,
         seed: int,
+        teach: LatentSpec | None = None,
     ) -> None:
         table = manifest.table
         self.manifest = manifest
@@ -110,6 +162,7 @@ class PairDataset(Dataset[Batch]):
         self.pseudo = pseudo
         self.augment = augment
         self.seed = seed
+        self.teach = teach
         self.real_rows: list[int] = np.flatnonzero(table["label"] == 0).tolist()
         fake_rows = np.flatnonzero(table["label"] == 1)
         if not self.real_rows:
@@ -137,27 +190,64 @@ class PairDataset(Dataset[Batch]):
         row = self.real_rows[index]
         rng = generator(self.seed, epoch if self.augment else 0, index)
         use_pseudo = self.fakes == "pseudo" or (self.fakes == "both" and rng.random() < 0.5)
-        images = self._pseudo_pair(row, rng) if use_pseudo else self._manifest_pair(row, rng)
+        made_of: list[np.ndarray] | tuple[int, int]
+        if use_pseudo:
+            made_of = self._pseudo_pair(row, rng)
+            images = made_of[:2]
+        else:
+            made_of = row, int(rng.choice(self.partners[row]))
+            images = [read_image(self.manifest.file(r)) for r in made_of]
+        mirrored = False
         if self.augment:
-            images = augment(images, self.augment, rng)
-        return Batch(
+            images, mirrored = augment(images, self.augment, rng)
+        sample = Batch(
             image=torch.stack([to_tensor(image, self.image_size) for image in images]),
             label=torch.tensor([0.0, 1.0]),
             index=torch.tensor([row, row]),
         )
+        if self.teach:
+            # Numbers of their own, so that the images are the same with and without a diffusion model.
+            own = generator(self.seed, epoch if self.augment else 0, index, 1)
+            sample["noise"], sample["timestep"] = self.teach.draw(self.image_size, 2, own)
+            self._add_faces(sample, self.teach, made_of, mirrored)
+        return sample
 
     def _pseudo_pair(self, row: int, rng: np.random.Generator) -> list[np.ndarray]:
+        """Real face, which is the target, and pseudo-deepfake; then the source, where it is wanted."""
         landmarks = self.manifest.landmarks(row)
         assert landmarks is not None  # checked in the constructor
         path = self.manifest.file(row)
         try:
-            pair = pseudo_deepfake(read_image(path), landmarks, rng, self.pseudo)
+            pair = pseudo_deepfake(read_image(path), landmarks, rng, self.pseudo, whole=self.teach is not None)
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
-        return [pair.target, pair.fake]
+        return [pair.target, pair.fake, *([pair.source] if self.teach else [])]
 
-    def _manifest_pair(self, row: int, rng: np.random.Generator) -> list[np.ndarray]:
-        return [read_image(self.manifest.file(int(r))) for r in (row, rng.choice(self.partners[row]))]
+    def _add_faces(
+        self, sample: Batch, teach: LatentSpec, made_of: list[np.ndarray] | tuple[int, int], mirrored: bool
+    ) -> None:
+        """The faces that real one and fake are made of, each once, as cached latents or as images."""
+        side = self.image_size // teach.scale
+        no_latents = torch.empty(0, teach.channels, side, side)
+        no_faces = torch.empty(0, 3, self.image_size, self.image_size, dtype=torch.uint8)
+        sample["latents"], sample["faces"] = no_latents, no_faces
+        if isinstance(made_of, list):  # a pseudo-deepfake, new each time: target, fake, source
+            sample["roles"] = torch.tensor([[0, 0, 0], [1, 2, 0]])
+            sample["faces"] = self._stacked(made_of, mirrored)
+            return
+        real, fake = made_of
+        source, target = int(teach.partners.source[fake]), int(teach.partners.target[fake])
+        rows = list(dict.fromkeys(r for r in (real, fake, source, target) if r >= 0))
+        place = {r: number for number, r in enumerate(rows)} | {-1: -1}
+        sample["roles"] = torch.tensor([[0, 0, 0], [place[fake], place[source], place[target]]])
+        if teach.cached:
+            sample["latents"] = torch.stack([teach.cached[self.manifest.file(r).as_posix(), mirrored] for r in rows])
+        else:
+            sample["faces"] = self._stacked([read_image(self.manifest.file(r)) for r in rows], mirrored)
+
+    def _stacked(self, images: list[np.ndarray], mirrored: bool) -> Tensor:
+        tensors = torch.stack([to_tensor(image, self.image_size) for image in images])
+        return tensors.flip(3) if mirrored else tensors
 
 
 def _rows_by(key: pd.Series, rows: np.ndarray) -> dict[str, np.ndarray]:

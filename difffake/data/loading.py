@@ -1,15 +1,21 @@
 """Loaders of batches."""
 
+from collections.abc import Sequence
+
 import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from difffake.data.datasets import Batch, collate
+from difffake.data.datasets import Batch, Key, collate
 from difffake.data.samplers import EpochSampler
 
 
 def loader(
-    dataset: Dataset[Batch], batch_size: int, workers: int, sampler: EpochSampler, drop_last: bool = False
+    dataset: Dataset[Batch],
+    batch_size: int,
+    workers: int,
+    sampler: EpochSampler | Sequence[Key],
+    drop_last: bool = False,
 ) -> DataLoader[Batch]:
     """A loader of collated batches; `batch_size` counts samples, and a pair is one sample."""
     # Workers are forked: OpenCV's threads would not come along, and a worker that waits for one hangs for good.

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,6 +126,26 @@ def split_by_group(groups: Sequence[str], fractions: Sequence[float], seed: int)
     ends = np.round(np.cumsum(fractions) * len(unique)).astype(int)
     split_of = {name: SPLITS[int(np.searchsorted(ends, i, side="right"))] for i, name in enumerate(unique)}
     return np.array([split_of[name] for name in names], dtype=object)
+
+
+def join_groups(groups: Sequence[str], names: Sequence[Set[str]]) -> list[str]:
+    """Group of each row (N,), where groups that share a name, if only through others, are one, named as their first.
+
+    `names` (N,) are the videos or stills that each row is or was made of: a fake joins its source's group to its own.
+    """
+    before = {group: group for group in groups}  # one of the same joint group with a lesser name, else itself
+
+    def first(group: str) -> str:
+        while before[group] != group:
+            before[group] = group = before[before[group]]
+        return group
+
+    group_of: dict[str, str] = {}
+    for group, own in zip(groups, names, strict=True):
+        for name in own:
+            low, high = sorted((first(group), first(group_of.setdefault(name, group))))
+            before[high] = low
+    return [first(group) for group in groups]
 
 
 def own_names(table: pd.DataFrame) -> pd.Series:

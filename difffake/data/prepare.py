@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from functools import partial
@@ -14,16 +14,24 @@ import cv2
 import pandas as pd
 
 from difffake.data.faces import LandmarkDetector, crop_face
+from difffake.data.ffpp import read_dfd, read_ffpp
 from difffake.data.images import read_image, write_png
 from difffake.data.landmarker import landmarker_model
-from difffake.data.manifest import Manifest, check_splits, split_by_group
+from difffake.data.manifest import Manifest, check_splits, join_groups, split_by_group
 from difffake.data.pseudo.blend import MIN_SIDE
-from difffake.data.readers import READERS, Item, read_table
+from difffake.data.readers import Item, read_folder, read_table, read_videos
 from difffake.data.video import read_frames
 from difffake.errors import UserError
 from difffake.files import staged_folder
 from difffake.progress import console, track
 
+READERS: dict[str, Callable[[Path], list[Item]]] = {
+    "folder": read_folder,
+    "videos": read_videos,
+    "table": read_table,
+    "ffpp": read_ffpp,
+    "dfd": read_dfd,
+}
 SPLIT_BY = ("identity", "original", "video", "none")
 
 
@@ -46,15 +54,18 @@ def prepare(
     """Turn a data set into face crops with 68 landmarks, a manifest, and a list of what was skipped.
 
     Args:
-        reader: layout of the data set: folder (identity/image), videos (a folder of clips) or table (a CSV with
-            the columns file and label).
+        reader: layout of the data set: folder (identity/image), videos (a folder of clips), table (a CSV with
+            the columns file and label), ffpp (FaceForensics++ as it is downloaded) or dfd (DeepFakeDetection in the
+            folders of FaceForensics++).
         root: folder of the data set.
         out: folder to write: manifest.parquet, crops/, skipped.csv.
         dataset: name in the manifest; by default the name of the root folder.
         table: name of the CSV in root, for the reader table.
-        split: shares of train, val and test; a split column of the table goes before it.
+        split: shares of train, val and test; a split column of the table, or the train.json, val.json and test.json
+            of FaceForensics++, go before it.
         split_by: what is kept in one split: identity, original (the real file that a fake was made from), video
-            or none (every file for itself); by default the first of these that is known for every file.
+            or none (every file for itself); by default the first of these that is known for every file. A fake's
+            source and target stay with it in any case.
         frames: at most so many frames a video, evenly spaced over the whole clip.
         margin: side of the crop as a multiple of the face's box.
         max_size: larger crops are scaled down to this side, in pixels.
@@ -177,7 +188,8 @@ def _splits(items: list[Item], fractions: Sequence[float], split_by: str, seed: 
         raise UserError(f"--split-by {split_by} is unknown: choose one of {', '.join(SPLIT_BY)}")
     if not all(groups[chosen]):
         raise UserError(f"--split-by {chosen}: {groups[chosen].count('')} of {len(items)} files have none")
-    return split_by_group(groups[chosen], fractions, seed).tolist()
+    names = [{item.video, item.source, item.target} - {""} or {item.name} for item in items]
+    return split_by_group(join_groups(groups[chosen], names), fractions, seed).tolist()
 
 
 def _refuse_same_names(items: list[Item]) -> None:

@@ -1,6 +1,5 @@
 """Readers: from a data set's own layout to a list of files with labels. Nothing after them knows its name."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,17 +35,17 @@ class Item:
 def read_folder(root: Path) -> list[Item]:
     """Images as `identity/image`: real faces, each folder one person."""
     items = [
-        Item(file, _name(file, root), identity=file.parent.relative_to(root).as_posix())
-        for file in _files(root, IMAGE_SUFFIXES)
+        Item(file, name_of(file, root), identity=file.parent.relative_to(root).as_posix())
+        for file in files_in(root, IMAGE_SUFFIXES)
         if file.parent != root
     ]
-    return _some(items, root, "no images in folders named after identities (root/identity/image.jpg)")
+    return some(items, root, "no images in folders named after identities (root/identity/image.jpg)")
 
 
 def read_videos(root: Path) -> list[Item]:
     """A folder of real clips, at any depth; each clip is its own group, as who is in it is not known."""
-    items = [Item(file, _name(file, root), video=_name(file, root)) for file in _files(root, VIDEO_SUFFIXES)]
-    return _some(items, root, f"no videos ({', '.join(VIDEO_SUFFIXES)})")
+    items = [Item(file, name_of(file, root), video=name_of(file, root)) for file in files_in(root, VIDEO_SUFFIXES)]
+    return some(items, root, f"no videos ({', '.join(VIDEO_SUFFIXES)})")
 
 
 def read_table(root: Path, table: str = "manifest.csv") -> list[Item]:
@@ -90,16 +89,13 @@ def read_table(root: Path, table: str = "manifest.csv") -> list[Item]:
             if "target" in known:
                 fields.setdefault("target", fields.get("video", item.name))
         items.append(replace(item, **fields))  # type: ignore[arg-type]  # every field in `known` is a str
-    return _some(items, path, "no rows")
+    return some(items, path, "no rows")
 
 
 def _without_suffix(name: str) -> str:
     """A file's name as `Item.name` has it; only suffixes of images and videos go, as names may hold dots."""
     path = Path(name)
     return path.with_suffix("").as_posix() if path.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES) else name
-
-
-READERS: dict[str, Callable[[Path], list[Item]]] = {"folder": read_folder, "videos": read_videos, "table": read_table}
 
 
 def _folder_of(root: Path, files: pd.Series) -> Path:
@@ -110,17 +106,20 @@ def _folder_of(root: Path, files: pd.Series) -> Path:
     return root  # every file is missing; each is then reported by its name
 
 
-def _files(root: Path, suffixes: tuple[str, ...]) -> list[Path]:
+def files_in(root: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """Files below `root` at any depth with one of `suffixes`, sorted. Raises `UserError` if it is no folder."""
     if not root.is_dir():
         raise UserError(f"{root} is not a folder")
     return sorted(p for p in root.rglob("*") if p.suffix.lower() in suffixes and not p.name.startswith("."))
 
 
-def _name(file: Path, root: Path) -> str:
+def name_of(file: Path, root: Path) -> str:
+    """What `Item.name` is: the path below `root` without suffix."""
     return file.relative_to(root).with_suffix("").as_posix()
 
 
-def _some(items: list[Item], where: Path, problem: str) -> list[Item]:
+def some(items: list[Item], where: Path, problem: str) -> list[Item]:
+    """The items themselves. Raises `UserError` with the problem if there are none."""
     if not items:
         raise UserError(f"{where}: {problem}")
     return items

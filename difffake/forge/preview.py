@@ -13,9 +13,9 @@ from difffake.data.procedural import render_face
 from difffake.data.procedural_people import Identity
 from difffake.data.pseudo import PseudoConfig, pseudo_deepfake
 from difffake.data.pseudo.config import HULLS, Hull, Region
+from difffake.data.records import read_records
 from difffake.errors import UserError
 from difffake.files import refuse_existing, staged_file
-from difffake.forge.records import read_records
 from difffake.randomness import generator
 
 ROWS: tuple[tuple[Region, Hull | None], ...] = (

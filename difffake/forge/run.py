@@ -21,13 +21,14 @@ import torch
 import difffake
 from difffake.data.images import read_image
 from difffake.data.manifest import FORGED, Manifest, check_splits, own_names
+from difffake.data.records import RECORDS
 from difffake.errors import UserError
 from difffake.files import refuse_existing, resumable_folder, sha256
 from difffake.forge.compression import CRF
 from difffake.forge.methods import METHODS
 from difffake.forge.networks import train_networks
 from difffake.forge.pairing import Clip, Pair, clips_of, look, pair_clips
-from difffake.forge.records import RECORDS, write_readme
+from difffake.forge.readme import write_readme
 from difffake.forge.shortcuts import check_shortcuts
 from difffake.forge.work import Settings, Task, Worker
 from difffake.progress import console, track

@@ -47,6 +47,10 @@ class LatentDiffusion:
         self.vae_fingerprint = fingerprint(vae.state_dict())
         """SHA-256 of the VAE's weights: cached latents belong to it."""
 
+    def __deepcopy__(self, memo: dict[int, object]) -> "LatentDiffusion":
+        # It never changes, so copies of what holds it, such as a moving average of a training module, share it.
+        return self
+
     @property
     def scale(self) -> int:
         """Pixels a latent on each side: 8 for Stable Diffusion."""
@@ -130,7 +134,7 @@ def fingerprint(state: dict[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name, value in _sorted(state.items()):
         digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

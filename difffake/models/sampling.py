@@ -1,6 +1,7 @@
 """Drawing latents from a frozen diffusion model, step by step (DDIM)."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -34,7 +35,7 @@ def ddim_sample(
     each step, as inpainting does. Steps that rise, -1 first, go the other way: DDIM inversion.
     """
     latents = noisy
-    for here, there in zip(steps[:-1], steps[1:], strict=True):
+    for here, there in pairwise(steps):
         timestep = torch.full((len(latents),), max(here, 0), device=latents.device)
         noise = predict(latents, timestep)
         left, wanted = signal_at(diffusion, here), signal_at(diffusion, there)

@@ -1,5 +1,6 @@
 """The LightningModule: loss weighting, logging and optimisers around a plain detector."""
 
+from functools import cached_property
 from typing import Any
 
 import lightning
@@ -12,10 +13,15 @@ from difffake.data.datamodule import FaceData
 from difffake.data.datasets import Batch, to_unit
 from difffake.errors import UserError
 from difffake.metrics import auc, eer, youden_threshold
-from difffake.models.checkpoint import KEY, CheckpointInfo
+from difffake.models.checkpoint import GUIDE_KEY, KEY, CheckpointInfo, GuideInfo
 from difffake.models.detector import DetectorConfig, build_detector
+from difffake.models.face_latents import face_latents
+from difffake.models.guide import Guide, GuideConfig, Noise
+from difffake.models.latent_diffusion import LatentDiffusion
+from difffake.models.load_diffusion import DiffusionConfig, load_diffusion
 from difffake.training.optimizers import OptimizerConfig, build_optimizer, schedule_factor
 from difffake.training.sam import SAM
+from difffake.training.teach import teach
 
 
 class DetectorTraining(lightning.LightningModule):
@@ -32,7 +38,9 @@ class DetectorTraining(lightning.LightningModule):
         std: likewise.
         dropout: before the head.
         optimizer: optimiser and schedule.
-        compile: torch.compile the detector; pays off after the first minutes on a GPU.
+        guide: DiffusionFake's guide branch as a regulariser; without it, the detector is trained alone.
+        diffusion: the frozen model that teaches; loaded only for a regulariser.
+        compile: torch.compile detector, guide and frozen U-Net; pays off after the first minutes on a GPU.
         seed: of the run; recorded in checkpoints.
     """
 
@@ -45,6 +53,8 @@ class DetectorTraining(lightning.LightningModule):
         std: float = 0.5,
         dropout: float = 0.0,
         optimizer: OptimizerConfig = OptimizerConfig(),  # noqa: B008  # frozen, so it can be shared
+        guide: GuideConfig | None = None,
+        diffusion: DiffusionConfig = DiffusionConfig(),  # noqa: B008
         compile: bool = False,
         seed: int = 0,
     ) -> None:
@@ -56,26 +66,50 @@ class DetectorTraining(lightning.LightningModule):
         self.threshold: float | None = None
         self.training_keys: frozenset[str] = frozenset()
         self._scores: list[tuple[np.ndarray, np.ndarray]] = []
+        self.diffusion_config = diffusion
+        self.diffusion: LatentDiffusion | None = None
+        self.guide: Guide | None = None
+        if guide:
+            self.diffusion = load_diffusion(diffusion, seed)
+            self.guide = Guide(self.diffusion, self.detector.encoder.channels, guide)
         if compile:
-            self.detector.compile()  # in place: names in the checkpoint stay as they are
+            # In place: names in the checkpoint stay as they are.
+            self.detector.compile()
+            if self.guide and self.diffusion:
+                self.guide.copy.compile()
+                self.diffusion.unet.compile()
 
     def on_fit_start(self) -> None:
         """Remember what training sees, for the leak check of later test data."""
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # set when fitting with a data module
         if isinstance(data, FaceData):
             self.training_keys = frozenset(data.training_keys())
+        if self.diffusion and isinstance(data, FaceData):
+            self.diffusion.to(self.device)
+            teach(data, self.diffusion, self.trainer)
         if self.optimizer_config.name == "sam" and self.trainer.precision == "16-mixed":
             raise UserError("SAM does not work with 16-mixed, whose loss scaling skips steps: use bf16-mixed, or adamw")
         if self.optimizer_config.name == "sam" and self.trainer.accumulate_grad_batches != 1:
             raise UserError("SAM cannot accumulate gradients: use --trainer.accumulate_grad_batches 1, or adamw")
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        """Cross-entropy of one batch; under SAM called twice a step."""
+        """Cross-entropy of one batch, and the regularisers' losses; under SAM called twice a step."""
         output = self.detector(to_unit(batch["image"]))
-        loss = functional.binary_cross_entropy_with_logits(output.logit.float(), batch["label"])
+        classification = functional.binary_cross_entropy_with_logits(output.logit.float(), batch["label"])
+        losses = {"train/classification": classification}
+        loss = classification
+        if self.guide and self.diffusion:
+            latents = face_latents(batch, self.diffusion)
+            noise = Noise(batch["noise"], batch["timestep"])
+            for name, value in self.guide(output.features, latents, noise, self.diffusion).items():
+                losses[f"train/guide_{name}"] = value
+                loss = loss + self.guide.loss_weights[name] * value
         optimizer = self.optimizers(use_pl_optimizer=False)
         if not (isinstance(optimizer, SAM) and optimizer.perturbed):
-            self.log("train/loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(batch["label"]))
+            size = len(batch["label"])
+            self.log("train/loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=size)
+            if len(losses) > 1:
+                self.log_dict(losses, on_step=False, on_epoch=True, batch_size=size)
         return loss
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
@@ -100,7 +134,7 @@ class DetectorTraining(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Optimiser and schedule by step."""
-        optimizer = build_optimizer(self.detector.parameters(), self.optimizer_config)
+        optimizer = build_optimizer(self.parameters(), self.optimizer_config)
         steps = int(self.trainer.estimated_stepping_batches)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule_factor(self.optimizer_config, steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
@@ -109,3 +143,24 @@ class DetectorTraining(lightning.LightningModule):
         """Add what `load_detector` needs."""
         info = CheckpointInfo(self.detector_config, self.threshold, self.training_keys, self.seed)
         checkpoint[KEY] = info.to_dict()
+        if self.guide and self.diffusion:
+            # The frozen model itself is not saved: its name, and a fingerprint to know it by.
+            checkpoint[GUIDE_KEY] = GuideInfo(self.guide.config, self.diffusion_config, self._fingerprint).to_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse to go on with another frozen model than the run began with."""
+        if self.diffusion:
+            if GUIDE_KEY not in checkpoint:
+                raise UserError("the run to resume was trained without a guide: leave out --model.guide")
+            began_with = GuideInfo.from_dict(checkpoint[GUIDE_KEY])
+            if began_with.fingerprint != self._fingerprint:
+                raise UserError(
+                    f"the run to resume was taught by another diffusion model ({began_with.diffusion.name}) than "
+                    f"{self.diffusion_config.name}: name the same one, with the same precision"
+                )
+        elif GUIDE_KEY in checkpoint:
+            raise UserError("the run to resume was trained with a guide: give the same --config")
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        return self.diffusion.fingerprint() if self.diffusion else ""

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,6 +23,9 @@ from difffake.models.sampling import ddim_sample, ddim_steps
 from difffake.models.tiny_diffusion import save_diffusion, tiny_prompt, tiny_scheduler, tiny_unet, tiny_vae
 from difffake.progress import console, track
 from difffake.randomness import generator
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL, UNet2DConditionModel
 
 MAX_FACES = 20_000
 """So many faces are held in memory; a network this small learns little from more."""
@@ -97,7 +101,7 @@ def pretrain_guide(
     console.print(f"{out}: a model of {len(faces)} faces; look at {out / 'samples.png'}")
 
 
-def train_vae(folder: Path, faces: Tensor, settings: Settings, device: torch.device) -> nn.Module:
+def train_vae(folder: Path, faces: Tensor, settings: Settings, device: torch.device) -> "AutoencoderKL":
     """VAE trained on random patches of faces (N, 3, H, W) uint8, its latents scaled to unit variance.
 
     Loss: absolute error, the same of differences between neighbouring pixels, so that edges stay, and a little of the
@@ -125,8 +129,8 @@ def train_vae(folder: Path, faces: Tensor, settings: Settings, device: torch.dev
 
 
 def train_unet(
-    folder: Path, vae: nn.Module, faces: Tensor, settings: Settings, device: torch.device
-) -> nn.Module:
+    folder: Path, vae: "AutoencoderKL", faces: Tensor, settings: Settings, device: torch.device
+) -> "UNet2DConditionModel":
     """U-Net trained to predict the noise in latents of faces (N, 3, H, W) uint8 and of the same mirrored.
 
     Gives the moving average of its weights. Ho et al., NeurIPS 2020, the simple loss.
@@ -177,7 +181,7 @@ def _optimise(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1, (step + 1) / rise) * (1 + np.cos(np.pi * step / steps)) / 2
     )
-    parts = {"network": network, "average": average, "optimizer": optimizer, "schedule": schedule}
+    parts: dict[str, Any] = {"network": network, "average": average, "optimizer": optimizer, "schedule": schedule}
     state_file, start = path.with_suffix(".state"), 0
     if state_file.is_file():
         state = torch.load(state_file, map_location="cpu", weights_only=True)
@@ -187,7 +191,7 @@ def _optimise(
     if start >= steps:
         return
     network.train()
-    losses: list[tuple[int, float]] = []
+    losses: list[tuple[int, Tensor]] = []
     for step in track(range(start, steps), f"{path.name} from step {start}" if start else path.name):
         optimizer.zero_grad()
         value = loss(step)

@@ -80,18 +80,18 @@ def test_real_and_fake_share_one_augmentation() -> None:
     image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     for seed in range(20):
         rng = np.random.default_rng(seed)
-        one, two = augment([image, image], AugmentConfig(flip=0.5, downscale=0.5, jpeg=0.5, cutout=0.5), rng)
+        (one, two), _ = augment([image, image], AugmentConfig(flip=0.5, downscale=0.5, jpeg=0.5, cutout=0.5), rng)
         np.testing.assert_array_equal(one, two)
 
 
 def test_augmentations_do_what_they_say() -> None:
     image = np.random.default_rng(0).integers(0, 128, (40, 40, 3), dtype=np.uint8)
     rng = np.random.default_rng(0)
-    (flipped,) = augment([image], AugmentConfig(flip=1, jpeg=0), rng)
+    (flipped,), _ = augment([image], AugmentConfig(flip=1, jpeg=0), rng)
     np.testing.assert_array_equal(flipped, image[:, ::-1])
-    (cut,) = augment([image], AugmentConfig(flip=0, jpeg=0, cutout=1, cutout_size=0.5), rng)
+    (cut,), _ = augment([image], AugmentConfig(flip=0, jpeg=0, cutout=1, cutout_size=0.5), rng)
     assert (cut == 128).all(axis=2).sum() == 20 * 20
-    (soft,) = augment([image], AugmentConfig(flip=0, downscale=1, downscale_factor=(3, 3), jpeg=0), rng)
+    (soft,), _ = augment([image], AugmentConfig(flip=0, downscale=1, downscale_factor=(3, 3), jpeg=0), rng)
     assert soft.shape == image.shape
     assert soft.std() < 0.5 * image.std()  # noise is averaged over 9 pixels
     good, bad = (jpeg_round_trip(image, quality).astype(int) for quality in (100, 10))
@@ -168,7 +168,7 @@ def test_real_and_fake_of_a_pair_differ_by_the_forgery_alone(manifest: Manifest)
             made = pseudo_deepfake(read_image(train.file(row)), landmarks, rng, PseudoConfig())
             images = [made.target, made.fake]
             if augmented:
-                images = augment(images, augmented, rng)
+                images, _ = augment(images, augmented, rng)
             sample = dataset[7, index]["image"].numpy().transpose(0, 2, 3, 1)
             np.testing.assert_array_equal(sample, np.stack(images))
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from difffake.data.manifest import Manifest, check_leaks, check_splits, leak_keys, split_by_group
+from difffake.data.manifest import Manifest, check_leaks, check_splits, join_groups, leak_keys, split_by_group
 from difffake.errors import UserError
 
 
@@ -79,6 +79,13 @@ def test_splits_keep_groups_whole_and_do_not_depend_on_the_order_of_rows() -> No
     assert (split_by_group(groups, (0.6, 0.2, 0.2), seed=2) != split).any()
     with pytest.raises(UserError, match="sum to 1"):
         split_by_group(groups, (0.5, 0.2, 0.2), seed=1)
+
+
+def test_groups_that_share_a_name_are_joined_also_through_others() -> None:
+    groups = ["d", "c", "b", "a", "e", "e", "f"]
+    names = [{"3", "4"}, {"2", "3"}, {"1", "2"}, {"1"}, {"5"}, {"6"}, {"7"}]
+    assert join_groups(groups, names) == ["a", "a", "a", "a", "e", "e", "f"]
+    assert join_groups(groups[::-1], names[::-1]) == ["f", "e", "e", "a", "a", "a", "a"]
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_frames_of_clips(shared_data: Path, landmarker: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"reader": "ffpp"}, "--reader ffpp is unknown"),
+        ({"reader": "zip"}, "--reader zip is unknown"),
         ({"root": Path("nowhere")}, "is not a folder"),
         ({"split": (0.9, 0.9, 0.9)}, "sum to 1"),
         ({"split_by": "video"}, "--split-by video"),

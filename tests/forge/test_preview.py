@@ -13,7 +13,7 @@ from difffake.data.procedural import render_face
 from difffake.data.procedural_people import Identity
 from difffake.errors import UserError
 from difffake.forge.preview import PSEUDO_COLUMNS, ROWS, forged_rows, preview, pseudo_rows, sheet
-from difffake.forge.records import read_records
+from difffake.data.records import read_records
 from difffake.randomness import generator
 
 

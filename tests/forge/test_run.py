@@ -19,7 +19,7 @@ from difffake.data.images import read_image
 from difffake.data.manifest import Manifest, check_splits, leak_keys
 from difffake.data.procedural_dataset import DRAWN_A, write_drawn_faces
 from difffake.errors import UserError
-from difffake.forge.records import read_records
+from difffake.data.records import read_records
 from difffake.forge.run import forge
 
 CLIPS = replace(DRAWN_A, identities=(3, 0, 2), videos=1, frames=4)

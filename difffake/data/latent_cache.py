@@ -1,0 +1,123 @@
+"""Latents of faces, computed once: memory-mapped shards that any process reads."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from difffake.data.manifest import Manifest
+from difffake.errors import UserError
+from difffake.files import MARKER, staged_file
+
+SHARD = 512
+"""Faces a shard."""
+_NOTE = "cache.json"
+
+
+class LatentCache:
+    """Latents of every row of a manifest, and of the same mirrored: `cache[row, mirrored]` is (4, h, w) float32.
+
+    A folder holds cache.json, which says what the latents are of, and shards in safetensors: `latents`
+    (SHARD, 2, 4, h, w) float16, as is and mirrored. Shards are written whole or not at all, so an interrupted run goes
+    on where it was, and several ranks can write them side by side.
+
+    Args:
+        folder: where the shards are or will be.
+        manifest: whose rows they are of.
+        vae: fingerprint of the VAE.
+        image_size: side of the images in pixels that are encoded.
+
+    Raises `UserError` if the folder holds latents of other faces, another VAE or size: nothing stale is ever read.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest, vae: str, image_size: int) -> None:
+        self.folder = folder
+        self.length = len(manifest)
+        self._open: dict[int, Tensor] = {}
+        note = {"vae": vae, "image_size": image_size, "count": self.length, "faces": _digest(manifest), "shard": SHARD}
+        path = folder / _NOTE
+        if path.is_file():
+            _check(path, note)
+        elif folder.is_dir() and any(folder.iterdir()):
+            raise UserError(f"{folder} holds something else than cached latents: choose another --data.latents")
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / MARKER).touch()
+            with staged_file(path) as partial:
+                partial.write_text(json.dumps(note, indent=1) + "\n")
+
+    def missing(self) -> list[range]:
+        """Rows of each shard that is not there yet."""
+        return [
+            range(start, min(start + SHARD, self.length))
+            for start in range(0, self.length, SHARD)
+            if not self._file(start // SHARD).is_file()
+        ]
+
+    def write(self, rows: range, latents: Tensor) -> None:
+        """Write the shard of `rows`: latents (len(rows), 2, 4, h, w), as is and mirrored."""
+        with staged_file(self._file(rows.start // SHARD)) as partial:
+            save_file({"latents": latents.to(torch.float16).contiguous()}, partial)
+
+    def __getitem__(self, key: tuple[int, bool]) -> Tensor:
+        row, mirrored = key
+        number, place = divmod(row, SHARD)
+        if number not in self._open:
+            path = self._file(number)
+            try:
+                # Mapped, not read: a tensor of a shard takes no memory until its pages are touched.
+                with safe_open(path, framework="pt") as file:
+                    self._open[number] = file.get_tensor("latents")
+            except (SafetensorError, OSError) as error:
+                raise UserError(f"{path} cannot be read ({error}): delete it, and it is made again") from error
+        return self._open[number][place, int(mirrored)].float()
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**vars(self), "_open": {}}  # each process maps the shards itself
+
+    def _file(self, number: int) -> Path:
+        return self.folder / f"{number:06d}.safetensors"
+
+
+class LatentStore:
+    """The caches of several manifests as one: `store[path, mirrored]` is a crop's latents (4, h, w) float32."""
+
+    def __init__(self, caches: Sequence[tuple[Manifest, LatentCache]]) -> None:
+        self._place = {
+            manifest.file(row).as_posix(): (cache, row) for manifest, cache in caches for row in range(len(manifest))
+        }
+
+    def __getitem__(self, key: tuple[str, bool]) -> Tensor:
+        cache, row = self._place[key[0]]
+        return cache[row, key[1]]
+
+
+def _digest(manifest: Manifest) -> str:
+    """SHA-256 of names and sizes of all crops."""
+    digest = hashlib.sha256()
+    for row, path in enumerate(manifest.table["path"]):
+        file = manifest.file(row)
+        try:
+            digest.update(f"{path} {file.stat().st_size}\n".encode())
+        except OSError as error:
+            raise UserError(f"{file} cannot be read: {error.strerror or error}") from error
+    return digest.hexdigest()
+
+
+def _check(path: Path, wanted: dict[str, object]) -> None:
+    try:
+        found = json.loads(path.read_text())
+    except ValueError as error:
+        raise UserError(f"{path} is broken: delete {path.parent}, and its latents are made again") from error
+    words = {"vae": "another VAE", "image_size": "another image size", "count": "other faces", "faces": "other faces"}
+    for key, value in wanted.items():
+        if found.get(key) != value:
+            raise UserError(
+                f"{path.parent} holds latents of {words.get(key, 'another version')}: delete it, or choose another "
+                "--data.latents"
+            )
