@@ -45,9 +45,9 @@ def read_ffpp(root: Path) -> list[Item]:
 def read_dfd(root: Path) -> list[Item]:
     """The videos of actors of DeepFakeDetection, and the fakes made of them.
 
-    A fake `01_02__SCENE__ID` has the target 01__SCENE and the face of actor 02, who did not play every scene: its source
-    is 02__SCENE, or else that actor's first video. It claims to show actor 01. Raises `UserError` if there are no such
-    videos, or one has another name or a face of an actor without a real video: nothing else tells whose it is.
+    A fake `01_02__SCENE__ID` has the target 01__SCENE and the face of actor 02, who did not play every scene: its
+    source is 02__SCENE, or else that actor's first video. It claims to show actor 01. Raises `UserError` if there are
+    no such videos, or one has another name or a face of an actor without a real video: nothing else tells whose it is.
     """
     items = []
     videos: dict[str, set[str]] = {}

@@ -83,8 +83,11 @@ def _part(name: str, part: str, kind: Any) -> Any:
                 )
             return model
         return kind.from_pretrained(name, subfolder=part)
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
-        raise UserError(f"diffusion model {name}: {part} cannot be loaded ({_line(error)})") from error
+    except UserError:
+        raise
+    except Exception as error:  # the loaders of four libraries have no exceptions in common
+        advice = "copy the model again" if folder.is_dir() else "check name and network, or name a local folder"
+        raise UserError(f"diffusion model {name}: {part} cannot be loaded ({_line(error)}): {advice}") from error
 
 
 def _empty_prompt(name: str) -> Tensor:
