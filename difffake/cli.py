@@ -28,8 +28,11 @@ class Command:
     positional: str = ""  # the parameter that takes all values without an option
 
 
-LEAST = {"rows": 1, "seed": 0, "workers": 0, "batch_size": 1, "frames": 1, "resamples": 0}
-"""Smallest values of options that several commands have."""
+LEAST = {
+    "rows": 1, "seed": 0, "workers": 0, "batch_size": 1, "frames": 1, "resamples": 0,
+    "faces": 1, "noises": 1, "steps": 1, "limit": 0,
+}  # fmt: skip
+"""Smallest values of options, whichever command has them."""
 
 COMMANDS = {
     "demo": Command(
@@ -53,6 +56,8 @@ COMMANDS = {
         (
             "difffake forge --manifest data/lfw --methods faceswap,reenact --out data/forged --check",
             "difffake forge --manifest data/clips --methods alpha_swap,autoencoder --compression c23 c40 --out forged",
+            "difffake forge --manifest data/lfw --methods diffusion_swap,synthesis --diffusion models/lfw-faces "
+            "--out data/forged-diffusion",
             "difffake forge --manifest data/dfdc --check",
         ),
         lists=("compression",),
@@ -99,6 +104,16 @@ COMMANDS = {
         "difffake.evaluation.evaluate:evaluate",
         "frame and video AUC, EER, AP and ACC with intervals, per data set and manipulation",
         ("difffake evaluate --ckpt runs/lfw/best.ckpt --manifest data/dfdc data/celebdf --out results",),
+        lists=("manifest",),
+    ),
+    "figures": Command(
+        "difffake.evaluation.guide_report:figures",
+        "what the guide of a run makes of faces: rebuilt sources and targets, weights, feature distances",
+        (
+            "difffake figures --ckpt runs/guided/best.ckpt --manifest data/forged-lfw --out figures",
+            "difffake figures --ckpt best.ckpt --manifest data/forged-lfw data/ffpp --diffusion models/lfw-faces "
+            "--faces 6 --limit 0 --out figures",
+        ),
         lists=("manifest",),
     ),
     "predict": Command(

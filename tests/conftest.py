@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tiny import TinyRun
+from tiny import GuidedRun, TinyRun
 
 
 @pytest.fixture(scope="session")
@@ -53,4 +53,39 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
     assert main(["fit", *(part for name, value in arguments.items() for part in (f"--{name}", str(value)))]) == 0
     anomaly = ["--manifest", str(run.seen), "--covariance", "diag", "--components", "1", "--workers", "0"]
     assert main(["fit-anomaly", "--ckpt", str(run.ckpt), *anomaly]) == 0
+    return run
+
+
+@pytest.fixture(scope="session")
+def guided_run(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> GuidedRun:
+    """Trained with a guide for a few steps on the same fakes, taught by a frozen model with random weights."""
+    import torch
+
+    from difffake.cli import main
+    from difffake.models.tiny_diffusion import save_diffusion, tiny_prompt, tiny_scheduler, tiny_unet, tiny_vae
+
+    root = tmp_path_factory.mktemp("guided")
+    run = GuidedRun(tiny_run.seen, tiny_run.unseen, root / "run", root / "model")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save_diffusion(run.diffusion, tiny_vae(), tiny_unet(), tiny_scheduler(), tiny_prompt())
+    arguments = {
+        "data.manifest": run.seen,
+        "data.fakes": "manifest",
+        "data.batch_size": 8,
+        "data.workers": 0,
+        "data.latents": root / "latents",  # not beside the manifest, which belongs to all tests
+        "model.encoder": "resnet10t",
+        "model.weights": "none",
+        "model.image_size": 64,
+        "model.optimizer.name": "adamw",
+        "model.guide.weight": "linear",
+        "model.diffusion.name": run.diffusion,
+        "trainer.max_epochs": 1,
+        "trainer.limit_train_batches": 3,
+        "trainer.enable_progress_bar": "false",
+        "trainer.enable_model_summary": "false",
+        "out": run.folder,
+    }
+    assert main(["fit", *(part for name, value in arguments.items() for part in (f"--{name}", str(value)))]) == 0
     return run

@@ -1,4 +1,4 @@
-"""What the fixture `tiny_run` gives."""
+"""What the fixtures `tiny_run` and `guided_run` give."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,3 +16,11 @@ class TinyRun:
     def ckpt(self) -> Path:
         """The checkpoint with the best validation AUC."""
         return self.folder / "best.ckpt"
+
+
+@dataclass(frozen=True)
+class GuidedRun(TinyRun):
+    """A detector trained with a guide on the same data sets, without an anomaly model."""
+
+    diffusion: Path
+    """The frozen model that taught, small and with random weights."""

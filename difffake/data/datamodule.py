@@ -13,11 +13,9 @@ from difffake.data.loading import loader
 from difffake.data.manifest import Manifest, check_splits, leak_keys
 from difffake.data.partners import PairOrder, Partners, find_partners
 from difffake.data.pseudo import PseudoConfig
-from difffake.data.records import read_records
+from difffake.data.records import exact_partners
 from difffake.data.samplers import EpochSampler
 from difffake.errors import UserError
-
-_ROLES = ("", "source_", "target_")
 
 
 class FaceData(lightning.LightningDataModule):
@@ -115,7 +113,7 @@ class FaceData(lightning.LightningDataModule):
 
         Raises `UserError` if no fake has them, though the run learns from the manifest's fakes.
         """
-        partners = find_partners(self._training_rows, self.pair_order, self._exact_partners())
+        partners = find_partners(self._training_rows, self.pair_order, exact_partners(self.manifests))
         fake = self._training_rows.table["label"].to_numpy() == 1
         if self.fakes == "manifest" and not partners.known[fake].any():
             raise UserError(
@@ -146,16 +144,6 @@ class FaceData(lightning.LightningDataModule):
         if self.image_size % spec.scale:
             raise UserError(f"--model.image_size {self.image_size} must be a multiple of {spec.scale} for its latents")
         self._teach = spec
-
-    def _exact_partners(self) -> dict[str, tuple[str, str]]:
-        """Source and target of forged crops by path, where `difffake forge` recorded them."""
-        found: dict[str, tuple[str, str]] = {}
-        for manifest in self.manifests:
-            records = read_records(manifest.root)
-            if records is not None:
-                columns = ([(manifest.root / path).as_posix() for path in records[f"{role}path"]] for role in _ROLES)
-                found |= {path: (source, target) for path, source, target in zip(*columns, strict=True)}
-        return found
 
     def validation_set(self) -> Concatenated:
         """The split val, the same in every epoch: pseudo-deepfakes with their partners and/or the manifest's rows."""

@@ -111,8 +111,8 @@ def _digest(manifest: Manifest) -> str:
 
 def _check(path: Path, wanted: dict[str, object]) -> None:
     try:
-        found = json.loads(path.read_text())
-    except ValueError as error:
+        found = dict(json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
         raise UserError(f"{path} is broken: delete {path.parent}, and its latents are made again") from error
     words = {"vae": "another VAE", "image_size": "another image size", "count": "other faces", "faces": "other faces"}
     for key, value in wanted.items():

@@ -54,11 +54,8 @@ def find_partners(
             paths = exact.get(manifest.file(row).as_posix()) if exact else None
             rows[row] = row_of.get(paths[number], -1) if paths else _nearest(table.iloc[row], role, frames)
         found[role] = rows
-    if order == "source_target":
-        fake = label == 1
-        swapped = np.where(fake, found["target"], found["source"])
-        found = {"source": swapped, "target": np.where(fake, found["source"], found["target"])}
-    return Partners(found["source"], found["target"])
+    partners = Partners(**found)
+    return partners if order == "target_source" else Partners(source=partners.target, target=partners.source)
 
 
 _Frames = dict[tuple[str, str, str], tuple[Rows, Rows]]
@@ -70,7 +67,7 @@ def _frames_of(table: pd.DataFrame) -> _Frames:
     keys = [_origin(real["dataset"]), real["compression"], own_names(real)]
     found: _Frames = {}
     for (dataset, compression, name), part in real["frame"].groupby(keys):
-        ordered = part.sort_values()
+        ordered = part.sort_values(kind="stable")
         found[str(dataset), str(compression), str(name)] = ordered.to_numpy(), ordered.index.to_numpy()
     return found
 

@@ -1,13 +1,16 @@
 """The table beside a forged testbed's manifest that says what each forgery was made of."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from difffake.data.manifest import Manifest
 from difffake.errors import UserError
 
 RECORDS = "forgeries.parquet"
 """A row a forged crop: path, method, compression, target_path, source_path, mask_path and parameters (JSON)."""
+_ROLES = ("", "source_", "target_")
 
 
 def read_records(root: Path) -> pd.DataFrame | None:
@@ -23,3 +26,17 @@ def read_records(root: Path) -> pd.DataFrame | None:
     if missing:
         raise UserError(f"{path} lacks the column(s) {', '.join(sorted(missing))}: forge the faces again")
     return table
+
+
+def exact_partners(manifests: Sequence[Manifest]) -> dict[str, tuple[str, str]]:
+    """Source and target of forged crops, all by file path, where `difffake forge` recorded them: for `find_partners`.
+
+    `manifests` are as they were read, each in its own folder.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    for manifest in manifests:
+        records = read_records(manifest.root)
+        if records is not None:
+            columns = ([(manifest.root / path).as_posix() for path in records[f"{role}path"]] for role in _ROLES)
+            found |= {path: (source, target) for path, source, target in zip(*columns, strict=True)}
+    return found

@@ -39,7 +39,7 @@ def write_figures(scores: pd.DataFrame, out_folder: Path) -> list[Path]:
                 continue
             for kind, draw in (("roc", roc_figure), ("scores", histogram_figure)):
                 path = out_folder / f"{kind}_{name}_{level}.png"
-                _save(draw(whole, f"{name} score, {level} level"), path)
+                save_figure(draw(whole, f"{name} score, {level} level"), path)
                 paths.append(path)
     return paths
 
@@ -73,10 +73,11 @@ def roc_figure(whole: dict[str, pd.DataFrame], title: str) -> Figure:
     return figure
 
 
-def histogram_figure(whole: dict[str, pd.DataFrame], title: str) -> Figure:
+def histogram_figure(whole: dict[str, pd.DataFrame], title: str, xlabel: str = "score, higher = more fake") -> Figure:
     """Densities of real and fake scores, one panel for each data set; a classifier's logits become probabilities.
 
-    The outer half percent of the scores on either side is counted in the outermost bins.
+    The outer half percent of the scores on either side is counted in the outermost bins. `xlabel` is not used for
+    probabilities.
     """
     across = min(len(whole), 2 if len(whole) == 4 else PANELS_ACROSS)
     down = -(-len(whole) // across)
@@ -90,10 +91,12 @@ def histogram_figure(whole: dict[str, pd.DataFrame], title: str) -> Figure:
         if classifier:
             value = expit(value)
         low, high = (0.0, 1.0) if classifier else _limits(value)
-        smaller = min((label == 0).sum(), (label == 1).sum())
+        smaller = min(np.unique(label, return_counts=True)[1])
         bins = np.linspace(low, high, 13 if smaller < FEW else 31)
         for wanted, colour, text in ((0, REAL_COLOUR, "real"), (1, FAKE_COLOUR, "fake")):
             inside = np.clip(value[label == wanted], low, high)
+            if not len(inside):
+                continue
             axes.hist(inside, bins, density=True, histtype="stepfilled", color=colour, alpha=0.25)
             axes.hist(
                 inside, bins, density=True, histtype="step", color=colour, linewidth=1.5,
@@ -106,7 +109,7 @@ def histogram_figure(whole: dict[str, pd.DataFrame], title: str) -> Figure:
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.legend(fontsize=7, frameon=False)
     figure.suptitle(title, fontsize=11)
-    figure.supxlabel("probability of fake" if classifier else "score, higher = more fake", fontsize=9)
+    figure.supxlabel("probability of fake" if classifier else xlabel, fontsize=9)
     return figure
 
 
@@ -123,7 +126,8 @@ def _short(name: str, length: int) -> str:
     return name if len(name) <= length else name[: length - 1] + "…"
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure to a PNG file, whole or not at all."""
     FigureCanvasAgg(figure)
     with staged_file(path) as partial:
         figure.savefig(partial, dpi=150)

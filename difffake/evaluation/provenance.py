@@ -41,10 +41,10 @@ def provenance(
         "numpy": np.__version__,
         "platform": f"{platform.system()} {platform.machine()}",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": program + [_shortened(argument) for argument in arguments[1:]],
+        "command": program + [shortened(argument) for argument in arguments[1:]],
         "seed": seed,
         "testbed": testbed,
-        "files": [{"file": _shortened(str(path)), "sha256": sha256(path)} for path in files],
+        "files": [{"file": shortened(str(path)), "sha256": sha256(path)} for path in files],
     }
 
 
@@ -52,10 +52,10 @@ def provenance(
 _ABSOLUTE = re.compile(r"(?<![\w.~:/-])/[^,;'\"\[\]{}=]+")
 
 
-def _shortened(argument: str) -> str:
+def shortened(argument: str) -> str:
     """The argument with absolute paths cut to what is below the working folder, or to their last part.
 
-    >>> _shortened("--manifest=/home/ann/sets/ffpp/manifest.parquet")
+    >>> shortened("--manifest=/home/ann/sets/ffpp/manifest.parquet")
     '--manifest=…/manifest.parquet'
     """
 

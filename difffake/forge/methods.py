@@ -9,6 +9,9 @@ PLAIN: dict[str, Forgery] = {"faceswap": faceswap, "alpha_swap": alpha_swap, "re
 """Methods that need nothing but two faces."""
 MOUTH_TEXTURE, AUTOENCODER = "mouth_texture", "autoencoder"
 """Methods that train a network first."""
-METHODS = (*PLAIN, MOUTH_TEXTURE, AUTOENCODER)
-SOURCELESS = frozenset({MOUTH_TEXTURE})
+DIFFUSION_SWAP, SYNTHESIS = "diffusion_swap", "synthesis"
+DIFFUSION = (DIFFUSION_SWAP, SYNTHESIS)
+"""Methods that draw with a frozen diffusion model."""
+METHODS = (*PLAIN, MOUTH_TEXTURE, AUTOENCODER, *DIFFUSION)
+SOURCELESS = frozenset({MOUTH_TEXTURE, SYNTHESIS})
 """Methods that take nothing from the source: their source is the target itself."""

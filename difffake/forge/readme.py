@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from difffake.data.manifest import Manifest
-from difffake.forge.work import Settings
+from difffake.forge.task import Settings
 
 
 def write_readme(folder: Path, settings: Settings, manifest: Manifest) -> None:

@@ -20,6 +20,19 @@ def drawn_in(landmarks: Points, inwards: float) -> Points:
     return points
 
 
+def with_forehead(landmarks: Points, inwards: float) -> Points:
+    """Landmarks as `drawn_in` gives them, and an arc over the forehead, about where the hair begins: (78, 2).
+
+    Hairline to brows, brows to the nose's base and from there to the chin are about as long as each other; the arc
+    goes up by most of that length, more in the middle than above the temples.
+    """
+    points = drawn_in(landmarks, inwards)
+    brows = np.asarray(landmarks, dtype=np.float64)[17:27]
+    up = (brows.mean(axis=0) - points[8]) / 2
+    rise = 0.4 + 0.4 * np.sin(np.linspace(0, np.pi, len(brows)))
+    return np.concatenate([points, brows + rise[:, None] * up])
+
+
 def hull(points: Points, shape: tuple[int, ...]) -> Image:
     """Convex hull of points (N, 2) in an image of `shape`, as 0 or 255 with a smooth edge: (H, W) uint8."""
     filled = np.zeros(shape[:2], np.uint8)

@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from importlib.metadata import version
 from pathlib import Path
 
 import av
@@ -20,17 +21,18 @@ import torch
 
 import difffake
 from difffake.data.images import read_image
-from difffake.data.manifest import FORGED, Manifest, check_splits, own_names
+from difffake.data.manifest import Manifest
 from difffake.data.records import RECORDS
 from difffake.errors import UserError
 from difffake.files import refuse_existing, resumable_folder, sha256
-from difffake.forge.compression import CRF
-from difffake.forge.methods import METHODS
+from difffake.forge.inputs import check_settings, real_faces
 from difffake.forge.networks import train_networks
 from difffake.forge.pairing import Clip, Pair, clips_of, look, pair_clips
 from difffake.forge.readme import write_readme
 from difffake.forge.shortcuts import check_shortcuts
-from difffake.forge.work import Settings, Task, Worker
+from difffake.forge.task import Settings, Task
+from difffake.forge.work import Worker
+from difffake.models.load_diffusion import DiffusionConfig, load_diffusion
 from difffake.progress import console, track
 
 STILLS = 16
@@ -42,6 +44,7 @@ def forge(
     methods: str = "",
     out: Path | None = None,
     compression: Sequence[str] = ("c23",),
+    diffusion: str = "",
     size: int = 224,
     check: bool = False,
     workers: int = 0,
@@ -55,9 +58,12 @@ def forge(
 
     Args:
         manifest: real faces with landmarks, from difffake prepare; its fakes are left out, its splits are kept.
-        methods: faceswap, alpha_swap, reenact, mouth_texture, autoencoder: one or several with commas between.
+        methods: faceswap, alpha_swap, reenact, mouth_texture, autoencoder, diffusion_swap, synthesis: one or several
+            with commas between.
         out: folder to write: manifest.parquet, crops/, masks/, forgeries.parquet, skipped.csv.
         compression: raw, c23 (H.264 at factor 23) or c40; real and forged faces alike.
+        diffusion: frozen diffusion model for diffusion_swap and synthesis: a folder of difffake pretrain-guide, a Hub
+            name, or drawn-faces for drawn faces; run on the CPU.
         size: side of all crops in pixels; an even number.
         check: see whether trivial cues (file size, colour, sharpness, border) tell real from fake; fails if they do.
         workers: processes; 0 is one a core.
@@ -69,18 +75,19 @@ def forge(
     if not methods or out is None:
         raise UserError("give --methods and --out to forge, or neither with --check to check a manifest that has fakes")
     names = [name.strip() for name in methods.split(",") if name.strip()]
-    settings = Settings(tuple(dict.fromkeys(names)), tuple(dict.fromkeys(compression)), size, seed)
-    _check_settings(settings)
-    real = _real_faces(manifest)
+    settings = Settings(tuple(dict.fromkeys(names)), tuple(dict.fromkeys(compression)), size, seed, diffusion)
+    check_settings(settings)
+    real = real_faces(manifest)
     here, there = out.resolve(), real.root.resolve()
     if here == there or here in there.parents:
         raise UserError(f"--out {out} holds the real faces of {manifest}: choose another --out")
     refuse_existing(out, overwrite)
+    note = _fingerprint(manifest, real, settings)
     start = time.perf_counter()
     tasks, left_out = _tasks(real, settings.seed)
     if not any(task.pair for task in tasks):
         raise UserError(f"nothing can be forged of {manifest}: {left_out[0][1]}")
-    with resumable_folder(out, _fingerprint(manifest, real, settings), overwrite) as folder:
+    with resumable_folder(out, note, overwrite) as folder:
         crops, seconds = _forge_all(real, tasks, settings, folder, workers or os.cpu_count() or 1)
         made = _collect(folder, left_out)
         write_readme(folder, settings, made)
@@ -88,53 +95,13 @@ def forge(
     return check_shortcuts(Manifest.read(out), out, workers, seed) if check else 0
 
 
-def _check_settings(settings: Settings) -> None:
-    if not settings.methods:
-        raise UserError(f"--methods names none: choose from {', '.join(METHODS)}")
-    for option, given, known in (
-        ("--methods", settings.methods, METHODS), ("--compression", settings.compressions, tuple(CRF)),
-    ):  # fmt: skip
-        if unknown := [name for name in given if name not in known]:
-            raise UserError(f"{option} {','.join(unknown)} is unknown: choose from {', '.join(known)}")
-    if settings.size < 64 or settings.size % 2:
-        raise UserError(f"--size {settings.size} must be an even number of at least 64, for H.264")
-
-
-def _real_faces(path: Path) -> Manifest:
-    """The real faces of a manifest, with landmarks. Raises `UserError` if there are none, or splits share people."""
-    whole = Manifest.read(path)
-    check_splits(whole.table)
-    table = whole.table[(whole.table["label"] == 0) & whole.table["landmarks"].notna()]
-    if not len(table):
-        raise UserError(f"{path} has no real faces with landmarks: make it with `difffake prepare`")
-    if table["dataset"].nunique() > 1:
-        raise UserError(f"{path} holds several data sets ({', '.join(table['dataset'].unique())}): forge each alone")
-    if table["compression"].nunique() > 1:
-        raise UserError(f"{path} holds the same faces in several compressions: forge one, compression is added here")
-    if table["dataset"].iloc[0].startswith(FORGED):
-        raise UserError(f"{path} was made by `difffake forge`: forge the manifest of real faces that it was made from")
-    names = own_names(table)
-    outside = names[names.map(lambda name: ".." in Path(name).parts or Path(name).is_absolute())]
-    if len(outside):
-        raise UserError(f"{path} names a face {outside.iloc[0]}, which leads out of --out: mend its video or target")
-    twice = table[table.assign(name=names).duplicated(["name", "frame"]) & (table["video"] != "")]
-    if len(twice):
-        raise UserError(f"{path} has frame {twice['frame'].iloc[0]} of {twice['video'].iloc[0]} twice: remove one")
-    stills = names[table["video"] == ""]
-    if stills.duplicated().any():
-        twice = stills[stills.duplicated()].iloc[0]
-        raise UserError(
-            f"{path} has several stills with the target {twice}: leave the column target of real faces empty"
-        )
-    if left := len(whole) - len(table):
-        console.print(f"{left} rows are fakes or without landmarks and are left out")
-    return Manifest(table, whole.root)
-
-
 def _fingerprint(path: Path, real: Manifest, settings: Settings) -> str:
     """What the output depends on, as text."""
     file = path / "manifest.parquet" if path.is_dir() else path
     libraries = {module.__name__: module.__version__ for module in (difffake, av, cv2, np, scipy, torch)}
+    if settings.diffusion:
+        weights = load_diffusion(DiffusionConfig(settings.diffusion)).fingerprint()
+        libraries |= {"diffusers": version("diffusers"), "weights": weights}
     return json.dumps({**vars(settings), "manifest": sha256(file), "faces": len(real), **libraries}, indent=1)
 
 

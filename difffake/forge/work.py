@@ -3,10 +3,8 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -18,59 +16,21 @@ from difffake.files import staged_file
 from difffake.forge.autoencoder import MIN_IMAGES, autoencoder
 from difffake.forge.bottleneck import WHOLE_FACE, Bottleneck, for_two, load_network
 from difffake.forge.compression import CRF, compress
+from difffake.forge.diffusion_swap import diffusion_swap
 from difffake.forge.face import FaceImage, Forged, Forgery, Mask, Points, Unfit, face_width
-from difffake.forge.methods import AUTOENCODER, MOUTH_TEXTURE, PLAIN, SOURCELESS
+from difffake.forge.methods import AUTOENCODER, DIFFUSION_SWAP, MOUTH_TEXTURE, PLAIN, SOURCELESS, SYNTHESIS
 from difffake.forge.mouth_texture import mouth_texture
-from difffake.forge.pairing import Clip, Pair
+from difffake.forge.pairing import Clip
+from difffake.forge.synthesis import synthesis
+from difffake.forge.task import Found, Frame, Settings, Task
+from difffake.models.latent_diffusion import LatentDiffusion
+from difffake.models.load_diffusion import DiffusionConfig, load_diffusion
 from difffake.randomness import named_generator
 
 LANDMARK_ERROR = 0.004
 """Standard deviation of a forger's landmarks, as a part of the face's width: forged faces tremble a little."""
 PAIR_STEPS = 300
 """Optimiser steps of the two decoders of one pair."""
-
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the forgeries depend on, beside the manifest."""
-
-    methods: tuple[str, ...]
-    compressions: tuple[str, ...]
-    size: int
-    """Side of all crops, real and forged, in pixels."""
-    seed: int
-
-
-@dataclass(frozen=True)
-class Task:
-    """One clip or still: its real faces, and the pair by which it is forged, if there is one."""
-
-    clip: Clip
-    pair: Pair | None
-    people: tuple[tuple[int, ...], tuple[int, ...]]
-    """All rows of the target's and of the source's person."""
-
-
-@dataclass
-class Found:
-    """Rows of what a unit of work made."""
-
-    manifest: list[Row] = field(default_factory=list)
-    forgeries: list[Row] = field(default_factory=list)
-    skipped: list[Row] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A real or forged frame of a clip."""
-
-    row: int
-    """Of the manifest, of the real face that it is or was forged from."""
-    number: int
-    """Its place in the clip."""
-    made: Forged
 
 
 class Worker:
@@ -86,6 +46,11 @@ class Worker:
         self.networks: dict[str, Bottleneck] = {
             path.stem: load_network(path) for path in sorted((folder / "networks").glob("*.safetensors"))
         }
+
+    @cached_property
+    def diffusion(self) -> LatentDiffusion:
+        """The frozen model of the settings, loaded when a method first needs it."""
+        return load_diffusion(DiffusionConfig(self.settings.diffusion))
 
     def __call__(self, name: str, tasks: Sequence[Task]) -> int:
         """Do the tasks of one unit, then write its rows to units/NAME.json, which says that it is done.
@@ -145,6 +110,10 @@ class Worker:
             return PLAIN[method]
         if method == MOUTH_TEXTURE:
             return partial(mouth_texture, network=self.networks[MOUTH_TEXTURE])
+        if method == DIFFUSION_SWAP:
+            return partial(diffusion_swap, diffusion=self.diffusion)
+        if method == SYNTHESIS:
+            return partial(synthesis, diffusion=self.diffusion)
         if not enough_pictures(task):
             raise Unfit(f"fewer than {MIN_IMAGES} pictures of one of the two people")
         if self.last is None or self.last[0] != task.people:

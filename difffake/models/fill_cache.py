@@ -24,7 +24,8 @@ def fill_cache(
     workers: int = 2,
 ) -> None:
     """Encode the rows of `manifest` whose shards the cache lacks; each of several ranks does its share of them."""
-    shards = cache.missing()[rank::ranks]
+    # By a shard's number, not by its place among the missing ones: another rank may be writing already.
+    shards = [shard for shard in cache.missing() if shard.start // SHARD % ranks == rank]
     keys = [(0, row) for shard in shards for row in shard]
     if not keys:
         return

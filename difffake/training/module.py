@@ -79,14 +79,18 @@ class DetectorTraining(lightning.LightningModule):
                 self.guide.copy.compile()
                 self.diffusion.unet.compile()
 
+    def setup(self, stage: str) -> None:
+        """Put the frozen model where the run is, and let the data give what it needs, before loaders are made."""
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set when fitting with a data module
+        if self.diffusion and isinstance(data, FaceData):
+            self.diffusion.to(self.trainer.strategy.root_device)
+            teach(data, self.diffusion, self.trainer)
+
     def on_fit_start(self) -> None:
         """Remember what training sees, for the leak check of later test data."""
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # set when fitting with a data module
         if isinstance(data, FaceData):
             self.training_keys = frozenset(data.training_keys())
-        if self.diffusion and isinstance(data, FaceData):
-            self.diffusion.to(self.device)
-            teach(data, self.diffusion, self.trainer)
         if self.optimizer_config.name == "sam" and self.trainer.precision == "16-mixed":
             raise UserError("SAM does not work with 16-mixed, whose loss scaling skips steps: use bf16-mixed, or adamw")
         if self.optimizer_config.name == "sam" and self.trainer.accumulate_grad_batches != 1:

@@ -274,11 +274,11 @@ def _rebuilt(diffusion: LatentDiffusion, faces: Tensor) -> Iterator[Tensor]:
 
 
 def _draw(path: Path, diffusion: LatentDiffusion, faces: Tensor, seed: int) -> None:
-    """Four rows: faces, the same rebuilt by the VAE, and two rows of samples from pure noise."""
+    """Four rows of at most 8: faces, the same rebuilt by the VAE, and two rows of samples from pure noise."""
     shown = faces[:8]
-    shape = (16, *diffusion.encode(to_unit(shown[:1].to(diffusion.device))).shape[1:])
+    shape = (2 * len(shown), *diffusion.encode(to_unit(shown[:1].to(diffusion.device))).shape[1:])
     noise = torch.from_numpy(generator(seed, _SAMPLES).standard_normal(shape, np.float32)).to(diffusion.device)
     sampled = diffusion.decode(ddim_sample(diffusion, noise, diffusion.predict_noise, ddim_steps(diffusion, 50)))
-    rows = [shown.float() / 255, torch.cat(list(_rebuilt(diffusion, shown))), *sampled.cpu().split(8)]
-    sheet = torch.cat([torch.cat(list(row), dim=2) for row in rows if len(row) == len(rows[0])], dim=1)
+    rows = [shown.float() / 255, torch.cat(list(_rebuilt(diffusion, shown))), *sampled.cpu().split(len(shown))]
+    sheet = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
     write_png(path, (sheet * 255).round().byte().permute(1, 2, 0).numpy())

@@ -1,5 +1,7 @@
 """Preparing a run's data for a frozen diffusion model: sources and targets, and cached latents."""
 
+from dataclasses import replace
+
 import lightning
 import numpy as np
 
@@ -13,9 +15,10 @@ from difffake.progress import console
 
 def teach(data: FaceData, diffusion: LatentDiffusion, trainer: lightning.Trainer) -> None:
     """Let `data` give what `diffusion` needs; latents that are not cached yet are computed, on all ranks together."""
-    partners = data.partners()
+    spec = LatentSpec(data.partners(), diffusion.channels, diffusion.scale, diffusion.steps)
+    data.teach(spec)  # refuses images of another size before any is encoded
     if trainer.global_rank == 0:
-        _report(data, partners.known)
+        _report(data, spec.partners.known)
         data.caches(diffusion.vae_fingerprint)  # made, or refused, before the others look
     trainer.strategy.barrier()
     caches = data.caches(diffusion.vae_fingerprint)
@@ -23,8 +26,7 @@ def teach(data: FaceData, diffusion: LatentDiffusion, trainer: lightning.Trainer
     for manifest, cache in caches:
         fill_cache(cache, manifest, diffusion, data.image_size, workers=data.workers, **ranks)
     trainer.strategy.barrier()
-    store = LatentStore(caches) if caches else None
-    data.teach(LatentSpec(partners, diffusion.channels, diffusion.scale, diffusion.steps, store))
+    data.teach(replace(spec, cached=LatentStore(caches) if caches else None))
 
 
 def _report(data: FaceData, known: np.ndarray) -> None:

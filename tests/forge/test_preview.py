@@ -11,9 +11,9 @@ from difffake.data.images import read_image, write_png
 from difffake.data.manifest import COLUMNS, Manifest
 from difffake.data.procedural import render_face
 from difffake.data.procedural_people import Identity
+from difffake.data.records import read_records
 from difffake.errors import UserError
 from difffake.forge.preview import PSEUDO_COLUMNS, ROWS, forged_rows, preview, pseudo_rows, sheet
-from difffake.data.records import read_records
 from difffake.randomness import generator
 
 

@@ -18,8 +18,8 @@ from difffake.cli import main
 from difffake.data.images import read_image
 from difffake.data.manifest import Manifest, check_splits, leak_keys
 from difffake.data.procedural_dataset import DRAWN_A, write_drawn_faces
-from difffake.errors import UserError
 from difffake.data.records import read_records
+from difffake.errors import UserError
 from difffake.forge.run import forge
 
 CLIPS = replace(DRAWN_A, identities=(3, 0, 2), videos=1, frames=4)

@@ -1,0 +1,63 @@
+"""What a guide's weights and feature distances look like, for real faces and each manipulation."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from difffake.evaluation.figures import COLOURS, histogram_figure
+
+BRANCHES = (("source", COLOURS[2]), ("target", COLOURS[3]))
+_SHIFT = 0.19  # of a branch's box from the middle of its manipulation
+
+
+def distance_figure(sets: dict[str, pd.DataFrame]) -> Figure:
+    """Histograms of ||f_s - f_t|| of real and fake faces, one panel a data set (DiffusionFake, figure 4).
+
+    Each table has the columns label and distance.
+    """
+    tables = {name: rows.assign(score="distance", value=rows["distance"]) for name, rows in sets.items()}
+    return histogram_figure(tables, "distance of source and target features", r"$\|f_s - f_t\|$")
+
+
+def weights_figure(sets: dict[str, pd.DataFrame]) -> Figure:
+    """Boxes of the two weights for each manipulation, one panel a data set (DiffusionFake, figure 7).
+
+    Boxes reach from the lower to the upper quartile, whiskers from the 5th to the 95th percentile. A diamond is the
+    mean of what the weight is trained to predict, over the faces whose partners are known. Each table has the columns
+    method, source_weight, target_weight, source_similarity and target_similarity, and is drawn in its order.
+    """
+    most = max(rows["method"].nunique() for rows in sets.values())
+    figure = Figure(figsize=(max(4.6, 1.05 * most + 0.9), 2.9 * len(sets) + 0.8), layout="constrained")
+    panels = figure.subplots(len(sets), 1, squeeze=False)[:, 0]
+    for axes, (name, rows) in zip(panels, sets.items(), strict=True):
+        methods = rows["method"].unique()
+        for shift, (branch, colour) in zip((-_SHIFT, _SHIFT), BRANCHES, strict=True):
+            places = np.arange(len(methods)) + shift
+            parts = [rows[rows["method"] == method] for method in methods]
+            boxes = axes.boxplot(
+                [part[f"{branch}_weight"].to_numpy() for part in parts],
+                positions=places, widths=0.32, whis=(5, 95), showfliers=False, patch_artist=True,
+                medianprops={"color": "black"},
+            )  # fmt: skip
+            for box in boxes["boxes"]:
+                box.set(facecolor=colour, alpha=0.6)
+            wanted = [part[f"{branch}_similarity"].mean() for part in parts]  # NaN, of no partners, is not drawn
+            axes.scatter(places, wanted, marker="D", s=28, color=colour, edgecolor="black", linewidth=0.8, zorder=3)
+        counts = rows["method"].value_counts()
+        names = [f"{method.replace('_', ' ')}\n({counts[method]})" for method in methods]
+        axes.set_xticks(np.arange(len(methods)), names, fontsize=8)
+        axes.set_xlim(-0.6, len(methods) - 0.4)
+        # Weights are in (0, 1); a cosine may be less.
+        axes.set_ylim(min(-0.03, axes.get_ylim()[0]), 1.06)
+        axes.tick_params(axis="y", labelsize=8)
+        axes.grid(axis="y", color="0.9")
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_title(name, fontsize=9)
+        axes.set_ylabel("weight", fontsize=9)
+    handles = [Patch(facecolor=colour, alpha=0.6, label=f"$W_{branch[0]}$, {branch}") for branch, colour in BRANCHES]
+    marker = panels[0].scatter([], [], marker="D", s=28, color="white", edgecolor="black", label="wanted (mean)")
+    figure.legend(handles=[*handles, marker], loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    figure.suptitle("weights by manipulation", fontsize=11)
+    return figure

@@ -1,0 +1,62 @@
+"""What the command `forge` is given, checked before any work."""
+
+from pathlib import Path
+
+from difffake.data.manifest import FORGED, Manifest, check_splits, own_names
+from difffake.errors import UserError
+from difffake.forge.compression import CRF
+from difffake.forge.methods import DIFFUSION, METHODS
+from difffake.forge.task import Settings
+from difffake.progress import console
+
+
+def check_settings(settings: Settings) -> None:
+    """Raise `UserError` for unknown names, a size that H.264 cannot code, and a diffusion model missing or unused."""
+    if not settings.methods:
+        raise UserError(f"--methods names none: choose from {', '.join(METHODS)}")
+    for option, given, known in (
+        ("--methods", settings.methods, METHODS), ("--compression", settings.compressions, tuple(CRF)),
+    ):  # fmt: skip
+        if unknown := [name for name in given if name not in known]:
+            raise UserError(f"{option} {','.join(unknown)} is unknown: choose from {', '.join(known)}")
+    if settings.size < 64 or settings.size % 2:
+        raise UserError(f"--size {settings.size} must be an even number of at least 64, for H.264")
+    needing = [name for name in settings.methods if name in DIFFUSION]
+    if needing and not settings.diffusion:
+        raise UserError(
+            f"{', '.join(needing)}: give --diffusion a model: a folder that `difffake pretrain-guide --manifest M "
+            "--out DIR` made of the same real faces, or drawn-faces for drawn ones"
+        )
+    if settings.diffusion and not needing:
+        raise UserError(f"--diffusion serves only {' and '.join(DIFFUSION)}: add one to --methods, or leave it out")
+
+
+def real_faces(path: Path) -> Manifest:
+    """The real faces of a manifest, with landmarks. Raises `UserError` if there are none, or splits share people."""
+    whole = Manifest.read(path)
+    check_splits(whole.table)
+    table = whole.table[(whole.table["label"] == 0) & whole.table["landmarks"].notna()]
+    if not len(table):
+        raise UserError(f"{path} has no real faces with landmarks: make it with `difffake prepare`")
+    if table["dataset"].nunique() > 1:
+        raise UserError(f"{path} holds several data sets ({', '.join(table['dataset'].unique())}): forge each alone")
+    if table["compression"].nunique() > 1:
+        raise UserError(f"{path} holds the same faces in several compressions: forge one, compression is added here")
+    if table["dataset"].iloc[0].startswith(FORGED):
+        raise UserError(f"{path} was made by `difffake forge`: forge the manifest of real faces that it was made from")
+    names = own_names(table)
+    outside = names[names.map(lambda name: ".." in Path(name).parts or Path(name).is_absolute())]
+    if len(outside):
+        raise UserError(f"{path} names a face {outside.iloc[0]}, which leads out of --out: mend its video or target")
+    twice = table[table.assign(name=names).duplicated(["name", "frame"]) & (table["video"] != "")]
+    if len(twice):
+        raise UserError(f"{path} has frame {twice['frame'].iloc[0]} of {twice['video'].iloc[0]} twice: remove one")
+    stills = names[table["video"] == ""]
+    if stills.duplicated().any():
+        twice = stills[stills.duplicated()].iloc[0]
+        raise UserError(
+            f"{path} has several stills with the target {twice}: leave the column target of real faces empty"
+        )
+    if left := len(whole) - len(table):
+        console.print(f"{left} rows are fakes or without landmarks and are left out")
+    return Manifest(table, whole.root)
