@@ -79,7 +79,7 @@ def load_detector(path: Path, device: torch.device | str = "cpu") -> tuple[Detec
 
     Raises `UserError` if the file is missing, broken or not a checkpoint of `difffake fit`.
     """
-    checkpoint = _read(Path(path))
+    checkpoint = read_checkpoint(Path(path))
     try:
         info = CheckpointInfo.from_dict(checkpoint[KEY])
         detector = build_detector(info.config)
@@ -97,7 +97,7 @@ def load_guide(
     `diffusion` says where the model is now, if it has moved. Raises `UserError` for the checkpoint of a run without a
     guide, or another frozen model.
     """
-    checkpoint = _read(Path(path))
+    checkpoint = read_checkpoint(Path(path))
     if GUIDE_KEY not in checkpoint:
         raise UserError(f"{path} was trained without a guide: name a checkpoint of a run with --model.guide")
     try:
@@ -112,8 +112,11 @@ def load_guide(
     return guide.eval().to(device), frozen.to(device)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """A checkpoint, its weights mapped: those that are not used, such as a guide's, are not read."""
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint as it is, its weights mapped: those that are not used, such as a guide's, are not read.
+
+    Raises `UserError` if the file is missing or broken.
+    """
     if not path.is_file():
         raise UserError(f"{path} does not exist: name a checkpoint of `difffake fit`, such as runs/NAME/best.ckpt")
     try:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from difffake.errors import UserError
 from difffake.models.latent_diffusion import LatentDiffusion
@@ -58,7 +58,9 @@ def load_diffusion(config: DiffusionConfig = DiffusionConfig(), seed: int = 0) -
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             unet = UNet2DConditionModel.from_config(unet.config)
-    return LatentDiffusion(vae, unet.to(getattr(torch, config.precision)), scheduler, prompt, config.name)
+    # torch's own `to`: diffusers' warns of modules to keep in float32, also where there are none.
+    unet = nn.Module.to(unet, getattr(torch, config.precision))
+    return LatentDiffusion(vae, unet, scheduler, prompt, config.name)
 
 
 def _part(name: str, part: str, kind: Any) -> Any:

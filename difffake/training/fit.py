@@ -15,6 +15,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from difffake.data.datamodule import FaceData
 from difffake.errors import UserError
 from difffake.files import MARKER, refuse_existing, remove_written
+from difffake.models.checkpoint import read_checkpoint
 from difffake.progress import console
 from difffake.training.module import DetectorTraining
 
@@ -104,9 +105,12 @@ def fit(arguments: list[str]) -> None:
     # Sound data first: what fails here leaves no run folder behind.
     cli.datamodule.training_set()
     cli.datamodule.validation_set()
+    last = Path(cli.config.out) / "last.ckpt"
+    if cli.config.resume:
+        # A run that cannot go on so is left as it is, and nothing is computed for it.
+        cli.model.on_load_checkpoint(read_checkpoint(last))
     if rank() == 0:
         cli.make_run_folder()
-    last = Path(cli.config.out) / "last.ckpt"
     try:
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=last if cli.config.resume else None, weights_only=True)
     except SystemExit:  # Lightning's answer to Ctrl-C

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tiny import GuidedRun, TinyRun
+from tiny import GuidedRun
 
 from difffake.cli import main
 from difffake.data.images import read_image
-from difffake.models.checkpoint import load_detector, load_guide
+from difffake.models.checkpoint import GUIDE_KEY, load_detector, load_guide
 
 A, B = "forged-drawn-a", "forged-drawn-b"
 QUICK = ["--workers", "0", "--faces", "2", "--noises", "2", "--steps", "2", "--split", "all"]
@@ -124,7 +124,7 @@ def test_the_same_seed_draws_the_same(drawn: Path, guided_run: GuidedRun, tmp_pa
 
 
 def test_what_cannot_be_drawn_is_told_in_one_line(
-    tiny_run: TinyRun, guided_run: GuidedRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    guided_run: GuidedRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refused(ckpt: Path, manifest: Path, *options: str) -> str:
         assert figures(ckpt, [manifest], tmp_path / "out", *QUICK, *options) == 1
@@ -137,8 +137,13 @@ def test_what_cannot_be_drawn_is_told_in_one_line(
         table.to_parquet(tmp_path / name / "manifest.parquet")
         return tmp_path / name
 
-    assert "was trained without a guide" in refused(tiny_run.ckpt, guided_run.seen)
-    assert "was trained without a guide" in refused(tiny_run.ckpt, guided_run.seen, "--diffusion", "elsewhere")
+    plain = torch.load(guided_run.ckpt, weights_only=True)
+    del plain[GUIDE_KEY]
+    torch.save(plain, tmp_path / "plain.ckpt")
+    assert "was trained without a guide" in refused(tmp_path / "plain.ckpt", guided_run.seen)
+    assert "was trained without a guide" in refused(
+        tmp_path / "plain.ckpt", guided_run.seen, "--diffusion", "elsewhere"
+    )
     assert "no rows in the split train" in refused(guided_run.ckpt, guided_run.unseen, "--split", "train")
     assert "--limit -1 must be at least 0" in refused(guided_run.ckpt, guided_run.seen, "--limit", "-1")
     table = pd.read_parquet(guided_run.seen / "manifest.parquet")

@@ -87,13 +87,12 @@ def test_a_checkpoint_without_a_guide_is_refused(guided_run: GuidedRun, tmp_path
     assert "trained without a guide" in error_of(plain, plain)
 
 
-@pytest.mark.parametrize("other", [DiffusionConfig(), "untrained"])
-def test_another_frozen_model_is_refused(guided_run: GuidedRun, other: DiffusionConfig | str) -> None:
-    """Another folder with the same networks, and the same folder with a U-Net of random weights."""
-    config = other if isinstance(other, DiffusionConfig) else DiffusionConfig(str(guided_run.diffusion), pretrained=False)
-    message = error_of(guided_run.ckpt, guided_run.ckpt, config)
-    assert "was taught by another diffusion model" in message
-    assert config.name in message
+def test_another_frozen_model_is_refused(guided_run: GuidedRun) -> None:
+    """Another folder with the same networks, and the same folder with a U-Net of other random weights."""
+    for other in (DiffusionConfig(), DiffusionConfig(str(guided_run.diffusion), pretrained=False)):
+        message = error_of(guided_run.ckpt, guided_run.ckpt, other)
+        assert "was taught by another diffusion model" in message
+        assert other.name in message
 
 
 def test_a_broken_guide_is_refused(guided_run: GuidedRun, tmp_path: Path) -> None:

@@ -1,58 +1,69 @@
-"""Cached latents and encoded faces end up at the image, source and target that they belong to."""
+"""Latents of a batch's faces: cached ones first, the rest encoded, each image given its own."""
 
-import pytest
 import torch
 from torch import Tensor
 
-from difffake.data.datasets import Batch, to_unit
+from difffake.data.datasets import Batch
 from difffake.models.face_latents import face_latents
 from difffake.models.latent_diffusion import LatentDiffusion
-from difffake.models.tiny_diffusion import tiny_prompt, tiny_scheduler, tiny_unet, tiny_vae
 
 
-@pytest.fixture(scope="module")
-def diffusion() -> LatentDiffusion:
-    torch.manual_seed(0)
-    return LatentDiffusion(tiny_vae(), tiny_unet(), tiny_scheduler(), tiny_prompt())
+class Brightness(LatentDiffusion):
+    """Encodes a picture of 8 x 8 pixels as one number in four channels: its mean in [0, 1]."""
+
+    def __init__(self) -> None:
+        self.encoded: list[int] = []
+
+    def encode(self, images: Tensor) -> Tensor:
+        self.encoded.append(len(images))
+        assert images.dtype == torch.float32
+        return images.mean(dim=(1, 2, 3)).view(-1, 1, 1, 1).expand(-1, 4, 1, 1)
 
 
-def batch(roles: list[list[int]], latents: int, faces: int) -> Batch:
-    """Random latents (latents, 4, 4, 4) and faces (faces, 3, 32, 32)."""
-    random = torch.Generator().manual_seed(0)
+def batch(cached: list[float], grey: list[int], roles: list[list[int]]) -> Batch:
+    """Cached latents of one level each, pictures of one grey level each, and roles."""
     return Batch(
-        image=torch.zeros(len(roles), 3, 32, 32, dtype=torch.uint8),
+        image=torch.zeros(len(roles), 3, 8, 8, dtype=torch.uint8),
         label=torch.zeros(len(roles)),
-        index=torch.zeros(len(roles), dtype=torch.int64),
+        index=torch.arange(len(roles)),
+        latents=torch.tensor(cached).view(-1, 1, 1, 1).expand(-1, 4, 1, 1),
+        faces=torch.tensor(grey, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, 8, 8),
         roles=torch.tensor(roles),
-        latents=torch.randn(latents, 4, 4, 4, generator=random),
-        faces=torch.randint(256, (faces, 3, 32, 32), dtype=torch.uint8, generator=random),
     )
 
 
-def test_cached_latents_are_not_encoded_again(diffusion: LatentDiffusion, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(images: Tensor) -> Tensor:
-        raise AssertionError("nothing is to be encoded")
-
-    monkeypatch.setattr(diffusion, "encode", fail)
-    given = batch([[0, 0, 0], [1, 2, 0]], latents=3, faces=0)
-    found = face_latents(given, diffusion)
-    for got, order in ((found.image, [0, 1]), (found.source, [0, 2]), (found.target, [0, 0])):
-        assert torch.equal(got, given["latents"][order])
-    assert found.known.tolist() == [True, True]
+def levels(latents: Tensor) -> list[float]:
+    assert latents.shape[1:] == (4, 1, 1)
+    return [round(float(latent.unique()), 4) for latent in latents]
 
 
-def test_faces_are_counted_on_from_the_latents(diffusion: LatentDiffusion) -> None:
-    """Two cached latents, then two faces: numbers 2 and 3 are the faces."""
-    given = batch([[0, 1, 0], [3, 2, 3]], latents=2, faces=2)
-    known = torch.cat([given["latents"], diffusion.encode(to_unit(given["faces"]))])
-    found = face_latents(given, diffusion)
-    for got, order in ((found.image, [0, 3]), (found.source, [1, 2]), (found.target, [0, 3])):
-        assert torch.equal(got, known[order])
+def test_roles_count_through_cached_latents_and_then_pictures() -> None:
+    diffusion = Brightness()
+    found = face_latents(batch([7, 8, 9], [51, 255], [[0, 0, 0], [1, 2, 0], [3, 3, 3], [4, 2, 3]]), diffusion)
+    assert diffusion.encoded == [2]  # all pictures at once, each once
+    assert levels(found.image) == [7, 8, 0.2, 1]
+    assert levels(found.source) == [7, 9, 0.2, 9]
+    assert levels(found.target) == [7, 7, 0.2, 0.2]
+    assert found.known.tolist() == [True] * 4
 
 
-@pytest.mark.parametrize("unknown", [[1, -1, 0], [1, 0, -1], [1, -1, -1]])
-def test_an_image_without_a_partner_is_not_known(diffusion: LatentDiffusion, unknown: list[int]) -> None:
-    """Its latents are some or other, but finite, since they are computed with and then left out."""
-    found = face_latents(batch([[0, 0, 0], unknown], latents=2, faces=0), diffusion)
-    assert found.known.tolist() == [True, False]
-    assert all(part.isfinite().all() and len(part) == 2 for part in (found.image, found.source, found.target))
+def test_nothing_is_encoded_where_all_is_cached() -> None:
+    diffusion = Brightness()
+    found = face_latents(batch([7, 8], [], [[0, 0, 0], [1, 0, 0]]), diffusion)
+    assert diffusion.encoded == []
+    assert levels(found.image) == [7, 8]
+
+
+def test_without_a_cache_all_is_encoded() -> None:
+    found = face_latents(batch([], [0, 51, 255], [[0, 0, 0], [2, 1, 0]]), Brightness())
+    assert levels(found.image) == [0, 1]
+    assert levels(found.source) == [0, 0.2]
+
+
+def test_an_image_counts_only_if_source_and_target_are_known() -> None:
+    roles = [[0, 0, 0], [1, -1, 0], [1, 0, -1], [1, -1, -1]]
+    found = face_latents(batch([7, 8], [], roles), Brightness())
+    assert found.known.tolist() == [True, False, False, False]
+    assert levels(found.image) == [7, 8, 8, 8]
+    assert levels(found.target)[:2] == [7, 7]
+    assert found.source.isfinite().all()  # any value, but one to compute with

@@ -1,6 +1,7 @@
 """`difffake pretrain-guide` writes a model that loads, goes on where it was, and the shipped one has learned faces."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +33,19 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_drawn_faces(root, DrawnDataset("few", STUDIO, (2, 1, 0), 1, 3), seed=5, workers=1)
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Iterator[None]:
     """States after the second, fourth and last step; samples in four steps instead of fifty."""
-    monkeypatch.setattr(module, "SAVE_EVERY", 2)
     steps = module.ddim_steps
-    monkeypatch.setattr(module, "ddim_steps", lambda diffusion, count: steps(diffusion, 4))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "SAVE_EVERY", 2)
+        patch.setattr(module, "ddim_steps", lambda diffusion, count: steps(diffusion, 4))
+        yield
 
 
 def pretrain(faces: Path, out: Path, **more: Any) -> None:
-    settings = {"image_size": 64, "vae_steps": STEPS, "unet_steps": STEPS, "batch_size": 8, "device": "cpu"}
-    pretrain_guide([faces], out, **(settings | more))
+    settings = {"vae_steps": STEPS, "unet_steps": STEPS, "batch_size": 8} | more
+    pretrain_guide([faces], out, 64, device="cpu", **settings)
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +162,7 @@ def test_the_shipped_model_makes_at_most_a_third_of_the_error_of_an_untrained_on
 ) -> None:
     """Mean squared error of the predicted noise, over steps and over 24 people that nothing was trained on.
 
-    Both have the same VAE, so the same latents; predicting no noise at all would give 1.
+    Both have the same VAE, so the same latents; predicting no noise at all would give 1. Measured: 0.09 to 1.04.
     """
     people = Manifest.read(write_drawn_faces(tmp_path, DrawnDataset("unseen", STUDIO, (0, 0, 24), 1, 1), seed=77))
     images = torch.stack([to_tensor(read_image(people.file(row)), 96) for row in range(len(people))])

@@ -1,4 +1,4 @@
-"""Guided runs of `difffake fit`: what is logged, saved, resumed and refused, and that the frozen model stays as it is."""
+"""Guided runs of `difffake fit`: what is logged, saved, resumed and refused, while the frozen model stays as it is."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from tiny import GuidedRun
 
 from difffake.cli import main
-from difffake.models.checkpoint import GUIDE_PREFIX, load_detector
+from difffake.models.checkpoint import load_detector
 from difffake.models.latent_diffusion import LatentDiffusion
 from difffake.models.load_diffusion import DiffusionConfig, load_diffusion
 from difffake.training import module
@@ -139,6 +139,9 @@ def test_a_run_goes_on_with_the_same_diffusion_model_only(
     assert fit(guided_run, out, *longer) == 0
     assert torch.load(out / "last.ckpt", weights_only=True)["global_step"] == 6
     load_detector(out / "best.ckpt")
+    (out / "last.ckpt").write_bytes((out / "last.ckpt").read_bytes()[:5000])
+    assert fit(guided_run, out, *longer) == 1
+    assert "last.ckpt is not a whole checkpoint" in refusal(capsys)
 
 
 def test_a_guided_run_does_not_go_on_without_its_guide(
@@ -178,6 +181,7 @@ def test_two_ranks_train_with_a_guide_and_fill_the_cache_together(guided_run: Gu
     script = tmp_path / "train.py"
     script.write_text(TWO_RANKS)
     ranks = ["--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp"]
+    ranks += ["--trainer.limit_train_batches", "2"]
     command = [sys.executable, str(script), *arguments(guided_run, tmp_path / "run"), *ranks]
     subprocess.run(command, check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     table = pd.read_parquet(guided_run.seen / "manifest.parquet")
