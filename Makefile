@@ -12,8 +12,9 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(READY)  ## every stage on drawn faces: demo/report.html, demo/results.json
 	$(BIN)/difffake demo --out demo --overwrite
 
+# A process a core with one thread each: several tests compare bit for bit, and sums depend on the number of threads.
 test: $(READY)  ## all tests
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
 
 lint: $(READY)  ## style and types
 	$(BIN)/ruff check .
@@ -39,6 +40,7 @@ benchmarks: $(READY)  ## speed against the named references
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps albumentations==2.0.8 albucore==0.0.24 stringzilla simsimd
 	$(BIN)/python benchmarks/pseudo_deepfakes.py
 	$(BIN)/python benchmarks/gaussian_mixture.py
+	$(BIN)/python benchmarks/guide_step.py
 
 clean:
 	rm -rf $(VENV) build site demo

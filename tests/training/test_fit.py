@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,12 @@ from tiny import TinyRun
 
 from difffake.cli import main
 from difffake.data.datamodule import FaceData
-from difffake.data.datasets import to_unit
+from difffake.data.datasets import Batch, to_unit
 from difffake.metrics import auc
 from difffake.models.checkpoint import KEY, load_detector
 from difffake.models.detector import Detector
+from difffake.training.module import DetectorTraining
+from difffake.training.sam import SAM
 
 
 def fit(run: TinyRun, out: Path, *arguments: str) -> int:
@@ -107,6 +110,28 @@ def test_checkpoint_holds_what_was_trained_alone_and_no_code(tiny_run: TinyRun) 
 def test_optimizers_train(tiny_run: TinyRun, tmp_path: Path, optimizer: str) -> None:
     assert fit(tiny_run, tmp_path / "run", "--model.optimizer.name", optimizer) == 0
     assert (tmp_path / "run" / "best.ckpt").is_file()
+
+
+def test_sam_logs_the_loss_of_the_weights_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step computes the loss twice; the second, where the loss nearby is worst, is not the run's."""
+    training = DetectorTraining("resnet10t", "none", 64)
+    optimizer = SAM(training.parameters(), partial(torch.optim.SGD, lr=0.1), rho=1.0)
+    logged, computed = [], []
+    monkeypatch.setattr(training, "optimizers", lambda use_pl_optimizer: optimizer)
+    monkeypatch.setattr(training, "log", lambda name, value, **_: logged.append((name, float(value))))
+    image = torch.randint(256, (4, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    batch = Batch(image=image, label=torch.tensor([0.0, 1.0, 0.0, 1.0]), index=torch.arange(4))
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = training.training_step(batch, 0)
+        loss.backward()
+        computed.append(float(loss))
+        return loss
+
+    optimizer.step(closure)
+    assert computed[1] > computed[0]
+    assert logged == [("train/loss", computed[0])]
 
 
 def test_bf16_and_ema_by_option(tiny_run: TinyRun, tmp_path: Path) -> None:
