@@ -3,25 +3,29 @@
     python benchmarks/guide_step.py                                    # tiny model, as in the demo, on the CPU
     python benchmarks/guide_step.py --model sd --encoder tf_efficientnet_b4 --image-size 224 --device cuda
 
-The reference does what the published code does at every step: encode image, source and target with the VAE, embed the
-empty prompt (where there is a text encoder), and run the two branches one after the other, all in float32 and in the
-standard memory layout. difffake's step takes latents from the cache, runs both branches as one batch in channels_last,
-and on a GPU in bfloat16. Both start from the same weights and are given the same images, noise and steps, and take
-turns. `sd` has Stable Diffusion 1.5's shape and random weights, which serve for speed. `plain` is the detector alone.
+The reference does what the published code does at every step: encode images with the VAE, embed the empty prompt (where
+there is a text encoder), run the two branches one after the other, and compute the gradients of the frozen decoder's
+weights, which no optimiser uses (its train.py locks them by leaving them out of the optimiser only); all in float32 and
+in the standard memory layout. It encodes the image itself, too, for the similarities, which the published code has from
+a program of its own. difffake's step takes latents from the cache and runs both branches as one batch, in channels_last
+and bfloat16. Both start from the same weights and are given the same images, noise and steps, and take turns. `sd` has
+Stable Diffusion 1.5's shape and random weights, which serve for speed. `plain` is the detector alone.
 """
 
 import argparse
 import copy
+import ctypes
 import json
-import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 
 import torch
+from diffusers.models.attention_processor import AttnProcessor2_0
 from gaussian_mixture import processor, spread
 from torch import Tensor, nn
 from torch.nn import functional
@@ -54,8 +58,8 @@ def main() -> None:
     device = torch.device(args.device)
     sides = build(args, device)
     if args.only:
-        sides[args.only]()
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2)
+        sides[args.only]()  # makes gradients and the optimiser's state, which stay
+        print(resident_peak(sides[args.only]))
         return
 
     first = {name: step() for name, step in sides.items()}  # warms up, too
@@ -116,6 +120,10 @@ def build(args: argparse.Namespace, device: torch.device) -> dict[str, Step]:
     frozen = LatentDiffusion(vae, frozen_unet, tiny_scheduler(), prompt).to(device)
     for network in (reference.unet, reference.vae):
         network.to(memory_format=torch.contiguous_format)
+    reference.unet.set_attn_processor(AttnProcessor2_0())
+    reference.unet.up_blocks.requires_grad_(True)
+    reference.unet.conv_norm_out.requires_grad_(True)
+    reference.unet.conv_out.requires_grad_(True)
     reference.to(device)
 
     faces = torch.rand(3, args.batch, 3, args.image_size, args.image_size, device=device)  # image, source, target
@@ -142,6 +150,7 @@ def build(args: argparse.Namespace, device: torch.device) -> dict[str, Step]:
 
     ours, ours_guide, ours_optimizer = training(torch.channels_last)
     theirs, their_guide, their_optimizer = training(torch.contiguous_format)
+    their_guide.copy.set_attn_processor(AttnProcessor2_0())
     plain, _, plain_optimizer = training(torch.channels_last)
     if args.compile:
         ours.compile()
@@ -229,7 +238,7 @@ def synchronise(device: torch.device) -> None:
 
 
 def peak_memory(name: str, step: Step, device: torch.device) -> float:
-    """GiB: on a GPU what a step allocates beside the weights of all sides; on a CPU of a process of its own."""
+    """GiB that a step needs at most: on a GPU beside the weights of all sides, on a CPU beside all that is resident."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
@@ -237,6 +246,21 @@ def peak_memory(name: str, step: Step, device: torch.device) -> float:
         return torch.cuda.max_memory_allocated() / 1024**3
     out = subprocess.run([sys.executable, *sys.argv, "--only", name], check=True, capture_output=True, text=True)
     return float(out.stdout.strip().splitlines()[-1])
+
+
+def resident_peak(step: Step) -> float:
+    """GiB by which this process's resident memory rises in a step; Linux only."""
+    ctypes.CDLL(None).malloc_trim(0)  # freed memory that would be used again first
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    before = resident("VmRSS")
+    step()
+    return resident("VmHWM") - before
+
+
+def resident(field: str) -> float:
+    """GiB of a field of /proc/self/status."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024**2
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from difffake.errors import UserError
+from difffake.models.attention import Attention
 from difffake.models.feature_filter import FeatureFilter, Projection
 from difffake.models.latent_diffusion import LatentDiffusion
 from difffake.models.weight_module import ConstantWeight, ConvolutionalWeight, LinearWeight, Similarity, similarity
@@ -100,6 +101,7 @@ class Guide(nn.Module):
         # its weights are float32 whatever the frozen model's are.
         self.copy = ControlNetModel.from_unet(diffusion.unet).float()
         self.copy.controlnet_cond_embedding = nn.Identity()
+        self.copy.set_attn_processor(Attention())
         self.copy.requires_grad_(True).train().to(memory_format=torch.channels_last)
         if config.checkpointing:
             self.copy.enable_gradient_checkpointing()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import Tensor, nn
 
+from difffake.models.attention import Attention
+
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 
@@ -38,6 +40,7 @@ class LatentDiffusion:
     ) -> None:
         self.vae = _frozen(vae.float())
         self.unet = _frozen(unet)
+        self.unet.set_attn_processor(Attention())
         self.scheduler = scheduler
         self.prompt = prompt.to(unet.dtype)
         self.name = name
