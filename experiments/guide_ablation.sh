@@ -15,7 +15,7 @@ export method=${METHOD:-faceswap} out here
 case $scale in
   small)
     side=128 teacher=$out/lfw-faces
-    options=(--config "$here/../configs/supervised-small.yaml" --model.image_size 64 --trainer.max_epochs 2 --data.workers 1)
+    options=(--config "$here/../configs/supervised-small.yaml" --model.image_size 64 --trainer.max_epochs 6 --data.workers 1)
     ;;
   full)
     side=256 teacher=stable-diffusion-v1-5/stable-diffusion-v1-5
