@@ -1,0 +1,166 @@
+"""The sides of `guide_step.py`: one training step each, on the same weights, images, noise and steps."""
+
+import argparse
+import copy
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+
+import torch
+from diffusers.models.attention_processor import AttnProcessor2_0
+from torch import Tensor, nn
+from torch.nn import functional
+
+from difffake.models.detector import Detector, DetectorConfig, build_detector
+from difffake.models.guide import FaceLatents, Guide, GuideConfig, Noise
+from difffake.models.latent_diffusion import LatentDiffusion
+from difffake.models.tiny_diffusion import tiny_prompt, tiny_scheduler, tiny_unet, tiny_vae
+
+Step = Callable[[], dict[str, float]]
+"""Trains one batch and gives the losses by name."""
+SIDES = ("difffake", "straightforward", "plain")
+
+
+def build(args: argparse.Namespace, device: torch.device, names: Sequence[str] = SIDES) -> dict[str, Step]:
+    """A step of each of the sides named; nothing of the others stays in memory."""
+    torch.manual_seed(0)
+    vae, unet, prompt, text_encoder = (
+        sd_shaped() if args.model == "sd" else (tiny_vae(), tiny_unet(), tiny_prompt(), None)
+    )
+    reference = LatentDiffusion(vae, unet, tiny_scheduler(), prompt)
+    detector = build_detector(DetectorConfig(args.encoder, args.image_size))
+    guide = Guide(reference, detector.encoder.channels, GuideConfig())
+    # As after a while: while these convolutions are zero, losses say nothing of the guide.
+    for layer in (*guide.copy.controlnet_down_blocks, guide.copy.controlnet_mid_block):
+        nn.init.normal_(layer.weight, std=0.02)
+    half = torch.bfloat16 if args.precision == "bfloat16" else None
+
+    faces = torch.rand(3, args.batch, 3, args.image_size, args.image_size, device=device)  # image, source, target
+    label = torch.arange(args.batch, device=device) % 2
+    side = args.image_size // reference.scale
+    noise = Noise(
+        torch.randn(args.batch, 2, 4, side, side, device=device),
+        torch.randint(reference.steps, (args.batch, 2), device=device),
+    )
+
+    def precision() -> torch.autocast | nullcontext[None]:
+        return torch.autocast(device.type, half) if half else nullcontext()
+
+    def training(memory_format: torch.memory_format) -> tuple[Detector, Guide, torch.optim.Optimizer]:
+        own_detector, own_guide = copy.deepcopy(detector).to(device), copy.deepcopy(guide).to(device)
+        for network in (own_detector, own_guide):
+            network.to(memory_format=memory_format)
+        return (
+            own_detector,
+            own_guide,
+            torch.optim.AdamW([*own_detector.parameters(), *own_guide.parameters()], lr=1e-5),
+        )
+
+    def difffake() -> Step:
+        own_unet = copy.deepcopy(unet).to(half or torch.float32)
+        frozen = LatentDiffusion(copy.deepcopy(vae), own_unet, tiny_scheduler(), prompt).to(device)
+        own_detector, own_guide, optimizer = training(torch.channels_last)
+        if args.compile:
+            own_detector.compile()
+            own_guide.copy.compile()
+            frozen.unet.compile()
+        images = faces[0].contiguous(memory_format=torch.channels_last)
+        # A few at a time, so that memory in use peaks in the steps and not here.
+        image, source, target = (torch.cat([frozen.encode(few) for few in part.split(4)]) for part in faces.unbind())
+        latents = FaceLatents(image, source, target, torch.ones(args.batch, dtype=torch.bool, device=device))
+
+        def step() -> dict[str, float]:
+            with precision():
+                output = own_detector(images)
+                losses = own_guide(output.features, latents, noise, frozen)
+            return finish(output.logit, label, losses, own_guide.loss_weights, optimizer)
+
+        return step
+
+    def straightforward() -> Step:
+        theirs = LatentDiffusion(copy.deepcopy(vae), copy.deepcopy(unet), tiny_scheduler(), prompt).to(device)
+        own_detector, own_guide, optimizer = training(torch.contiguous_format)
+        for network in (theirs.vae, theirs.unet):
+            network.to(memory_format=torch.contiguous_format)
+        for network in (theirs.unet, own_guide.copy):
+            network.set_attn_processor(AttnProcessor2_0())
+        for network in (theirs.unet.up_blocks, theirs.unet.conv_norm_out, theirs.unet.conv_out):
+            network.requires_grad_(True)
+        if text_encoder is not None:
+            text_encoder.to(device)
+
+        def step() -> dict[str, float]:
+            output = own_detector(faces[0])
+            if text_encoder is not None:
+                with torch.no_grad():
+                    theirs.prompt = text_encoder(empty_tokens(device)).last_hidden_state
+            image, source, target = (theirs.encode(part) for part in faces)
+            losses = {}
+            for number, (name, clean) in enumerate((("source", source), ("target", target))):
+                condition = getattr(own_guide, f"{name}_filter")(output.features, (side, side))
+                weight = getattr(own_guide, f"{name}_weight")(output.features)
+                injected, timestep = noise.noise[:, number], noise.timestep[:, number]
+                noisy = theirs.add_noise(clean, injected, timestep)
+                predicted = own_guide.predict_noise(theirs, noisy, timestep, condition, weight)
+                losses[name] = functional.mse_loss(predicted, injected)
+                alike = functional.cosine_similarity(image.flatten(1), clean.flatten(1))
+                losses[f"{name}_weight"] = functional.mse_loss(weight, alike)
+            return finish(output.logit, label, losses, own_guide.loss_weights, optimizer)
+
+        return step
+
+    def plain() -> Step:
+        own_detector = copy.deepcopy(detector).to(device).to(memory_format=torch.channels_last)
+        optimizer = torch.optim.AdamW(own_detector.parameters(), lr=1e-5)
+        images = faces[0].contiguous(memory_format=torch.channels_last)
+
+        def step() -> dict[str, float]:
+            with precision():
+                output = own_detector(images)
+            return finish(output.logit, label, {}, {}, optimizer)
+
+        return step
+
+    makers = {"difffake": difffake, "straightforward": straightforward, "plain": plain}
+    return {name: makers[name]() for name in names}
+
+
+def finish(
+    logit: Tensor,
+    label: Tensor,
+    losses: dict[str, Tensor],
+    weights: dict[str, float],
+    optimizer: torch.optim.Optimizer,
+) -> dict[str, float]:
+    """Backward pass and optimiser step; gives the losses by name."""
+    losses = {"classification": functional.binary_cross_entropy_with_logits(logit.float(), label.float()), **losses}
+    weights = {"classification": 1.0, **weights}
+    optimizer.zero_grad()
+    torch.stack([weights[name] * value for name, value in losses.items()]).sum().backward()
+    optimizer.step()
+    return {name: value.item() for name, value in losses.items()}
+
+
+def sd_shaped() -> tuple[nn.Module, nn.Module, Tensor, nn.Module]:
+    """VAE, U-Net, the empty prompt's embedding and the text encoder of Stable Diffusion 1.5's shape, random weights."""
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    vae = AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(128, 256, 512, 512),
+        layers_per_block=2,
+        scaling_factor=0.18215,
+    )
+    unet = UNet2DConditionModel(sample_size=64, cross_attention_dim=768, attention_head_dim=8)
+    text_encoder = CLIPTextModel(
+        CLIPTextConfig(hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12)
+    ).eval()
+    with torch.no_grad():
+        prompt = text_encoder(empty_tokens(torch.device("cpu"))).last_hidden_state
+    return vae, unet, prompt, text_encoder
+
+
+def empty_tokens(device: torch.device) -> Tensor:
+    """Tokens (1, 77) of the empty prompt."""
+    return torch.tensor([[49406, *[49407] * 76]], device=device)
