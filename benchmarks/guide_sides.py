@@ -13,11 +13,13 @@ from torch.nn import functional
 from difffake.models.detector import Detector, DetectorConfig, build_detector
 from difffake.models.guide import FaceLatents, Guide, GuideConfig, Noise
 from difffake.models.latent_diffusion import LatentDiffusion
+from difffake.models.noise_learning import NoiseLearning, NoiseLearningConfig
+from difffake.models.noise_teacher import teacher_noise
 from difffake.models.tiny_diffusion import tiny_prompt, tiny_scheduler, tiny_unet, tiny_vae
 
 Step = Callable[[], dict[str, float]]
 """Trains one batch and gives the losses by name."""
-SIDES = ("difffake", "straightforward", "plain")
+SIDES = ("difffake", "straightforward", "plain", "anl", "both")
 
 
 def build(args: argparse.Namespace, device: torch.device, names: Sequence[str] = SIDES) -> dict[str, Step]:
@@ -45,20 +47,22 @@ def build(args: argparse.Namespace, device: torch.device, names: Sequence[str] =
     def precision() -> torch.autocast | nullcontext[None]:
         return torch.autocast(device.type, half) if half else nullcontext()
 
-    def training(memory_format: torch.memory_format) -> tuple[Detector, Guide, torch.optim.Optimizer]:
+    def training(
+        memory_format: torch.memory_format, guided: bool = True
+    ) -> tuple[Detector, Guide, torch.optim.Optimizer]:
         own_detector, own_guide = copy.deepcopy(detector).to(device), copy.deepcopy(guide).to(device)
         for network in (own_detector, own_guide):
             network.to(memory_format=memory_format)
-        return (
-            own_detector,
-            own_guide,
-            torch.optim.AdamW([*own_detector.parameters(), *own_guide.parameters()], lr=1e-5),
-        )
+        trained = [*own_detector.parameters(), *(own_guide.parameters() if guided else ())]
+        return own_detector, own_guide, torch.optim.AdamW(trained, lr=1e-5)
 
-    def difffake() -> Step:
+    def difffake(guided: bool = True, noisy: bool = False) -> Step:
         own_unet = copy.deepcopy(unet).to(half or torch.float32)
         frozen = LatentDiffusion(copy.deepcopy(vae), own_unet, tiny_scheduler(), prompt).to(device)
-        own_detector, own_guide, optimizer = training(torch.channels_last)
+        own_detector, own_guide, optimizer = training(torch.channels_last, guided)
+        student = NoiseLearning(detector.encoder.channels, 4, NoiseLearningConfig()).to(device)
+        student.to(memory_format=torch.channels_last)
+        optimizer.add_param_group({"params": student.parameters() if noisy else []})
         if args.compile:
             own_detector.compile()
             own_guide.copy.compile()
@@ -67,12 +71,14 @@ def build(args: argparse.Namespace, device: torch.device, names: Sequence[str] =
         # A few at a time, so that memory in use peaks in the steps and not here.
         image, source, target = (torch.cat([frozen.encode(few) for few in part.split(4)]) for part in faces.unbind())
         latents = FaceLatents(image, source, target, torch.ones(args.batch, dtype=torch.bool, device=device))
+        cached = torch.cat([teacher_noise(frozen, few, student.config) for few in image.split(4)])
 
         def step() -> dict[str, float]:
             with precision():
                 output = own_detector(images)
-                losses = own_guide(output.features, latents, noise, frozen)
-            return finish(output.logit, label, losses, own_guide.loss_weights, optimizer)
+                losses = own_guide(output.features, latents, noise, frozen) if guided else {}
+                losses |= student(output.features, cached) if noisy else {}
+            return finish(output.logit, label, losses, own_guide.loss_weights | student.loss_weights, optimizer)
 
         return step
 
@@ -120,7 +126,13 @@ def build(args: argparse.Namespace, device: torch.device, names: Sequence[str] =
 
         return step
 
-    makers = {"difffake": difffake, "straightforward": straightforward, "plain": plain}
+    makers: dict[str, Callable[[], Step]] = {
+        "difffake": difffake,
+        "straightforward": straightforward,
+        "plain": plain,
+        "anl": lambda: difffake(guided=False, noisy=True),
+        "both": lambda: difffake(noisy=True),
+    }
     return {name: makers[name]() for name in names}
 
 

@@ -9,7 +9,8 @@ weights, which no optimiser uses (its train.py locks them by leaving them out of
 in the standard memory layout. It encodes the image itself, too, for the similarities, which the published code has from
 a program of its own. difffake's step takes latents from the cache and runs both branches as one batch, in channels_last
 and bfloat16. Both start from the same weights and are given the same images, noise and steps, and take turns. `sd` has
-Stable Diffusion 1.5's shape and random weights, which serve for speed. `plain` is the detector alone.
+Stable Diffusion 1.5's shape and random weights, which serve for speed. `plain` is the detector alone, `anl` adds noise
+learning with cached noise to it, and `both` to difffake's step with the guide; their share of a step is printed.
 """
 
 import argparse
@@ -81,6 +82,9 @@ def main() -> None:
     peak = next((value for part, value in PEAK.items() if part in where), None)
     if peak and device.type == "cuda":
         print(f"that is {100 * rate / peak:.1f} % of the bfloat16 peak of {peak / 1e12:.0f} TFLOP/s")
+    for name, base in (("anl", "plain"), ("difffake", "plain"), ("both", "difffake")):
+        costs = [100 * (more / less - 1) for more, less in zip(seconds[name], seconds[base], strict=True)]
+        print(f"{name} adds {statistics.median(costs):.1f} % ({min(costs):.1f} to {max(costs):.1f}) to {base}")
     ratios = [slow / fast for slow, fast in zip(seconds["straightforward"], seconds["difffake"], strict=True)]
     print(json.dumps({
         "ratio": round(medians["straightforward"] / medians["difffake"], 2),

@@ -107,8 +107,8 @@ COMMANDS = {
         lists=("manifest",),
     ),
     "figures": Command(
-        "difffake.evaluation.guide_report:figures",
-        "what the guide of a run makes of faces: rebuilt sources and targets, weights, feature distances",
+        "difffake.evaluation.taught_report:figures",
+        "what a diffusion model taught a detector: rebuilt sources and targets, noise, attention, as pictures",
         (
             "difffake figures --ckpt runs/guided/best.ckpt --manifest data/forged-lfw --out figures",
             "difffake figures --ckpt best.ckpt --manifest data/forged-lfw data/ffpp --diffusion models/lfw-faces "

@@ -122,10 +122,11 @@ class FaceData(lightning.LightningDataModule):
             )
         return partners
 
-    def caches(self, vae: str) -> list[tuple[Manifest, LatentCache]]:
+    def caches(self, model: str, name: str = "") -> list[tuple[Manifest, LatentCache]]:
         """A cache for the training rows of each manifest, all methods; none if they are switched off.
 
-        `vae` is the VAE's fingerprint. Raises `UserError` if a folder holds other latents.
+        `model` is the fingerprint of what fills it, and `name` the subfolder of what is not latents. Raises `UserError`
+        if a folder holds other latents.
         """
         if self.latents == "none" or self.fakes == "pseudo":  # pseudo-deepfakes are new in every epoch
             return []
@@ -133,10 +134,10 @@ class FaceData(lightning.LightningDataModule):
         for number, manifest in enumerate(self.manifests):
             rows = manifest.select(split="train")
             if self.latents == "auto":
-                folder = manifest.root / "latents" / f"{vae[:8]}-{self.image_size}"
+                folder = manifest.root / "latents" / name / f"{model[:8]}-{self.image_size}"
             else:
-                folder = Path(self.latents) / (str(number) if len(self.manifests) > 1 else "")
-            found.append((rows, LatentCache(folder, rows, vae, self.image_size)))
+                folder = Path(self.latents) / name / (str(number) if len(self.manifests) > 1 else "")
+            found.append((rows, LatentCache(folder, rows, model, self.image_size)))
         return found
 
     def teach(self, spec: LatentSpec) -> None:

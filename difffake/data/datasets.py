@@ -46,13 +46,19 @@ class Batch(TypedDict):
     """(B, 2, c, h, w) float32, standard normal, for source and target."""
     timestep: NotRequired[Tensor]
     """(B, 2) int64, likewise."""
+    image_noise: NotRequired[Tensor]
+    """(B, c, h, w) float32, standard normal, for the image itself."""
+    teacher_noise: NotRequired[Tensor]
+    """(N, S c, h, w) float32, cached predictions of a frozen model for S timesteps, of those images whose latents are
+    cached."""
 
 
 @dataclass(frozen=True)
 class LatentSpec:
     """What a diffusion model wants to know of each sample, and how its latents look."""
 
-    partners: Partners
+    partners: Partners | None
+    """Sources and targets; None where nothing is rebuilt, so that they are not wanted."""
     channels: int
     scale: int
     """Pixels a latent on each side."""
@@ -60,12 +66,20 @@ class LatentSpec:
     """Of the noise schedule."""
     cached: LatentStore | None = None
     """Latents of rows, if they were computed before."""
+    image_noise: bool = False
+    """Whether noise is to be added to the images themselves."""
+    teacher: LatentStore | None = None
+    """The frozen model's predictions for rows, if they were computed before."""
 
-    def draw(self, image_size: int, images: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Noise (images, 2, c, h, w) and steps (images, 2) of one sample."""
-        side = image_size // self.scale
-        noise = rng.standard_normal((images, 2, self.channels, side, side), np.float32)
-        return torch.from_numpy(noise), torch.from_numpy(rng.integers(self.steps, size=(images, 2)))
+    def draw(self, sample: Batch, image_size: int, rng: np.random.Generator) -> None:
+        """Add to a sample the random numbers that it needs, whatever else it has."""
+        images, side = len(sample["image"]), image_size // self.scale
+        shape = (self.channels, side, side)
+        if self.partners:
+            sample["noise"] = torch.from_numpy(rng.standard_normal((images, 2, *shape), np.float32))
+            sample["timestep"] = torch.from_numpy(rng.integers(self.steps, size=(images, 2)))
+        if self.image_noise:
+            sample["image_noise"] = torch.from_numpy(rng.standard_normal((images, *shape), np.float32))
 
 
 def to_tensor(image: np.ndarray, size: int) -> Tensor:
@@ -93,12 +107,16 @@ def collate(samples: list[Batch]) -> Batch:
         index=torch.cat([sample["index"] for sample in samples]),
     )
     if "roles" in samples[0]:
-        batch["noise"] = torch.cat([sample["noise"] for sample in samples])
-        batch["timestep"] = torch.cat([sample["timestep"] for sample in samples])
-        batch["latents"] = torch.cat([sample["latents"] for sample in samples])
-        batch["faces"] = torch.cat([sample["faces"] for sample in samples])
+        for name in _OF_DIFFUSION:
+            if name in samples[0]:
+                batch[name] = torch.cat([sample[name] for sample in samples])
         batch["roles"] = _joined_roles(samples, len(batch["latents"]))
     return batch
+
+
+_OF_DIFFUSION: tuple[Literal["noise", "timestep", "image_noise", "teacher_noise", "latents", "faces"], ...] = (
+    "noise", "timestep", "image_noise", "teacher_noise", "latents", "faces",
+)  # fmt: skip
 
 
 def _joined_roles(samples: list[Batch], latents: int) -> Tensor:
@@ -208,20 +226,21 @@ class PairDataset(Dataset[Batch]):
         if self.teach:
             # Numbers of their own, so that the images are the same with and without a diffusion model.
             own = generator(self.seed, epoch if self.augment else 0, index, 1)
-            sample["noise"], sample["timestep"] = self.teach.draw(self.image_size, 2, own)
+            self.teach.draw(sample, self.image_size, own)
             self._add_faces(sample, self.teach, made_of, mirrored)
         return sample
 
     def _pseudo_pair(self, row: int, rng: np.random.Generator) -> list[np.ndarray]:
         """Real face, which is the target, and pseudo-deepfake; then the source, where it is wanted."""
+        sourced = self.teach is not None and self.teach.partners is not None
         landmarks = self.manifest.landmarks(row)
         assert landmarks is not None  # checked in the constructor
         path = self.manifest.file(row)
         try:
-            pair = pseudo_deepfake(read_image(path), landmarks, rng, self.pseudo, whole=self.teach is not None)
+            pair = pseudo_deepfake(read_image(path), landmarks, rng, self.pseudo, whole=sourced)
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
-        return [pair.target, pair.fake, *([pair.source] if self.teach else [])]
+        return [pair.target, pair.fake, *([pair.source] if sourced else [])]
 
     def _add_faces(
         self, sample: Batch, teach: LatentSpec, made_of: list[np.ndarray] | tuple[int, int], mirrored: bool
@@ -231,12 +250,19 @@ class PairDataset(Dataset[Batch]):
         no_latents = torch.empty(0, teach.channels, side, side)
         no_faces = torch.empty(0, 3, self.image_size, self.image_size, dtype=torch.uint8)
         sample["latents"], sample["faces"] = no_latents, no_faces
-        if isinstance(made_of, list):  # a pseudo-deepfake, new each time: target, fake, source
-            sample["roles"] = torch.tensor([[0, 0, 0], [1, 2, 0]])
+        if teach.teacher:
+            sample["teacher_noise"] = torch.empty(0, *teach.teacher.shape)
+        if isinstance(made_of, list):  # a pseudo-deepfake, new each time: target, fake, and source if wanted
+            sample["roles"] = torch.tensor([[0, 0, 0], [1, 2 if len(made_of) > 2 else -1, 0]])
             sample["faces"] = self._stacked(made_of, mirrored)
             return
         real, fake = made_of
-        source, target = int(teach.partners.source[fake]), int(teach.partners.target[fake])
+        if teach.teacher:
+            names = (self.manifest.file(row).as_posix() for row in made_of)
+            sample["teacher_noise"] = torch.stack([teach.teacher[name, mirrored] for name in names])
+        source = target = -1
+        if teach.partners:
+            source, target = int(teach.partners.source[fake]), int(teach.partners.target[fake])
         rows = list(dict.fromkeys(r for r in (real, fake, source, target) if r >= 0))
         place = {r: number for number, r in enumerate(rows)} | {-1: -1}
         sample["roles"] = torch.tensor([[0, 0, 0], [place[fake], place[source], place[target]]])

@@ -1,4 +1,4 @@
-"""Latents of faces, computed once: memory-mapped shards that any process reads."""
+"""What a frozen model says of faces, computed once: memory-mapped shards that any process reads."""
 
 import hashlib
 import json
@@ -20,26 +20,32 @@ _NOTE = "cache.json"
 
 
 class LatentCache:
-    """Latents of every row of a manifest, and of the same mirrored: `cache[row, mirrored]` is (4, h, w) float32.
+    """Latents of every row of a manifest, and of the same mirrored: `cache[row, mirrored]` is (c, h, w) float32.
 
-    A folder holds cache.json, which says what the latents are of, and shards in safetensors: `latents`
-    (SHARD, 2, 4, h, w) float16, as is and mirrored. Shards are written whole or not at all, so an interrupted run goes
-    on where it was, and several ranks can write them side by side.
+    Or of the noise predicted in them, with more channels. A folder holds cache.json, which says what the latents are
+    of, and shards in safetensors: `latents` (SHARD, 2, c, h, w) float16, as is and mirrored. Shards are written whole
+    or not at all, so an interrupted run goes on where it was, and several ranks can write them side by side.
 
     Args:
         folder: where the shards are or will be.
         manifest: whose rows they are of.
-        vae: fingerprint of the VAE.
+        model: fingerprint of what computes them, such as the VAE.
         image_size: side of the images in pixels that are encoded.
 
-    Raises `UserError` if the folder holds latents of other faces, another VAE or size: nothing stale is ever read.
+    Raises `UserError` if the folder holds latents of other faces, another model or size: nothing stale is ever read.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, vae: str, image_size: int) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, model: str, image_size: int) -> None:
         self.folder = folder
         self.length = len(manifest)
         self._open: dict[int, Tensor] = {}
-        note = {"vae": vae, "image_size": image_size, "count": self.length, "faces": _digest(manifest), "shard": SHARD}
+        note = {
+            "model": model,
+            "image_size": image_size,
+            "count": self.length,
+            "faces": _digest(manifest),
+            "shard": SHARD,
+        }
         path = folder / _NOTE
         if path.is_file():
             _check(path, note)
@@ -60,7 +66,7 @@ class LatentCache:
         ]
 
     def write(self, rows: range, latents: Tensor) -> None:
-        """Write the shard of `rows`: latents (len(rows), 2, 4, h, w), as is and mirrored."""
+        """Write the shard of `rows`: latents (len(rows), 2, c, h, w), as is and mirrored."""
         with staged_file(self._file(rows.start // SHARD)) as partial:
             save_file({"latents": latents.to(torch.float16).contiguous()}, partial)
 
@@ -85,12 +91,17 @@ class LatentCache:
 
 
 class LatentStore:
-    """The caches of several manifests as one: `store[path, mirrored]` is a crop's latents (4, h, w) float32."""
+    """The caches of several manifests as one: `store[path, mirrored]` is a crop's latents (c, h, w) float32."""
 
     def __init__(self, caches: Sequence[tuple[Manifest, LatentCache]]) -> None:
         self._place = {
             manifest.file(row).as_posix(): (cache, row) for manifest, cache in caches for row in range(len(manifest))
         }
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(c, h, w)."""
+        return tuple(self[next(iter(self._place)), False].shape)
 
     def __getitem__(self, key: tuple[str, bool]) -> Tensor:
         cache, row = self._place[key[0]]
@@ -114,7 +125,12 @@ def _check(path: Path, wanted: dict[str, object]) -> None:
         found = dict(json.loads(path.read_text()))
     except (ValueError, TypeError) as error:
         raise UserError(f"{path} is broken: delete {path.parent}, and its latents are made again") from error
-    words = {"vae": "another VAE", "image_size": "another image size", "count": "other faces", "faces": "other faces"}
+    words = {
+        "model": "another model or other settings",
+        "image_size": "another image size",
+        "count": "other faces",
+        "faces": "other faces",
+    }
     for key, value in wanted.items():
         if found.get(key) != value:
             raise UserError(

@@ -12,28 +12,16 @@ from difffake.data.datasets import CropDataset, to_unit
 from difffake.data.loading import loader
 from difffake.data.manifest import SPLITS, Manifest
 from difffake.data.partners import Partners
+from difffake.evaluation.faces_to_draw import SET
 from difffake.models.detector import Detector
 from difffake.models.guide import Guide
 from difffake.models.latent_diffusion import LatentDiffusion
 from difffake.models.weight_module import similarity
 from difffake.progress import track
-from difffake.randomness import generator
 from difffake.training.reconstructions import feature_distance
 
-SET = ["dataset", "compression", "split"]
-"""Columns that tell one data set of faces from another."""
 VALUES = ("distance", "source_weight", "target_weight", "source_similarity", "target_similarity")
 """Of each face: ||f_s - f_t||, W_s, W_t and what these were trained to predict, NaN where partners are unknown."""
-_LIMIT = 2  # key of random numbers; reconstructions have the first two
-
-
-def limited(table: pd.DataFrame, rows: np.ndarray, limit: int, seed: int) -> np.ndarray:
-    """At most `limit` random ones of `rows`, rising, of each data set and manipulation; 0 means all."""
-    if not limit:
-        return rows
-    shuffled = generator(seed, _LIMIT).permutation(rows)
-    turn = table.iloc[shuffled].groupby([*SET, "method"]).cumcount().to_numpy()
-    return np.sort(shuffled[turn < limit])
 
 
 @torch.inference_mode()

@@ -3,7 +3,7 @@
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,15 +13,18 @@ from difffake.models.detector import Detector, DetectorConfig, build_detector
 from difffake.models.guide import Guide, GuideConfig
 from difffake.models.latent_diffusion import LatentDiffusion
 from difffake.models.load_diffusion import DiffusionConfig, load_diffusion
+from difffake.models.noise_learning import NoiseLearning, NoiseLearningConfig
 
 KEY = "difffake"
 """Entry of a Lightning checkpoint that holds a `dict` for `CheckpointInfo`."""
-GUIDE_KEY = "guide"
-"""Entry of the checkpoint of a guided run that holds a `dict` for `GuideInfo`."""
+TAUGHT_KEY = "taught"
+"""Entry of the checkpoint of a run that a frozen model taught: a `dict` for `TaughtInfo`."""
 PREFIX = "detector."
 """Of the detector's weights in the training module's state dict; everything else in it is for training only."""
 GUIDE_PREFIX = "guide."
 """Likewise of the guide's."""
+NOISE_PREFIX = "noise_learning."
+"""Likewise of noise learning's."""
 
 
 @dataclass(frozen=True)
@@ -56,22 +59,34 @@ class CheckpointInfo:
 
 
 @dataclass(frozen=True)
-class GuideInfo:
-    """What the checkpoint of a guided run says of guide and frozen model."""
+class TaughtInfo:
+    """What a checkpoint says of the regularisers of its run, and of the frozen model behind them."""
 
-    guide: GuideConfig
+    guide: GuideConfig | None
+    noise_learning: NoiseLearningConfig | None
     diffusion: DiffusionConfig
     fingerprint: str
     """Of the frozen model."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as `from_dict` reads them."""
-        return {"guide": vars(self.guide), "diffusion": vars(self.diffusion), "fingerprint": self.fingerprint}
+        return {
+            "guide": vars(self.guide) if self.guide else None,
+            "noise_learning": vars(self.noise_learning) if self.noise_learning else None,
+            "diffusion": vars(self.diffusion),
+            "fingerprint": self.fingerprint,
+        }
 
     @staticmethod
-    def from_dict(values: dict[str, Any]) -> "GuideInfo":
+    def from_dict(values: dict[str, Any]) -> "TaughtInfo":
         """The inverse of `to_dict`."""
-        return GuideInfo(GuideConfig(**values["guide"]), DiffusionConfig(**values["diffusion"]), values["fingerprint"])
+        guide, noise = values["guide"], values["noise_learning"]
+        return TaughtInfo(
+            GuideConfig(**guide) if guide else None,
+            NoiseLearningConfig(**noise | {"timesteps": tuple(noise["timesteps"])}) if noise else None,
+            DiffusionConfig(**values["diffusion"]),
+            values["fingerprint"],
+        )
 
 
 def load_detector(path: Path, device: torch.device | str = "cpu") -> tuple[Detector, CheckpointInfo]:
@@ -89,27 +104,42 @@ def load_detector(path: Path, device: torch.device | str = "cpu") -> tuple[Detec
     return detector.eval().to(device), info
 
 
-def load_guide(
-    path: Path, detector: Detector, diffusion: DiffusionConfig | None = None, device: torch.device | str = "cpu"
-) -> tuple[Guide, LatentDiffusion]:
-    """The guide of a guided run, and the frozen model that taught it, which is loaded by the name in the checkpoint.
+class Taught(NamedTuple):
+    """The regularisers of a run, in eval mode, and the frozen model that taught them."""
 
-    `diffusion` says where the model is now, if it has moved. Raises `UserError` for the checkpoint of a run without a
-    guide, or another frozen model.
+    guide: Guide | None
+    noise_learning: NoiseLearning | None
+    diffusion: LatentDiffusion
+
+
+def load_taught(
+    path: Path, detector: Detector, diffusion: DiffusionConfig | None = None, device: torch.device | str = "cpu"
+) -> Taught:
+    """The regularisers of a run, and the frozen model that taught them, which is loaded by the name in the checkpoint.
+
+    `diffusion` says where the model is now, if it has moved. Raises `UserError` for the checkpoint of a run without
+    them, or another frozen model.
     """
     checkpoint = read_checkpoint(Path(path))
-    if GUIDE_KEY not in checkpoint:
-        raise UserError(f"{path} was trained without a guide: name a checkpoint of a run with --model.guide")
+    if TAUGHT_KEY not in checkpoint:
+        raise UserError(
+            f"{path} was trained without a diffusion model: name a run with --model.guide or --model.noise_learning"
+        )
     try:
-        info = GuideInfo.from_dict(checkpoint[GUIDE_KEY])
+        info = TaughtInfo.from_dict(checkpoint[TAUGHT_KEY])
         frozen = load_diffusion(diffusion or info.diffusion, checkpoint[KEY]["seed"])
         if frozen.fingerprint() != info.fingerprint:
             raise UserError(f"{path} was taught by another diffusion model than the one named {frozen.name} now is")
-        guide = Guide(frozen, detector.encoder.channels, info.guide)
-        guide.load_state_dict(_weights(checkpoint, GUIDE_PREFIX))
+        channels, guide, noise = detector.encoder.channels, None, None
+        if info.guide:
+            guide = Guide(frozen, channels, info.guide).eval()
+            guide.load_state_dict(_weights(checkpoint, GUIDE_PREFIX))
+        if info.noise_learning:
+            noise = NoiseLearning(channels, frozen.channels, info.noise_learning).eval()
+            noise.load_state_dict(_weights(checkpoint, NOISE_PREFIX))
     except (RuntimeError, ValueError, LookupError, TypeError) as error:
         raise UserError(f"{path} is not a whole checkpoint of `difffake fit` ({type(error).__name__})") from error
-    return guide.eval().to(device), frozen.to(device)
+    return Taught(guide and guide.to(device), noise and noise.to(device), frozen.to(device))
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

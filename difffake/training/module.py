@@ -13,12 +13,14 @@ from difffake.data.datamodule import FaceData
 from difffake.data.datasets import Batch, to_unit
 from difffake.errors import UserError
 from difffake.metrics import auc, eer, youden_threshold
-from difffake.models.checkpoint import GUIDE_KEY, KEY, CheckpointInfo, GuideInfo
+from difffake.models.checkpoint import KEY, TAUGHT_KEY, CheckpointInfo, TaughtInfo
 from difffake.models.detector import DetectorConfig, build_detector
 from difffake.models.face_latents import face_latents
 from difffake.models.guide import Guide, GuideConfig, Noise
 from difffake.models.latent_diffusion import LatentDiffusion
 from difffake.models.load_diffusion import DiffusionConfig, load_diffusion
+from difffake.models.noise_learning import NoiseLearning, NoiseLearningConfig, coverage
+from difffake.models.noise_teacher import batch_noise, injected
 from difffake.training.optimizers import OptimizerConfig, build_optimizer, schedule_factor
 from difffake.training.sam import SAM
 from difffake.training.teach import teach
@@ -39,6 +41,7 @@ class DetectorTraining(lightning.LightningModule):
         dropout: before the head.
         optimizer: optimiser and schedule.
         guide: DiffusionFake's guide branch as a regulariser; without it, the detector is trained alone.
+        noise_learning: attention-guided noise learning (ANL) as a regulariser, alone or beside the guide.
         diffusion: the frozen model that teaches; loaded only for a regulariser.
         compile: torch.compile detector, guide and frozen U-Net; pays off after the first minutes on a GPU.
         seed: of the run; recorded in checkpoints.
@@ -54,6 +57,7 @@ class DetectorTraining(lightning.LightningModule):
         dropout: float = 0.0,
         optimizer: OptimizerConfig = OptimizerConfig(),  # noqa: B008  # frozen, so it can be shared
         guide: GuideConfig | None = None,
+        noise_learning: NoiseLearningConfig | None = None,
         diffusion: DiffusionConfig = DiffusionConfig(),  # noqa: B008
         compile: bool = False,
         seed: int = 0,
@@ -65,26 +69,38 @@ class DetectorTraining(lightning.LightningModule):
         self.seed = seed
         self.threshold: float | None = None
         self.training_keys: frozenset[str] = frozenset()
-        self._scores: list[tuple[np.ndarray, np.ndarray]] = []
+        self._scores: list[tuple[np.ndarray, ...]] = []
         self.diffusion_config = diffusion
         self.diffusion: LatentDiffusion | None = None
         self.guide: Guide | None = None
-        if guide:
+        self.noise_learning: NoiseLearning | None = None
+        if guide or noise_learning:
             self.diffusion = load_diffusion(diffusion, seed)
+        if guide and self.diffusion:
             self.guide = Guide(self.diffusion, self.detector.encoder.channels, guide)
+        if noise_learning and self.diffusion:
+            if max(noise_learning.timesteps) >= self.diffusion.steps:
+                raise UserError(
+                    f"--model.noise_learning.timesteps {list(noise_learning.timesteps)}: the schedule of "
+                    f"{diffusion.name} ends at {self.diffusion.steps - 1}"
+                )
+            channels = self.detector.encoder.channels
+            self.noise_learning = NoiseLearning(channels, self.diffusion.channels, noise_learning)
         if compile:
             # In place: names in the checkpoint stay as they are.
             self.detector.compile()
-            if self.guide and self.diffusion:
-                self.guide.copy.compile()
+            if self.diffusion:
                 self.diffusion.unet.compile()
+            if self.guide:
+                self.guide.copy.compile()
 
     def setup(self, stage: str) -> None:
         """Put the frozen model where the run is, and let the data give what it needs, before loaders are made."""
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # set when fitting with a data module
         if self.diffusion and isinstance(data, FaceData):
             self.diffusion.to(self.trainer.strategy.root_device)
-            teach(data, self.diffusion, self.trainer)
+            noise = self.noise_learning.config if self.noise_learning else None
+            teach(data, self.diffusion, self.trainer, guided=self.guide is not None, noise=noise)
 
     def on_fit_start(self) -> None:
         """Remember what training sees, for the leak check of later test data."""
@@ -98,16 +114,28 @@ class DetectorTraining(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Cross-entropy of one batch, and the regularisers' losses; under SAM called twice a step."""
-        output = self.detector(to_unit(batch["image"]))
-        classification = functional.binary_cross_entropy_with_logits(output.logit.float(), batch["label"])
-        losses = {"train/classification": classification}
-        loss = classification
-        if self.guide and self.diffusion:
-            latents = face_latents(batch, self.diffusion)
-            noise = Noise(batch["noise"], batch["timestep"])
-            for name, value in self.guide(output.features, latents, noise, self.diffusion).items():
+        images = to_unit(batch["image"])
+        # Encoded once for all that a frozen model teaches.
+        latents = face_latents(batch, self.diffusion) if self.diffusion else None
+        noise = None
+        if self.noise_learning and self.diffusion and latents:
+            config = self.noise_learning.config
+            if "image_noise" in batch:
+                images, noise = injected(self.diffusion, latents.image, batch["image_noise"], config)
+            else:
+                noise = batch_noise(batch, latents.image, self.diffusion, config)
+        output = self.detector(images)
+        loss = functional.binary_cross_entropy_with_logits(output.logit.float(), batch["label"])
+        losses = {"train/classification": loss}
+        if self.guide and self.diffusion and latents:
+            drawn = Noise(batch["noise"], batch["timestep"])
+            for name, value in self.guide(output.features, latents, drawn, self.diffusion).items():
                 losses[f"train/guide_{name}"] = value
                 loss = loss + self.guide.loss_weights[name] * value
+        if self.noise_learning and noise is not None:
+            for name, value in self.noise_learning(output.features, noise).items():
+                losses[f"train/anl_{name}"] = value
+                loss = loss + self.noise_learning.loss_weights[name] * value
         optimizer = self.optimizers(use_pl_optimizer=False)
         if not (isinstance(optimizer, SAM) and optimizer.perturbed):
             size = len(batch["label"])
@@ -117,22 +145,24 @@ class DetectorTraining(lightning.LightningModule):
         return loss
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """Keep the logits; AUC needs all of them."""
-        logit = self.detector(to_unit(batch["image"])).logit
-        self._scores.append((batch["label"].cpu().numpy(), logit.double().cpu().numpy()))
+        """Keep logits and coverage; AUC needs all of them."""
+        output = self.detector(to_unit(batch["image"]))
+        columns = (batch["label"], output.logit.double(), coverage(output.features))
+        self._scores.append(tuple(column.cpu().numpy() for column in columns))
 
     def on_validation_epoch_end(self) -> None:
-        """AUC, EER and threshold over every sample of every rank, each once."""
-        label, score = (np.concatenate(part) for part in zip(*self._scores, strict=True))
+        """AUC, EER, threshold and mean coverage over every sample of every rank, each once."""
+        label, score, covered = (np.concatenate(part) for part in zip(*self._scores, strict=True))
         self._scores.clear()
         if self.trainer.world_size > 1:
             # Ranks may hold different numbers of samples, which tensor gathering would pad.
             parts: list[Any] = [None] * self.trainer.world_size
-            torch.distributed.all_gather_object(parts, (label, score))
-            label, score = (np.concatenate(part) for part in zip(*parts, strict=True))
+            torch.distributed.all_gather_object(parts, (label, score, covered))
+            label, score, covered = (np.concatenate(part) for part in zip(*parts, strict=True))
         loss = functional.binary_cross_entropy_with_logits(torch.from_numpy(score), torch.from_numpy(label).double())
         self.threshold = youden_threshold(label, score)
         values = {"val/auc": auc(label, score), "val/eer": eer(label, score), "val/loss": float(loss)}
+        values["val/coverage"] = float(covered.mean())
         # The value is the same on all ranks already.
         self.log_dict(values, prog_bar=True, rank_zero_only=False, sync_dist=False)
 
@@ -147,23 +177,29 @@ class DetectorTraining(lightning.LightningModule):
         """Add what `load_detector` needs."""
         info = CheckpointInfo(self.detector_config, self.threshold, self.training_keys, self.seed)
         checkpoint[KEY] = info.to_dict()
-        if self.guide and self.diffusion:
+        if self.diffusion:
             # The frozen model itself is not saved: its name, and a fingerprint to know it by.
-            checkpoint[GUIDE_KEY] = GuideInfo(self.guide.config, self.diffusion_config, self._fingerprint).to_dict()
+            guide = self.guide.config if self.guide else None
+            noise = self.noise_learning.config if self.noise_learning else None
+            checkpoint[TAUGHT_KEY] = TaughtInfo(guide, noise, self.diffusion_config, self._fingerprint).to_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse to go on with another frozen model than the run began with."""
-        if self.diffusion:
-            if GUIDE_KEY not in checkpoint:
-                raise UserError("the run to resume was trained without a guide: leave out --model.guide")
-            began_with = GuideInfo.from_dict(checkpoint[GUIDE_KEY])
-            if began_with.fingerprint != self._fingerprint:
-                raise UserError(
-                    f"the run to resume was taught by another diffusion model ({began_with.diffusion.name}) than "
-                    f"{self.diffusion_config.name}: name the same one, with the same precision"
-                )
-        elif GUIDE_KEY in checkpoint:
-            raise UserError("the run to resume was trained with a guide: give the same --config")
+        """Refuse to go on with other regularisers or another frozen model than the run began with."""
+        taught = checkpoint.get(TAUGHT_KEY)
+        began_with = TaughtInfo.from_dict(taught) if taught else None
+        for name, words, before in (
+            ("guide", "a guide", began_with and began_with.guide),
+            ("noise_learning", "noise learning", began_with and began_with.noise_learning),
+        ):
+            if before and not getattr(self, name):
+                raise UserError(f"the run to resume was trained with {words}: give the same --config")
+            if getattr(self, name) and not before:
+                raise UserError(f"the run to resume was trained without {words}: leave out --model.{name}")
+        if began_with and began_with.fingerprint != self._fingerprint:
+            raise UserError(
+                f"the run to resume was taught by another diffusion model ({began_with.diffusion.name}) than "
+                f"{self.diffusion_config.name}: name the same one, with the same precision"
+            )
 
     @cached_property
     def _fingerprint(self) -> str:

@@ -52,15 +52,17 @@ class Reconstructions:
     """(F, N, 3, H, W) uint8, the target from the same noises."""
 
 
-def choose_rows(manifest: Manifest, partners: Partners, among: np.ndarray, count: int, seed: int) -> list[int]:
-    """Rows of at most `count` random fakes with known partners, of each manipulation in turn, then of one real face.
+def choose_rows(manifest: Manifest, partners: Partners | None, among: np.ndarray, count: int, seed: int) -> list[int]:
+    """Rows of at most `count` random fakes, of each manipulation in turn, then of one real face.
 
-    `among` are the rows to choose from. Empty if there is no such fake.
+    `among` are the rows to choose from; where `partners` are given, only fakes whose partners are known. Empty if there
+    is no such fake.
     """
     table = manifest.table
     label = table["label"].to_numpy()
     rng = generator(seed, _CHOICE)
-    fakes = rng.permutation(among[(label[among] == 1) & partners.known[among]])
+    usable = label[among] == 1 if partners is None else (label[among] == 1) & partners.known[among]
+    fakes = rng.permutation(among[usable])
     methods = table["method"].to_numpy()[fakes]
     turn = pd.Series(methods).groupby(methods).cumcount().to_numpy()
     chosen = np.sort(np.argsort(turn, kind="stable")[:count])

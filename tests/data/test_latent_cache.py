@@ -86,10 +86,10 @@ def test_a_store_finds_each_crop_in_the_cache_of_its_own_manifest(tmp_path: Path
     assert store[(tmp_path / "two" / "5.png").as_posix(), True].unique().tolist() == [151]
 
 
-def refused(folder: Path, manifest: Manifest, vae: str = VAE, image_size: int = 24) -> str:
+def refused(folder: Path, manifest: Manifest, model: str = VAE, image_size: int = 24) -> str:
     """The error's only line, which names the folder."""
     with pytest.raises(UserError) as caught:
-        LatentCache(folder, manifest, vae, image_size)
+        LatentCache(folder, manifest, model, image_size)
     message = str(caught.value)
     assert str(folder) in message
     assert "\n" not in message
@@ -100,7 +100,7 @@ def test_latents_of_something_else_are_refused(tmp_path: Path) -> None:
     root, folder = tmp_path / "faces", tmp_path / "latents"
     manifest = faces(root)
     filled(folder, manifest)
-    assert "another VAE" in refused(folder, manifest, vae="f" + VAE[1:])
+    assert "another model or other settings" in refused(folder, manifest, model="f" + VAE[1:])
     assert "another image size" in refused(folder, manifest, image_size=32)
     assert "other faces" in refused(folder, faces(root, 9))  # fewer rows
     assert "other faces" in refused(folder, Manifest(manifest.table[::-1], root))  # in another order

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from difffake.evaluation.faces_to_draw import limited
 from difffake.evaluation.guide_figures import distance_figure, weights_figure
-from difffake.evaluation.guide_measures import by_set, limited, summary
+from difffake.evaluation.guide_measures import by_set, summary
 
 
 def faces(dataset: str = "a", split: str = "test", count: int = 40) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import torch
 from tiny import GuidedRun
 
 from difffake.errors import UserError
-from difffake.models.checkpoint import GUIDE_KEY, GUIDE_PREFIX, PREFIX, load_detector, load_guide
+from difffake.models.checkpoint import GUIDE_PREFIX, PREFIX, TAUGHT_KEY, load_detector, load_taught
 from difffake.models.load_diffusion import DiffusionConfig
 
 ALONE = """
@@ -30,10 +30,10 @@ np.save(sys.argv[3], logit.numpy())
 
 
 def error_of(path: Path, like: Path, diffusion: DiffusionConfig | None = None) -> str:
-    """The only line of what `load_guide` refuses with; `like` is a checkpoint whose detector is whole."""
+    """The only line of what `load_taught` refuses with; `like` is a checkpoint whose detector is whole."""
     detector, _ = load_detector(like)
     with pytest.raises(UserError) as caught:
-        load_guide(path, detector, diffusion)
+        load_taught(path, detector, diffusion)
     message = str(caught.value)
     assert "\n" not in message
     assert str(path) in message
@@ -56,7 +56,9 @@ def test_a_guided_detector_loads_where_diffusers_is_not_installed(guided_run: Gu
 
 def test_the_guide_comes_back_bit_for_bit(guided_run: GuidedRun) -> None:
     detector, _ = load_detector(guided_run.ckpt)
-    guide, diffusion = load_guide(guided_run.ckpt, detector)
+    guide, noise_learning, diffusion = load_taught(guided_run.ckpt, detector)
+    assert guide
+    assert noise_learning is None
     saved = torch.load(guided_run.ckpt, weights_only=True)["state_dict"]
     wanted = {name.removeprefix(GUIDE_PREFIX): value for name, value in saved.items() if name.startswith(GUIDE_PREFIX)}
     found = guide.state_dict()
@@ -73,18 +75,18 @@ def test_the_frozen_model_may_have_moved(guided_run: GuidedRun, tmp_path: Path) 
     """It is known by its weights, not by its name."""
     moved = shutil.copytree(guided_run.diffusion, tmp_path / "elsewhere")
     detector, _ = load_detector(guided_run.ckpt)
-    _, diffusion = load_guide(guided_run.ckpt, detector, DiffusionConfig(str(moved)))
-    assert diffusion.name == str(moved)
+    taught = load_taught(guided_run.ckpt, detector, DiffusionConfig(str(moved)))
+    assert taught.diffusion.name == str(moved)
 
 
 def test_a_checkpoint_without_a_guide_is_refused(guided_run: GuidedRun, tmp_path: Path) -> None:
     """As a run without --model.guide writes it: neither entry nor weights."""
     plain = tmp_path / "plain.ckpt"
     saved = torch.load(guided_run.ckpt, weights_only=True)
-    del saved[GUIDE_KEY]
+    del saved[TAUGHT_KEY]
     saved["state_dict"] = {name: value for name, value in saved["state_dict"].items() if name.startswith(PREFIX)}
     torch.save(saved, plain)
-    assert "trained without a guide" in error_of(plain, plain)
+    assert "trained without a diffusion model" in error_of(plain, plain)
 
 
 def test_another_frozen_model_is_refused(guided_run: GuidedRun) -> None:
