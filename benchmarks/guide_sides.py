@@ -19,7 +19,7 @@ from difffake.models.tiny_diffusion import tiny_prompt, tiny_scheduler, tiny_une
 
 Step = Callable[[], dict[str, float]]
 """Trains one batch and gives the losses by name."""
-SIDES = ("difffake", "straightforward", "plain", "anl", "both")
+SIDES = ("difffake", "straightforward", "published", "plain", "anl", "both")
 
 
 def build(args: argparse.Namespace, device: torch.device, names: Sequence[str] = SIDES) -> dict[str, Step]:
@@ -48,18 +48,18 @@ def build(args: argparse.Namespace, device: torch.device, names: Sequence[str] =
         return torch.autocast(device.type, half) if half else nullcontext()
 
     def training(
-        memory_format: torch.memory_format, guided: bool = True
+        memory_format: torch.memory_format, *, guided: bool = True, fused: bool = False
     ) -> tuple[Detector, Guide, torch.optim.Optimizer]:
         own_detector, own_guide = copy.deepcopy(detector).to(device), copy.deepcopy(guide).to(device)
         for network in (own_detector, own_guide):
             network.to(memory_format=memory_format)
         trained = [*own_detector.parameters(), *(own_guide.parameters() if guided else ())]
-        return own_detector, own_guide, torch.optim.AdamW(trained, lr=1e-5)
+        return own_detector, own_guide, torch.optim.AdamW(trained, lr=1e-5, fused=fused)
 
     def difffake(guided: bool = True, noisy: bool = False) -> Step:
         own_unet = copy.deepcopy(unet).to(half or torch.float32)
         frozen = LatentDiffusion(copy.deepcopy(vae), own_unet, tiny_scheduler(), prompt).to(device)
-        own_detector, own_guide, optimizer = training(torch.channels_last, guided)
+        own_detector, own_guide, optimizer = training(torch.channels_last, guided=guided, fused=True)
         student = NoiseLearning(detector.encoder.channels, 4, NoiseLearningConfig()).to(device)
         student.to(memory_format=torch.channels_last)
         optimizer.add_param_group({"params": student.parameters() if noisy else []})
@@ -82,7 +82,7 @@ def build(args: argparse.Namespace, device: torch.device, names: Sequence[str] =
 
         return step
 
-    def straightforward() -> Step:
+    def straightforward(decoder_gradients: bool = False) -> Step:
         theirs = LatentDiffusion(copy.deepcopy(vae), copy.deepcopy(unet), tiny_scheduler(), prompt).to(device)
         own_detector, own_guide, optimizer = training(torch.contiguous_format)
         for network in (theirs.vae, theirs.unet):
@@ -90,7 +90,7 @@ def build(args: argparse.Namespace, device: torch.device, names: Sequence[str] =
         for network in (theirs.unet, own_guide.copy):
             network.set_attn_processor(AttnProcessor2_0())
         for network in (theirs.unet.up_blocks, theirs.unet.conv_norm_out, theirs.unet.conv_out):
-            network.requires_grad_(True)
+            network.requires_grad_(decoder_gradients)
         if text_encoder is not None:
             text_encoder.to(device)
 
@@ -116,7 +116,7 @@ def build(args: argparse.Namespace, device: torch.device, names: Sequence[str] =
 
     def plain() -> Step:
         own_detector = copy.deepcopy(detector).to(device).to(memory_format=torch.channels_last)
-        optimizer = torch.optim.AdamW(own_detector.parameters(), lr=1e-5)
+        optimizer = torch.optim.AdamW(own_detector.parameters(), lr=1e-5, fused=True)
         images = faces[0].contiguous(memory_format=torch.channels_last)
 
         def step() -> dict[str, float]:
@@ -129,6 +129,7 @@ def build(args: argparse.Namespace, device: torch.device, names: Sequence[str] =
     makers: dict[str, Callable[[], Step]] = {
         "difffake": difffake,
         "straightforward": straightforward,
+        "published": lambda: straightforward(decoder_gradients=True),
         "plain": plain,
         "anl": lambda: difffake(guided=False, noisy=True),
         "both": lambda: difffake(noisy=True),

@@ -3,14 +3,15 @@
     python benchmarks/guide_step.py                                    # tiny model, as in the demo, on the CPU
     python benchmarks/guide_step.py --model sd --encoder tf_efficientnet_b4 --image-size 224 --device cuda
 
-The reference does what the published code does at every step: encode images with the VAE, embed the empty prompt (where
-there is a text encoder), run the two branches one after the other, and compute the gradients of the frozen decoder's
-weights, which no optimiser uses (its train.py locks them by leaving them out of the optimiser only); all in float32 and
-in the standard memory layout. It encodes the image itself, too, for the similarities, which the published code has from
-a program of its own. difffake's step takes latents from the cache and runs both branches as one batch, in channels_last
-and bfloat16. Both start from the same weights and are given the same images, noise and steps, and take turns. `sd` has
-Stable Diffusion 1.5's shape and random weights, which serve for speed. `plain` is the detector alone, `anl` adds noise
-learning with cached noise to it, and `both` to difffake's step with the guide; their share of a step is printed.
+The reference, `straightforward`, encodes image, source and target with the VAE at every step, embeds the empty prompt
+(where there is a text encoder), and runs the two branches one after the other; all in float32 and in the standard
+memory layout. `published` also computes the gradients of the frozen decoder's weights, which no optimiser uses, as the
+published code does: its train.py locks them by leaving them out of the optimiser only. (That code encodes source and
+target alone; similarities come from a program of its own.) difffake's step takes latents from the cache and runs both
+branches as one batch, in channels_last and bfloat16. All start from the same weights and are given the same images,
+noise and steps, and take turns. `sd` has Stable Diffusion 1.5's shape and random weights, which serve for speed.
+`plain` is the detector alone, `anl` adds noise learning with cached noise to it, and `both` to difffake's step with the
+guide; their share of a step is printed.
 """
 
 import argparse
@@ -55,8 +56,8 @@ def main() -> None:
 
     first = {name: step() for name, step in sides.items()}  # warms up, too
     losses = {name: (first["difffake"][name], value) for name, value in first["straightforward"].items()}
-    largest = max(abs(a - b) / abs(b) for a, b in losses.values())
-    tolerance = 1e-3 if args.precision == "float32" else 3e-2  # bfloat16 has 8 bits
+    largest = max(abs(a - b) / max(b, 0.1) for a, b in losses.values())  # small ones say little of what is computed
+    tolerance = 1e-4 if args.precision == "float32" else 1e-2  # bfloat16 has 8 bits
     print(f"losses of the first step, ours and the reference's: {losses}; largest relative difference {largest:.1e}")
     if largest > tolerance:
         raise SystemExit(f"the losses differ by more than {tolerance}: the two sides do not compute the same")
@@ -88,8 +89,9 @@ def main() -> None:
     ratios = [slow / fast for slow, fast in zip(seconds["straightforward"], seconds["difffake"], strict=True)]
     print(json.dumps({
         "ratio": round(medians["straightforward"] / medians["difffake"], 2),
-        "reference": "straightforward step: float32, branches in turn, VAE and text encoder each step, decoder grads",
+        "reference": "straightforward step: float32, branches in turn, VAE and text encoder at each step",
         "ratio_range": [round(min(ratios), 2), round(max(ratios), 2)],
+        "ratio_to_published": round(medians["published"] / medians["difffake"], 2),
         "median_s": medians, "peak_gib": gib, "losses_relative_difference": largest,
         "share_of_bf16_peak": rate / peak if peak and device.type == "cuda" else None,
         "model": args.model, "encoder": args.encoder, "image_size": args.image_size, "batch": args.batch,

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,8 +18,15 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def refuse_existing(path: Path, overwrite: bool) -> None:
-    """Raise `UserError` if `path` is a file or a folder with something in it, unless `overwrite`."""
+def refuse_existing(path: Path, overwrite: bool, inputs: Iterable[str | Path] = ()) -> None:
+    """Raise `UserError` if `path` is a file or a folder with something in it, unless `overwrite`.
+
+    With `overwrite` too, if it is or holds one of the `inputs`, paths that the work reads and would lose with it.
+    """
+    here = path.resolve()
+    for needed in map(Path, inputs):
+        if needed.exists() and (here == needed.resolve() or here in needed.resolve().parents):
+            raise UserError(f"--out {path} would replace {needed}, which is read from: choose another --out")
     if overwrite or not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     raise UserError(f"{path} exists already: choose another --out, or add --overwrite to replace it")

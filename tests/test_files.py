@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from difffake.errors import UserError
-from difffake.files import MARKER, remove_written, replaced, resumable_folder, staged_file, staged_folder
+from difffake.files import MARKER, remove_written, replaced, resumable_folder, staged_file, staged_folder, refuse_existing
 
 
 def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
@@ -100,3 +100,13 @@ def test_a_foreign_folder_in_the_place_of_a_partial_one_is_left_alone(tmp_path: 
     with pytest.raises(UserError, match="not written by difffake"), resumable_folder(tmp_path / "out", "a", True):
         pass
     assert (tmp_path / ".partial-out" / "mine").read_text() == "precious"
+
+
+@pytest.mark.parametrize("needed", ["out", "out/manifest.parquet", "out/crops"])
+def test_a_folder_is_not_replaced_by_work_that_reads_from_it(tmp_path: Path, needed: str) -> None:
+    out = tmp_path / "out"
+    (out / "crops").mkdir(parents=True)
+    (out / "manifest.parquet").touch()
+    with pytest.raises(UserError, match="would replace"):
+        refuse_existing(out, True, [tmp_path / needed])
+    refuse_existing(out, True, [tmp_path, tmp_path / "outside", "stable-diffusion-v1-5/stable-diffusion-v1-5"])

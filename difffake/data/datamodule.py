@@ -131,10 +131,12 @@ class FaceData(lightning.LightningDataModule):
         if self.latents == "none" or self.fakes == "pseudo":  # pseudo-deepfakes are new in every epoch
             return []
         found = []
-        for number, manifest in enumerate(self.manifests):
+        for number, (manifest, path) in enumerate(zip(self.manifests, map(Path, self.paths), strict=True)):
             rows = manifest.select(split="train")
             if self.latents == "auto":
-                folder = manifest.root / "latents" / name / f"{model[:8]}-{self.image_size}"
+                # One of several manifests in a folder has latents of its own.
+                own = "" if path.is_dir() or path.stem == "manifest" else path.stem
+                folder = manifest.root / "latents" / own / name / f"{model[:8]}-{self.image_size}"
             else:
                 folder = Path(self.latents) / name / (str(number) if len(self.manifests) > 1 else "")
             found.append((rows, LatentCache(folder, rows, model, self.image_size)))

@@ -49,7 +49,9 @@ class LatentCache:
         path = folder / _NOTE
         if path.is_file():
             _check(path, note)
-        elif folder.is_dir() and any(folder.iterdir()):
+        elif folder.exists() and not folder.is_dir():
+            raise UserError(f"{folder} is a file: choose another --data.latents")
+        elif folder.is_dir() and any(not entry.name.startswith((MARKER, ".partial-")) for entry in folder.iterdir()):
             raise UserError(f"{folder} holds something else than cached latents: choose another --data.latents")
         else:
             folder.mkdir(parents=True, exist_ok=True)
@@ -78,9 +80,12 @@ class LatentCache:
             try:
                 # Mapped, not read: a tensor of a shard takes no memory until its pages are touched.
                 with safe_open(path, framework="pt") as file:
-                    self._open[number] = file.get_tensor("latents")
+                    shard = file.get_tensor("latents")
             except (SafetensorError, OSError) as error:
                 raise UserError(f"{path} cannot be read ({error}): delete it, and it is made again") from error
+            if len(shard) != min(SHARD, self.length - number * SHARD):
+                raise UserError(f"{path} has latents of {len(shard)} faces only: delete it, and it is made again")
+            self._open[number] = shard
         return self._open[number][place, int(mirrored)].float()
 
     def __getstate__(self) -> dict[str, object]:
@@ -109,12 +114,16 @@ class LatentStore:
 
 
 def _digest(manifest: Manifest) -> str:
-    """SHA-256 of names and sizes of all crops."""
+    """SHA-256 of names, sizes and a little of the content of all crops, which tells compressed pictures apart."""
     digest = hashlib.sha256()
     for row, path in enumerate(manifest.table["path"]):
         file = manifest.file(row)
         try:
-            digest.update(f"{path} {file.stat().st_size}\n".encode())
+            size = file.stat().st_size
+            digest.update(f"{path} {size}\n".encode())
+            with file.open("rb") as content:
+                content.seek(size // 2)
+                digest.update(content.read(256))
         except OSError as error:
             raise UserError(f"{file} cannot be read: {error.strerror or error}") from error
     return digest.hexdigest()

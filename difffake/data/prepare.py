@@ -22,7 +22,7 @@ from difffake.data.pseudo.blend import MIN_SIDE
 from difffake.data.readers import Item, read_folder, read_table, read_videos
 from difffake.data.video import read_frames
 from difffake.errors import UserError
-from difffake.files import staged_folder
+from difffake.files import refuse_existing, staged_folder
 from difffake.progress import console, track
 
 READERS: dict[str, Callable[[Path], list[Item]]] = {
@@ -92,6 +92,7 @@ def prepare(
         )
     )
     model = landmarker_model(landmarker)
+    refuse_existing(Path(out), overwrite, [root])
     with staged_folder(Path(out), overwrite) as folder:
         work = partial(_crop_item, folder=folder, frames=frames, margin=margin, max_size=max_size)
         rows, skipped = [], []

@@ -77,7 +77,7 @@ def evaluate(
         seed: of the bootstrap.
         overwrite: replace an existing output folder.
     """
-    refuse_existing(out, overwrite)
+    refuse_existing(out, overwrite, [ckpt, *manifest, *([anomaly] if anomaly else [])])
     where = choose_device(device)
     detector, info = load_detector(ckpt, where)
     path = anomaly or ckpt.parent / "anomaly.safetensors"

@@ -64,7 +64,7 @@ def figures(
         seed: of noises and of the choice of faces.
         overwrite: replace an existing output folder.
     """
-    refuse_existing(out, overwrite)
+    refuse_existing(out, overwrite, [ckpt, *manifest, *([diffusion] if diffusion else [])])
     where = choose_device(device)
     detector, info = load_detector(ckpt, where)
     taught = load_taught(ckpt, detector, _moved(ckpt, diffusion) if diffusion else None, where)

@@ -78,10 +78,7 @@ def forge(
     settings = Settings(tuple(dict.fromkeys(names)), tuple(dict.fromkeys(compression)), size, seed, diffusion)
     check_settings(settings)
     real = real_faces(manifest)
-    here, there = out.resolve(), real.root.resolve()
-    if here == there or here in there.parents:
-        raise UserError(f"--out {out} holds the real faces of {manifest}: choose another --out")
-    refuse_existing(out, overwrite)
+    refuse_existing(out, overwrite, [real.root, *([settings.diffusion] if settings.diffusion else [])])
     note = _fingerprint(manifest, real, settings)
     start = time.perf_counter()
     tasks, left_out = _tasks(real, settings.seed)

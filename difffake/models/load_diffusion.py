@@ -41,7 +41,8 @@ def load_diffusion(config: DiffusionConfig = DiffusionConfig(), seed: int = 0) -
     of model.
     """
     name = str(drawn_faces_folder()) if config.name == DRAWN_FACES else config.name
-    if not Path(name).is_dir() and (Path(name).exists() or name.count("/") != 1 or name.startswith((".", "/", "~"))):
+    local = Path(name).exists() or Path(name).parent.is_dir() or name.startswith((".", "/", "~"))
+    if not Path(name).is_dir() and (local or name.count("/") != 1):
         raise UserError(
             f"diffusion model {name} is neither a folder nor a Hub name: name a folder in diffusers' layout, "
             "such as one of difffake pretrain-guide, or stable-diffusion-v1-5/stable-diffusion-v1-5"
@@ -68,23 +69,31 @@ def _part(name: str, part: str, kind: Any) -> Any:
     folder = Path(name)
     if folder.is_dir() and not (folder / part).is_dir():
         raise UserError(f"{folder} has no folder {part}: it is not a latent diffusion model in diffusers' layout")
-    # A model of another kind would be built from whatever settings the names have in common.
-    options = {"use_safetensors": True} if kind.__name__ in ("AutoencoderKL", "UNet2DConditionModel") else {}
     try:
-        if options:
+        if part == "tokenizer":
+            return kind.from_pretrained(name, subfolder=part)
+        if part == "scheduler":
+            config = kind.load_config(name, subfolder=part)
+            # diffusers would fill in its own schedule, which is not Stable Diffusion's.
+            if not {"beta_start", "beta_end", "beta_schedule"} <= config.keys():
+                raise UserError(f"{name}/{part} says nothing of betas: choose a model with Stable Diffusion's schedule")
+            return kind.from_pretrained(name, subfolder=part)
+        options: dict[str, Any] = {"use_safetensors": True, "output_loading_info": True}
+        if part != "text_encoder":
+            # A model of another kind would be built from whatever settings the names have in common.
             found = kind.load_config(name, subfolder=part)["_class_name"]
             if found != kind.__name__:
                 raise UserError(f"{name}/{part} is a {found}, not a {kind.__name__}: choose a latent diffusion model")
-            model, info = kind.from_pretrained(
-                name, subfolder=part, output_loading_info=True, low_cpu_mem_usage=False, **options
+            options["low_cpu_mem_usage"] = False
+        model, info = kind.from_pretrained(name, subfolder=part, **options)
+        # A text encoder may come with a vision half, or with buffers of older versions: nothing is lost in those.
+        unknown = [] if part == "text_encoder" else info["unexpected_keys"]
+        if wrong := [*info["missing_keys"], *unknown, *info["mismatched_keys"]]:
+            raise UserError(
+                f"{name}/{part}: {len(wrong)} weights are missing, unknown or of another shape than config.json "
+                f"says, such as {wrong[0]}: copy the model again"
             )
-            if wrong := [*info["missing_keys"], *info["unexpected_keys"], *info["mismatched_keys"]]:
-                raise UserError(
-                    f"{name}/{part}: {len(wrong)} weights are missing, unknown or of another shape than config.json "
-                    f"says, such as {wrong[0]}: copy the model again"
-                )
-            return model
-        return kind.from_pretrained(name, subfolder=part)
+        return model
     except UserError:
         raise
     except Exception as error:  # the loaders of four libraries have no exceptions in common
@@ -104,7 +113,8 @@ def _empty_prompt(name: str) -> Tensor:
 
     tokenizer = _part(name, "tokenizer", CLIPTokenizer)
     encoder = _part(name, "text_encoder", CLIPTextModel)
-    tokens = tokenizer("", padding="max_length", max_length=tokenizer.model_max_length, return_tensors="pt")
+    length = encoder.config.max_position_embeddings  # the tokenizer's own length may not be set
+    tokens = tokenizer("", padding="max_length", max_length=length, return_tensors="pt")
     with torch.no_grad():
         return encoder(tokens.input_ids).last_hidden_state
 
@@ -114,12 +124,16 @@ def _check(name: str, vae: Any, unet: Any, scheduler: Any, prompt: Tensor) -> No
     channels = {vae.config["latent_channels"], unet.config["in_channels"], unet.config["out_channels"]}
     if len(channels) > 1:
         raise UserError(f"{name}: VAE and U-Net have latents of {sorted(channels)} channels: they do not fit")
+    if prompt.ndim != 3 or len(prompt) != 1:
+        raise UserError(f"{name}: the prompt's embedding is {tuple(prompt.shape)}, not (1, length, channels)")
     wanted = unet.config["cross_attention_dim"]
     if prompt.shape[2] != wanted:
         raise UserError(f"{name}: the prompt's embedding has {prompt.shape[2]} channels, the U-Net wants {wanted}")
     kind = scheduler.config["prediction_type"]
     if kind not in ("epsilon", "v_prediction"):
         raise UserError(f"{name}: its U-Net predicts {kind}; only models that predict noise or velocity are known")
+    if not scheduler.alphas_cumprod[-1] > 0:
+        raise UserError(f"{name}: nothing of the image is left at the last step of its schedule: choose another model")
 
 
 def _line(error: Exception) -> str:

@@ -16,6 +16,7 @@ from difffake.data.datamodule import FaceData
 from difffake.errors import UserError
 from difffake.files import MARKER, refuse_existing, remove_written
 from difffake.models.checkpoint import read_checkpoint
+from difffake.models.load_diffusion import DiffusionConfig
 from difffake.progress import console
 from difffake.training.module import DetectorTraining
 
@@ -38,7 +39,7 @@ class FitCLI(LightningCLI):
         if self.config.resume and not (out / "last.ckpt").is_file():
             raise UserError(f"--resume: {out / 'last.ckpt'} does not exist; leave --resume out to start anew")
         if not self.config.resume and rank() == 0:
-            refuse_existing(out, self.config.overwrite)
+            refuse_existing(out, self.config.overwrite, _inputs(self.config))
 
     def make_run_folder(self) -> None:
         """Make the run folder, or keep it to resume, with the whole config in it."""
@@ -69,6 +70,12 @@ class FitCLI(LightningCLI):
         return super().instantiate_trainer(**kwargs)
 
 
+def _inputs(config: Any) -> list[str]:
+    """Files and folders that a run reads, as they are named in its config."""
+    manifest = config.data.manifest
+    return [*([manifest] if isinstance(manifest, str) else manifest), config.model.weights, config.model.diffusion.name]
+
+
 def rank() -> int:
     """This process's rank, known from the launcher's environment before there is a process group."""
     return int(getattr(rank_zero_only, "rank", 0))
@@ -86,22 +93,31 @@ def fit(arguments: list[str]) -> None:
     for message in _NOISE:
         warnings.filterwarnings("ignore", message)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    cli = FitCLI(
-        DetectorTraining,
-        FaceData,
-        args=arguments,
-        run=False,
-        seed_everything_default=0,
-        save_config_callback=None,  # the run folder gets it whatever the logger
-        # Samplers of the data module give each rank its share; Lightning's would pad validation with duplicates.
-        trainer_defaults={"use_distributed_sampler": False},
-        parser_kwargs={
-            "prog": "difffake fit",
-            "description": "Train a detector. `--print_config` shows every option with its value.",
-            "epilog": "example: difffake fit --config configs/difffake.yaml --data.manifest data/lfw --out runs/lfw",
-        },
-        auto_configure_optimizers=False,
-    )
+    try:
+        cli = FitCLI(
+            DetectorTraining,
+            FaceData,
+            args=arguments,
+            run=False,
+            seed_everything_default=0,
+            save_config_callback=None,  # the run folder gets it whatever the logger
+            # Samplers of the data module give each rank its share; Lightning's would pad validation with duplicates.
+            trainer_defaults={"use_distributed_sampler": False},
+            parser_kwargs={
+                "prog": "difffake fit",
+                "description": "Train a detector. `--print_config` shows every option with its value.",
+                "epilog": "example: difffake fit --config configs/difffake.yaml --data.manifest data/lfw --out runs/a",
+            },
+            auto_configure_optimizers=False,
+        )
+    except ValueError as error:
+        # jsonargparse's, which lists what each type that an option may have said of its value.
+        reasons = [line.strip(" -") for line in str(error).splitlines() if line.lstrip().startswith("- ")]
+        raise UserError(reasons[0] if reasons else str(error).splitlines()[0]) from error
+    if rank() == 0 and not cli.model.diffusion and cli.model.diffusion_config != DiffusionConfig():
+        console.print(
+            "the detector is trained alone: --model.diffusion teaches only with --model.guide or --model.noise_learning"
+        )
     # Sound data first: what fails here leaves no run folder behind.
     cli.datamodule.training_set()
     cli.datamodule.validation_set()
@@ -115,9 +131,11 @@ def fit(arguments: list[str]) -> None:
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=last if cli.config.resume else None, weights_only=True)
     except SystemExit:  # Lightning's answer to Ctrl-C
         raise KeyboardInterrupt from None
-    except (UserError, MisconfigurationException) as error:
+    except (UserError, MisconfigurationException, OSError) as error:
         if rank() == 0 and not last.exists():
             remove_written(last.parent)
+        if isinstance(error, OSError):
+            raise
         raise UserError(str(error)) from error
     if cli.trainer.is_global_zero:
         checkpoint = cli.trainer.checkpoint_callback

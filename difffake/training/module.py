@@ -107,6 +107,11 @@ class DetectorTraining(lightning.LightningModule):
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # set when fitting with a data module
         if isinstance(data, FaceData):
             self.training_keys = frozenset(data.training_keys())
+        if str(self.trainer.precision).endswith("-true") and self.trainer.precision != "32-true":
+            raise UserError(f"--trainer.precision {self.trainer.precision} is not supported: use bf16-mixed or 32-true")
+        clipped = self.trainer.precision == "16-mixed" and self.trainer.gradient_clip_val
+        if clipped and self.optimizer_config.name == "adamw":
+            raise UserError("16-mixed cannot clip gradients of the fused adamw: use bf16-mixed, or no clipping")
         if self.optimizer_config.name == "sam" and self.trainer.precision == "16-mixed":
             raise UserError("SAM does not work with 16-mixed, whose loss scaling skips steps: use bf16-mixed, or adamw")
         if self.optimizer_config.name == "sam" and self.trainer.accumulate_grad_batches != 1:
@@ -184,23 +189,37 @@ class DetectorTraining(lightning.LightningModule):
             checkpoint[TAUGHT_KEY] = TaughtInfo(guide, noise, self.diffusion_config, self._fingerprint).to_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse to go on with other regularisers or another frozen model than the run began with."""
+        """Refuse to go on with another network, other regularisers or another frozen model than the run began with."""
+        _refuse_changes("model", CheckpointInfo.from_dict(checkpoint[KEY]).config, self.detector_config)
         taught = checkpoint.get(TAUGHT_KEY)
         began_with = TaughtInfo.from_dict(taught) if taught else None
         for name, words, before in (
             ("guide", "a guide", began_with and began_with.guide),
             ("noise_learning", "noise learning", began_with and began_with.noise_learning),
         ):
-            if before and not getattr(self, name):
+            now = getattr(self, name).config if getattr(self, name) else None
+            if before and not now:
                 raise UserError(f"the run to resume was trained with {words}: give the same --config")
-            if getattr(self, name) and not before:
+            if now and not before:
                 raise UserError(f"the run to resume was trained without {words}: leave out --model.{name}")
+            _refuse_changes(f"model.{name}", before, now)
         if began_with and began_with.fingerprint != self._fingerprint:
             raise UserError(
                 f"the run to resume was taught by another diffusion model ({began_with.diffusion.name}) than "
-                f"{self.diffusion_config.name}: name the same one, with the same precision"
+                f"{self.diffusion_config.name}: name the same one, with the same precision, weights and seed"
             )
 
     @cached_property
     def _fingerprint(self) -> str:
         return self.diffusion.fingerprint() if self.diffusion else ""
+
+
+def _refuse_changes(where: str, before: Any, now: Any) -> None:
+    """Raise `UserError` if settings, dataclasses or None, differ in what a run depends on."""
+    old, new = (vars(settings) if settings else {} for settings in (before, now))
+    for name in old:
+        # Recomputed activations change no result.
+        if name != "checkpointing" and old[name] != new[name]:
+            raise UserError(
+                f"the run to resume was trained with --{where}.{name} {old[name]}, not {new[name]}: give the same"
+            )

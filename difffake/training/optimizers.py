@@ -52,7 +52,7 @@ def build_optimizer(parameters: Iterable[nn.Parameter], config: OptimizerConfig)
         return SAM(parameters, sgd, config.rho)
     if config.name == "sgd":
         return sgd(parameters)
-    return torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
+    return torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=True)
 
 
 def schedule_factor(config: OptimizerConfig, steps: int) -> Callable[[int], float]:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from math import cos, pi
@@ -17,7 +18,7 @@ from difffake.data.datasets import to_tensor, to_unit
 from difffake.data.images import read_image, write_png
 from difffake.data.manifest import Manifest
 from difffake.errors import UserError
-from difffake.files import resumable_folder, sha256, staged_file
+from difffake.files import refuse_existing, resumable_folder, sha256, staged_file
 from difffake.models.device import choose_device
 from difffake.models.latent_diffusion import LatentDiffusion
 from difffake.models.sampling import ddim_sample, ddim_steps
@@ -80,6 +81,7 @@ def pretrain_guide(
     if min(vae_steps, unet_steps) < 1 or batch_size < 4:
         raise UserError("--vae-steps and --unet-steps must be at least 1, and --batch-size at least 4")
     where = choose_device(device)
+    refuse_existing(out, overwrite, manifest)
     real = Manifest.concat([Manifest.read(path) for path in manifest]).select(label=0)
     faces, held_out = (_faces(real.select(split=split), image_size, seed, split) for split in ("train", "val"))
     if not len(faces):
@@ -185,7 +187,10 @@ def _optimise(
     parts: dict[str, Any] = {"network": network, "average": average, "optimizer": optimizer, "schedule": schedule}
     state_file, start = path.with_suffix(".state"), 0
     if state_file.is_file():
-        state = torch.load(state_file, map_location="cpu", weights_only=True)
+        try:
+            state = torch.load(state_file, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+            raise UserError(f"{state_file} is broken: delete it, and {path.name} is trained anew") from error
         start = state["step"]
         for name, part in parts.items():
             part.load_state_dict(state[name])

@@ -1,5 +1,6 @@
 """Pairs and batches: what is paired with what, and that randomness is reproducible."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -444,6 +445,10 @@ def test_latents_are_cached_where_the_option_says(manifest: Manifest, tmp_path: 
 
     assert folders(both) == ["one/latents/01234567-96", "two/latents/01234567-96"]
     assert folders(both[0], methods=["x"]) == ["one/latents/01234567-96"]
+    for name in ("a", "b"):
+        shutil.copy(tmp_path / "one" / "manifest.parquet", tmp_path / "one" / f"{name}.parquet")
+    files = [str(tmp_path / "one" / f"{name}.parquet") for name in ("a", "b")]
+    assert [*folders(files[0]), *folders(files[1])] == ["one/latents/a/01234567-96", "one/latents/b/01234567-96"]
     assert folders(both[0], latents=str(tmp_path / "mine")) == ["mine"]
     assert folders(both, latents=str(tmp_path / "ours")) == ["ours/0", "ours/1"]
     assert folders(both, latents="none") == folders(both, "pseudo") == []  # pseudo-deepfakes are never seen again

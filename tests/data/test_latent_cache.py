@@ -12,6 +12,7 @@ from difffake.data import latent_cache
 from difffake.data.latent_cache import LatentCache, LatentStore
 from difffake.data.manifest import Manifest
 from difffake.errors import UserError
+from difffake.files import MARKER
 
 VAE = "0123456789abcdef"
 
@@ -153,3 +154,32 @@ def test_a_shard_that_is_cut_short_or_gone_is_named(tmp_path: Path, length: int 
     with pytest.raises(UserError, match=r"000001\.safetensors cannot be read .*: delete it") as caught:
         _ = cache[4, False]
     assert "\n" not in str(caught.value)
+
+
+def test_a_crop_replaced_by_one_of_the_same_size_is_seen(tmp_path: Path) -> None:
+    manifest = faces(tmp_path / "faces")
+    filled(tmp_path / "latents", manifest)
+    file = tmp_path / "faces" / "7.png"
+    file.write_bytes(b"\1" * file.stat().st_size)
+    assert "other faces" in refused(tmp_path / "latents", manifest)
+
+
+def test_a_shard_with_too_few_faces_is_refused(tmp_path: Path) -> None:
+    manifest = faces(tmp_path / "faces")
+    cache, latents = filled(tmp_path / "latents", manifest)
+    cache.write(range(4, 8), latents[4:6])
+    with pytest.raises(UserError, match=r"000001\.safetensors has latents of 2 faces only: delete it"):
+        LatentCache(tmp_path / "latents", manifest, VAE, 24)[4, False]
+
+
+def test_a_folder_left_by_a_killed_start_is_gone_on_with(tmp_path: Path) -> None:
+    (tmp_path / "latents").mkdir()
+    (tmp_path / "latents" / MARKER).touch()
+    (tmp_path / "latents" / ".partial-123-cache.json").write_text("{")
+    _, latents = filled(tmp_path / "latents", faces(tmp_path / "faces"))
+    assert len(latents) == 10
+
+
+def test_a_file_is_no_place_for_latents(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    assert "is a file: choose another --data.latents" in refused(tmp_path / "notes.txt", faces(tmp_path / "faces"))

@@ -230,7 +230,7 @@ def test_real_faces_are_never_overwritten(stills: Path, tmp_path: Path) -> None:
     shutil.copytree(stills, tmp_path / "faces")
     before = content(tmp_path / "faces")
     for out in (tmp_path / "faces", tmp_path):
-        with pytest.raises(UserError, match="holds the real faces"):
+        with pytest.raises(UserError, match="would replace"):
             forge(tmp_path / "faces", "faceswap", out, overwrite=True, workers=1)
     assert content(tmp_path / "faces") == before
 

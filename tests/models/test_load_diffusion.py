@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from stable_diffusion import START, TEXT_WIDTH, WIDTHS, write_stable_diffusion
+from stable_diffusion import SCHEDULER, START, TEXT_WIDTH, WIDTHS, write_stable_diffusion
 from transformers import CLIPTextModel
 
 from difffake.errors import UserError
@@ -141,6 +141,48 @@ def test_pickled_weights_are_never_read(folder: Path) -> None:
     torch.save(load_file(file), file.with_name("diffusion_pytorch_model.bin"))
     file.unlink()
     assert "unet cannot be loaded" in error_of(folder)
+
+
+def test_an_incomplete_text_encoder_is_refused(folder: Path) -> None:
+    """transformers itself only reports it, and the prompt would be random."""
+    file = folder / "text_encoder" / "model.safetensors"
+    weights = load_file(file)
+    for name in [name for name in weights if "layers.1" in name]:
+        del weights[name]
+    save_file(weights, file, metadata={"format": "pt"})
+    assert "text_encoder: 16 weights are missing" in error_of(folder)
+
+
+def test_a_pickled_text_encoder_is_not_read(folder: Path) -> None:
+    file = folder / "text_encoder" / "model.safetensors"
+    torch.save(load_file(file), file.with_name("pytorch_model.bin"))
+    file.unlink()
+    assert "text_encoder cannot be loaded" in error_of(folder)
+
+
+@pytest.mark.parametrize("settings", [{}, {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}])
+def test_another_kind_of_schedule_is_refused(folder: Path, settings: dict[str, object]) -> None:
+    """diffusers would take its own default instead, in silence."""
+    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(settings))
+    assert "says nothing of betas" in error_of(folder)
+
+
+def test_a_schedule_that_leaves_nothing_of_the_image_is_refused(folder: Path) -> None:
+    settings = SCHEDULER | {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction"}
+    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(settings))
+    assert "nothing of the image is left at the last step" in error_of(folder)
+
+
+@pytest.mark.parametrize("shape", [(TEXT_WIDTH,), (2, 77, TEXT_WIDTH)])
+def test_a_prompt_of_another_shape_is_refused(folder: Path, shape: tuple[int, ...]) -> None:
+    save_file({"prompt": torch.zeros(shape)}, folder / "empty_prompt.safetensors")
+    assert "not (1, length, channels)" in error_of(folder)
+
+
+def test_a_mistyped_folder_is_not_looked_for_on_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "models").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert "neither a folder nor a Hub name" in error_of("models/faecs")
 
 
 @pytest.mark.parametrize("name", ["no_such_folder", "./no/such/folder", "a/b/c"])

@@ -249,3 +249,58 @@ def test_an_image_size_that_latents_do_not_divide_is_refused(
     assert "--model.image_size 60 must be a multiple of 8" in refusal(capsys)
     assert not (tmp_path / "run").exists()
     assert not (tmp_path / "latents").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--model.guide.lambda_source", "5"], "--model.guide.lambda_source 0.7, not 5"),
+        (["--model.guide.weight", "none"], "--model.guide.weight linear, not none"),
+        (["--model.encoder", "resnet18"], "--model.encoder resnet10t, not resnet18"),
+    ],
+)
+def test_a_run_does_not_go_on_with_other_settings(
+    guided_run: GuidedRun, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], words: str
+) -> None:
+    out = Path(shutil.copytree(guided_run.folder, tmp_path / "run"))
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert fit(guided_run, out, "--resume", "--trainer.max_epochs", "2", *options) == 1
+    assert words in refusal(capsys)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--model.guide.lambda_source=-1"], "lambda_source and lambda_target must be at least 0"),
+        (["--trainer.precision", "bf16-true"], "bf16-true is not supported: use bf16-mixed"),
+        (["--data.latents", "README"], "README is a file: choose another --data.latents"),
+    ],
+)
+def test_options_that_cannot_be_are_refused_and_leave_nothing(
+    guided_run: GuidedRun, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], words: str
+) -> None:
+    (tmp_path / "README").touch()
+    options = [str(tmp_path / "README") if option == "README" else option for option in options]
+    assert fit(guided_run, tmp_path / "run", *options) == 1
+    assert words in refusal(capsys)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_does_not_replace_what_it_reads(
+    guided_run: GuidedRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("data", "model"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "kept").touch()
+    for option, name in (("--data.manifest", "data"), ("--model.diffusion.name", "model")):
+        assert fit(guided_run, tmp_path / name, "--overwrite", option, str(tmp_path / name)) == 1
+        assert "would replace" in refusal(capsys)
+        assert (tmp_path / name / "kept").exists()
+
+
+def test_a_diffusion_model_that_teaches_nothing_is_noted(
+    guided_run: GuidedRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fit(guided_run, tmp_path / "run", "--model.guide", "null") == 0
+    assert "the detector is trained alone" in " ".join(capsys.readouterr().err.split())
