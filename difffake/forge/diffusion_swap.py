@@ -3,9 +3,9 @@
 import numpy as np
 
 from difffake.forge.face import FaceImage, Forged, Unfit, check, face_width
-from difffake.forge.redraw import redrawn
+from difffake.forge.redraw import redrawn, with_detail
 from difffake.forge.regions import blend, drawn_in, hull, soften
-from difffake.forge.tone import match_colour, match_detail, match_light, match_middle
+from difffake.forge.tone import match_colour, match_light
 from difffake.forge.warp import warped_onto
 from difffake.models.latent_diffusion import LatentDiffusion
 
@@ -38,6 +38,5 @@ def diffusion_swap(
     placed = blend(target.image, face, mask)
     drawn = redrawn(diffusion, placed, target.image, mask, parameters["strength"], rng)
     drawn = match_light(match_colour(drawn, target.image, mask, 0.7), target.image, mask, 0.15 * width, 0.5)
-    drawn = match_middle(drawn, target.image, mask)
-    drawn = match_detail(drawn, target.image, mask, grain)
+    drawn = with_detail(drawn, target.image, mask, grain)
     return Forged(blend(target.image, drawn, mask), mask, target.landmarks, parameters)

@@ -3,9 +3,9 @@
 import numpy as np
 
 from difffake.forge.face import FaceImage, Forged, Unfit, check, face_width
-from difffake.forge.redraw import redrawn
+from difffake.forge.redraw import redrawn, with_detail
 from difffake.forge.regions import blend, hull, soften, with_forehead
-from difffake.forge.tone import match_colour, match_detail, match_middle
+from difffake.forge.tone import match_colour
 from difffake.models.latent_diffusion import LatentDiffusion
 
 
@@ -34,6 +34,5 @@ def synthesis(
     if not (mask > 0.5).any():
         raise Unfit("no part of the face lies in the image")
     drawn = redrawn(diffusion, target.image, target.image, mask, parameters["strength"], rng)
-    drawn = match_middle(match_colour(drawn, target.image, mask, 0.5), target.image, mask)
-    drawn = match_detail(drawn, target.image, mask, grain)
+    drawn = with_detail(match_colour(drawn, target.image, mask, 0.5), target.image, mask, grain)
     return Forged(blend(target.image, drawn, mask), mask, target.landmarks, parameters)

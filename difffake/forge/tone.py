@@ -42,12 +42,22 @@ def match_light(moved: np.ndarray, target: Image, mask: Mask, reach: float, stre
     return np.clip(moved + strength * gap / np.maximum(weight, 1e-3), 0, 255)
 
 
-def match_detail(forged: np.ndarray, target: Image, mask: Mask, rng: np.random.Generator) -> Floats:
+def match_detail(
+    forged: np.ndarray,
+    target: Image,
+    mask: Mask,
+    rng: np.random.Generator,
+    *,
+    sharpen: float = _SHARPEN,
+    grain_size: float = 0.0,
+    amount: float = 1.0,
+) -> Floats:
     """`forged` with as much fine detail under the mask as the target has there, as forgers add sharpening and grain.
 
     Without it every resampled face would be told by its sharpness alone. Fine detail is what a Gaussian of one pixel
-    takes away. Where there is too much, it is weakened; where there is too little, it is amplified up to a limit, and
-    the rest is grey grain. Images (H, W, 3) in [0, 255].
+    takes away. Where there is too much, it is weakened; where there is too little, it is amplified by at most `sharpen`
+    of itself, and the rest is grey grain, blurred by a Gaussian of `grain_size` pixels, which compression then takes less
+    of. What counts as enough is `amount` times the target's. Images (H, W, 3) in [0, 255].
     """
     forged = forged.astype(np.float32)
     inside = mask > 0.5
@@ -56,12 +66,14 @@ def match_detail(forged: np.ndarray, target: Image, mask: Mask, rng: np.random.G
     fine = forged - cv2.GaussianBlur(forged, (0, 0), _FINE)
     has = _strength(fine, inside)
     target_float = target.astype(np.float32)
-    wanted = _strength(target_float - cv2.GaussianBlur(target_float, (0, 0), _FINE), inside)
-    gain = min(wanted / max(has, 1e-3), 1 + _SHARPEN)
+    wanted = amount * _strength(target_float - cv2.GaussianBlur(target_float, (0, 0), _FINE), inside)
+    gain = min(wanted / max(has, 1e-3), 1 + sharpen)
     result = forged + (gain - 1) * fine
     missing = wanted**2 - (gain * has) ** 2
     if missing > 0.01:
         grain = rng.standard_normal(forged.shape[:2], dtype=np.float32)
+        if grain_size:
+            grain = cv2.GaussianBlur(grain, (0, 0), grain_size)
         grain -= cv2.GaussianBlur(grain, (0, 0), _FINE)
         result += (grain * np.float32(np.sqrt(missing) / max(float(grain[inside].std()), 1e-3)))[..., None]
     return np.clip(result, 0, 255)
