@@ -61,9 +61,9 @@ def redrawn(
 def with_detail(drawn: np.ndarray, target: Image, mask: Mask, grain: np.random.Generator) -> NDArray[np.float32]:
     """A redrawn face (H, W, 3) in [0, 255] with as much detail under the mask as the target has after compression.
 
-    Redrawn faces have next to no fine detail. Sharpened alone, they keep less of it through H.264 than a photograph, and
-    their files were 2 to 3 % smaller, which told them; so most of it is grain, a little coarse and a little strong. The
-    numbers were set on c23 until files were of about equal size.
+    Redrawn faces have next to no fine detail. Sharpened alone, they keep less of it through H.264 than a photograph,
+    and their files were 2 to 3 % smaller, which told them; so most of it is grain, a little coarse and a little strong.
+    The numbers were set on c23 until files were of about equal size.
     """
     drawn = match_middle(drawn, target, mask)
     return match_detail(drawn, target, mask, grain, sharpen=0.3, grain_size=0.7, amount=1.15)

@@ -56,8 +56,8 @@ def match_detail(
 
     Without it every resampled face would be told by its sharpness alone. Fine detail is what a Gaussian of one pixel
     takes away. Where there is too much, it is weakened; where there is too little, it is amplified by at most `sharpen`
-    of itself, and the rest is grey grain, blurred by a Gaussian of `grain_size` pixels, which compression then takes less
-    of. What counts as enough is `amount` times the target's. Images (H, W, 3) in [0, 255].
+    of itself, and the rest is grey grain, blurred by a Gaussian of `grain_size` pixels, of which compression then takes
+    less. What counts as enough is `amount` times the target's. Images (H, W, 3) in [0, 255].
     """
     forged = forged.astype(np.float32)
     inside = mask > 0.5
