@@ -1,6 +1,6 @@
-"""Tables of `guide_ablation.sh`: a line for each row of the ablation, mean and spread over seeds.
+"""Tables of `ablation.sh`: a line for each row of the ablation, mean and spread over seeds.
 
-    python experiments/ablation_table.py OUT/runs
+    python experiments/ablation_table.py OUT/runs --study guide
 
 Frame-level AUC and EER of the classifier in percent. `mean (low to high)` over seeds; for one seed its 95 % bootstrap
 interval in brackets. Markdown on standard output.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from difffake.evaluation.results import CLASSIFIER, Row, read_results
 
-ROWS = {
+GUIDE = {
     "plain": "no guide",
     "none": "random teacher, no filter, no weights",
     "filter+weight": "random teacher, filter, weights",
@@ -21,27 +21,44 @@ ROWS = {
     "sd+weight": "pretrained, weights",
     "all": "pretrained, filter, weights: the whole guide",
 }
+ANL = {
+    "plain": "neither",
+    "noise": "noise loss",
+    "attention": "attention loss",
+    "anl": "noise learning: both losses, `image`, t = 50",
+    "all": "guide",
+    "both": "noise learning and guide",
+    "t1": "noise learning, t = 1",
+    "t200": "noise learning, t = 200",
+    "t500": "noise learning, t = 500",
+    "ddim_inversion": "noise learning, `ddim_inversion`",
+    "injected": "noise learning, `injected`",
+}
+ROWS = {"guide": GUIDE, "anl": ANL}
+SETS = {"guide": ("testbed", "dfdc"), "anl": ("testbed", "diffusion", "dfdc")}
 
 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description="Ablation tables.")
     parser.add_argument("runs", type=Path, help="folder of the runs")
+    parser.add_argument("--study", choices=[*ROWS], default="guide", help="default %(default)s")
     options = parser.parse_args()
-    for test in ("testbed", "dfdc"):
-        found = {name: results(options.runs, name, test) for name in ROWS}
+    rows = ROWS[options.study]
+    for test in SETS[options.study]:
+        found = {name: results(options.runs, name, test) for name in rows}
         columns = list(dict.fromkeys(method for seeds in found.values() for seed in seeds for method in seed))
         print(f"\n| {test}: AUC (EER) | seeds |" + "".join(f" {column} |" for column in columns))
         print("| :-- | --: |" + " --: |" * len(columns))
         for name, seeds in found.items():
             if seeds:
                 cells = "".join(f" {cell([seed[column] for seed in seeds])} |" for column in columns)
-                print(f"| {ROWS[name]} | {len(seeds)} |{cells}")
+                print(f"| {rows[name]} | {len(seeds)} |{cells}")
         print(f"\n{test}, each seed with its 95 % bootstrap interval:")
-        for name in ("plain", "all"):
+        for name in rows:
             for number, seed in enumerate(found[name]):
                 values = ", ".join(f"{column} {with_interval(seed[column])}" for column in columns)
-                print(f"- {ROWS[name]}, seed {number}: {values}")
+                print(f"- {rows[name]}, run {number + 1}: {values}")
 
 
 def results(runs: Path, name: str, test: str) -> list[dict[str, Row]]:
