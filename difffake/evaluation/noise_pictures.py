@@ -103,8 +103,8 @@ def noise_views(
 def noise_figure(groups: dict[str, NoiseViews]) -> Figure:
     """A row for each face: image, noise of teacher and student, attention and saliency over the face, coverage.
 
-    Attention and saliency go from dark, the least of that face, to bright, the most; how even the saliency is, only
-    the coverage says.
+    Each picture goes from dark, its own least, to bright, its own most: how strong noise is, the mean below it says
+    (0.8 is white noise of variance 1), and how even the saliency is, the coverage.
     """
     rows = sum(len(views.names) for views in groups.values())
     figure = Figure(figsize=(1.7 * len(COLUMNS), 1.62 * rows + 0.9), layout="constrained")
@@ -116,10 +116,10 @@ def noise_figure(groups: dict[str, NoiseViews]) -> Figure:
     faces = [(group, views, face) for group, views in groups.items() for face in range(len(views.names))]
     for line, (group, views, face) in zip(panels, faces, strict=True):
         image = views.image[face]
-        strongest = max(float(views.teacher[face].max()), float(views.student[face].max()))
         line[0].imshow(image.permute(1, 2, 0).numpy())
         for axes, strength in ((line[1], views.teacher[face]), (line[2], views.student[face])):
-            axes.imshow(strength.numpy(), cmap="gray", vmin=0, vmax=strongest)
+            axes.imshow(strength.numpy(), cmap="gray")
+            axes.set_xlabel(f"mean {float(strength.mean()):.2f}", fontsize=8)
         for axes, share in ((line[3], views.attention[face]), (line[4], views.saliency[face])):
             axes.imshow(image.mean(0).numpy(), cmap="gray", vmin=0, vmax=1)
             axes.imshow(_enlarged(share, image.shape[1]), cmap="inferno", alpha=0.6)
