@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 
 from difffake.errors import UserError
-from difffake.files import MARKER, remove_written, replaced, resumable_folder, staged_file, staged_folder, refuse_existing
+from difffake.files import (
+    MARKER,
+    refuse_existing,
+    remove_written,
+    replaced,
+    resumable_folder,
+    staged_file,
+    staged_folder,
+)
 
 
 def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from difffake.cli import main
 from difffake.models.checkpoint import load_detector
 from difffake.models.latent_diffusion import LatentDiffusion
 from difffake.models.load_diffusion import DiffusionConfig, load_diffusion
+from difffake.models.noise_learning import NoiseLearningConfig
+from difffake.models.noise_teacher import teacher_noise
 from difffake.training import module
 from difffake.training.module import DetectorTraining
 
@@ -176,12 +178,14 @@ if __name__ == "__main__":
 """
 
 
-def test_two_ranks_train_with_a_guide_and_fill_the_cache_together(guided_run: GuidedRun, tmp_path: Path) -> None:
-    """Gloo on the CPU; shards of 32 faces, each encoded by one rank."""
+def test_two_ranks_train_with_guide_and_noise_learning_and_fill_the_caches_together(
+    guided_run: GuidedRun, tmp_path: Path
+) -> None:
+    """Gloo on the CPU; shards of 32 faces, each computed by one rank, of latents and then of noise."""
     script = tmp_path / "train.py"
     script.write_text(TWO_RANKS)
     ranks = ["--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp"]
-    ranks += ["--trainer.limit_train_batches", "2"]
+    ranks += ["--trainer.limit_train_batches", "2", "--model.noise_learning.timesteps", "[50]"]
     command = [sys.executable, str(script), *arguments(guided_run, tmp_path / "run"), *ranks]
     subprocess.run(command, check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     table = pd.read_parquet(guided_run.seen / "manifest.parquet")
@@ -194,6 +198,10 @@ def test_two_ranks_train_with_a_guide_and_fill_the_cache_together(guided_run: Gu
         for folder in (tmp_path / "latents", guided_run.folder.parent / "latents")
     )
     torch.testing.assert_close(ours, theirs, rtol=2e-3, atol=2e-3)
+    diffusion, config = load_diffusion(DiffusionConfig(str(guided_run.diffusion))), NoiseLearningConfig()
+    noise = [load_file(path)["latents"] for path in sorted((tmp_path / "latents" / "noise").glob("*.safetensors"))]
+    wanted = teacher_noise(diffusion, ours.float().flatten(0, 1), config)[:, 0]
+    torch.testing.assert_close(torch.cat(noise).float().flatten(0, 1), wanted, rtol=1e-2, atol=1e-3)
     assert all(0 < value < 10 for value in losses(tmp_path / "run").values())
     saved = weights(tmp_path / "run" / "last.ckpt")
     assert any(value.any() for name, value in saved.items() if "controlnet_down_blocks" in name)
