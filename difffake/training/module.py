@@ -190,6 +190,8 @@ class DetectorTraining(lightning.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse to go on with another network, other regularisers or another frozen model than the run began with."""
+        if KEY not in checkpoint:
+            raise UserError("the checkpoint to resume from is none of difffake fit: leave out --resume")
         _refuse_changes("model", CheckpointInfo.from_dict(checkpoint[KEY]).config, self.detector_config)
         taught = checkpoint.get(TAUGHT_KEY)
         began_with = TaughtInfo.from_dict(taught) if taught else None
