@@ -13,7 +13,7 @@ from torch.nn import functional
 from difffake.models.detector import Detector, DetectorConfig, build_detector
 from difffake.models.guide import FaceLatents, Guide, GuideConfig, Noise
 from difffake.models.latent_diffusion import LatentDiffusion
-from difffake.models.noise_learning import NoiseLearning, NoiseLearningConfig
+from difffake.models.noise_learning import NoiseLearningConfig, build_noise_learning
 from difffake.models.noise_teacher import teacher_noise
 from difffake.models.tiny_diffusion import tiny_prompt, tiny_scheduler, tiny_unet, tiny_vae
 
@@ -60,7 +60,7 @@ def build(args: argparse.Namespace, device: torch.device, names: Sequence[str] =
         own_unet = copy.deepcopy(unet).to(half or torch.float32)
         frozen = LatentDiffusion(copy.deepcopy(vae), own_unet, tiny_scheduler(), prompt).to(device)
         own_detector, own_guide, optimizer = training(torch.channels_last, guided=guided, fused=True)
-        student = NoiseLearning(detector.encoder.channels, 4, NoiseLearningConfig()).to(device)
+        student = build_noise_learning(own_detector.encoder, frozen, NoiseLearningConfig()).to(device)
         student.to(memory_format=torch.channels_last)
         optimizer.add_param_group({"params": student.parameters() if noisy else []})
         if args.compile:

@@ -7,7 +7,7 @@
 #                                                  tested on methods drawn by a diffusion model, too
 #   experiments/ablation.sh guide DATA OUT full    EfficientNet-B4, 224 px, Stable Diffusion 1.5; GPUs
 #
-# Small, the default: EfficientNet-Lite0, 64 px, a small diffusion model of LFW faces. DATA holds lfw/IDENTITY/*.jpg and
+# Small, the default: EfficientNet-Lite0, 64 px (anl: 112 px), a small diffusion model of LFW faces. DATA holds lfw/IDENTITY/*.jpg and
 # dfdc_faces/. What is in OUT already is not made again; JOBS runs go side by side. SEEDS (0 1 2) and PARTS_SEEDS (0 1 2)
 # say how often the main rows and the others are repeated.
 set -euo pipefail
@@ -22,7 +22,12 @@ esac
 case $scale in
   small)
     side=128 teacher=$out/lfw-faces
-    options=(--config "$here/../configs/supervised-small.yaml" --model.image_size 64 --trainer.max_epochs 6 --data.workers 1)
+    options=(--config "$here/../configs/supervised-small.yaml" --data.workers 1)
+    case $study in
+      guide) options+=(--model.image_size 64 --trainer.max_epochs 6) ;;
+      # Four by four features: two by two, as at 64 px, leave attention nothing to say.
+      anl) options+=(--model.image_size 112 --trainer.max_epochs 2 --trainer.precision bf16-mixed) ;;
+    esac
     ;;
   full)
     side=256 teacher=stable-diffusion-v1-5/stable-diffusion-v1-5
@@ -39,7 +44,7 @@ export teacher common="${options[*]}"
 [ "$scale" = full ] || [ -d "$teacher" ] ||
   difffake pretrain-guide --manifest "$out/lfw" --out "$teacher" --vae-steps 2000 --unet-steps 2500
 [ "$study" = guide ] || [ -d "$out/forged-diffusion" ] || difffake forge --manifest "$out/lfw" \
-  --methods diffusion_swap,synthesis --diffusion "$teacher" --size $side --out "$out/forged-diffusion" --check
+  --methods diffusion_swap,synthesis --diffusion "$teacher" --size $side --split test --out "$out/forged-diffusion" --check
 
 run() {
   local row=$1 seed=$2

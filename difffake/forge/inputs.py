@@ -31,10 +31,18 @@ def check_settings(settings: Settings) -> None:
         raise UserError(f"--diffusion serves only {' and '.join(DIFFUSION)}: add one to --methods, or leave it out")
 
 
-def real_faces(path: Path) -> Manifest:
-    """The real faces of a manifest, with landmarks. Raises `UserError` if there are none, or splits share people."""
-    whole = Manifest.read(path)
-    check_splits(whole.table)
+def real_faces(path: Path, split: str = "all") -> Manifest:
+    """The real faces of a manifest's split, with landmarks.
+
+    Raises `UserError` if there are none, or splits share people.
+    """
+    everything = Manifest.read(path)
+    check_splits(everything.table)
+    whole = everything.select(split=split)
+    if not len(whole):
+        raise UserError(
+            f"{path} has no split {split}: choose from {', '.join(everything.table['split'].unique())}, all"
+        )
     table = whole.table[(whole.table["label"] == 0) & whole.table["landmarks"].notna()]
     if not len(table):
         raise UserError(f"{path} has no real faces with landmarks: make it with `difffake prepare`")

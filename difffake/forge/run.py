@@ -46,6 +46,7 @@ def forge(
     compression: Sequence[str] = ("c23",),
     diffusion: str = "",
     size: int = 224,
+    split: str = "all",
     check: bool = False,
     workers: int = 0,
     seed: int = 0,
@@ -65,6 +66,7 @@ def forge(
         diffusion: frozen diffusion model for diffusion_swap and synthesis: a folder of difffake pretrain-guide, a Hub
             name, or drawn-faces for drawn faces; run on the CPU.
         size: side of all crops in pixels; an even number.
+        split: forge only the faces of one split (test, for instance); all is every face.
         check: see whether trivial cues (file size, colour, sharpness, border) tell real from fake; fails if they do.
         workers: processes; 0 is one a core.
         seed: of all random numbers.
@@ -77,9 +79,9 @@ def forge(
     names = [name.strip() for name in methods.split(",") if name.strip()]
     settings = Settings(tuple(dict.fromkeys(names)), tuple(dict.fromkeys(compression)), size, seed, diffusion)
     check_settings(settings)
-    real = real_faces(manifest)
+    real = real_faces(manifest, split)
     refuse_existing(out, overwrite, [real.root, *([settings.diffusion] if settings.diffusion else [])])
-    note = _fingerprint(manifest, real, settings)
+    note = _fingerprint(manifest, split, settings)
     start = time.perf_counter()
     tasks, left_out = _tasks(real, settings.seed)
     if not any(task.pair for task in tasks):
@@ -92,14 +94,14 @@ def forge(
     return check_shortcuts(Manifest.read(out), out, workers, seed) if check else 0
 
 
-def _fingerprint(path: Path, real: Manifest, settings: Settings) -> str:
+def _fingerprint(path: Path, split: str, settings: Settings) -> str:
     """What the output depends on, as text."""
     file = path / "manifest.parquet" if path.is_dir() else path
     libraries = {module.__name__: module.__version__ for module in (difffake, av, cv2, np, scipy, torch)}
     if settings.diffusion:
         weights = load_diffusion(DiffusionConfig(settings.diffusion)).fingerprint()
         libraries |= {"diffusers": version("diffusers"), "weights": weights}
-    return json.dumps({**vars(settings), "manifest": sha256(file), "faces": len(real), **libraries}, indent=1)
+    return json.dumps({**vars(settings), "manifest": sha256(file), "split": split, **libraries}, indent=1)
 
 
 def _forge_all(real: Manifest, tasks: list[Task], settings: Settings, folder: Path, workers: int) -> tuple[int, float]:

@@ -13,7 +13,7 @@ from difffake.models.detector import Detector, DetectorConfig, build_detector
 from difffake.models.guide import Guide, GuideConfig
 from difffake.models.latent_diffusion import LatentDiffusion
 from difffake.models.load_diffusion import DiffusionConfig, load_diffusion
-from difffake.models.noise_learning import NoiseLearning, NoiseLearningConfig
+from difffake.models.noise_learning import NoiseLearning, NoiseLearningConfig, build_noise_learning
 
 KEY = "difffake"
 """Entry of a Lightning checkpoint that holds a `dict` for `CheckpointInfo`."""
@@ -130,12 +130,12 @@ def load_taught(
         frozen = load_diffusion(diffusion or info.diffusion, checkpoint[KEY]["seed"])
         if frozen.fingerprint() != info.fingerprint:
             raise UserError(f"{path} was taught by another diffusion model than the one named {frozen.name} now is")
-        channels, guide, noise = detector.encoder.channels, None, None
+        guide, noise = None, None
         if info.guide:
-            guide = Guide(frozen, channels, info.guide).eval()
+            guide = Guide(frozen, detector.encoder.channels, info.guide).eval()
             guide.load_state_dict(_weights(checkpoint, GUIDE_PREFIX))
         if info.noise_learning:
-            noise = NoiseLearning(channels, frozen.channels, info.noise_learning).eval()
+            noise = build_noise_learning(detector.encoder, frozen, info.noise_learning).eval()
             noise.load_state_dict(_weights(checkpoint, NOISE_PREFIX))
     except (RuntimeError, ValueError, LookupError, TypeError) as error:
         raise UserError(f"{path} is not a whole checkpoint of `difffake fit` ({type(error).__name__})") from error

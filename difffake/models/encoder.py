@@ -44,7 +44,7 @@ class Encoder(nn.Module):
         self.register_buffer("mean", torch.full((1, 3, 1, 1), mean), persistent=False)
         self.register_buffer("std", torch.full((1, 3, 1, 1), std), persistent=False)
         self._prefix = int(getattr(self.network, "num_prefix_tokens", 0))
-        self.dimension, self.channels = self._measure()
+        self.dimension, self.channels, self.stride = self._measure()
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Features (B, C, h, w) and embedding (B, D) of images (B, 3, H, W) in [0, 1]."""
@@ -62,8 +62,11 @@ class Encoder(nn.Module):
             return native.permute(0, 3, 1, 2)
         return native
 
-    def _measure(self) -> tuple[int, int]:
-        """Dimension of the embedding and channels of the features. Raises `UserError` if there is no spatial map."""
+    def _measure(self) -> tuple[int, int, float]:
+        """Dimension of the embedding, channels of the features and pixels between two of them.
+
+        Raises `UserError` if there is no spatial map.
+        """
         training = self.training
         self.eval()
         try:
@@ -77,7 +80,7 @@ class Encoder(nn.Module):
         self.train(training)
         if features.ndim != 4 or embedding.ndim != 2:
             raise UserError(f"encoder {self.name} has no spatial feature map: choose another timm network")
-        return int(embedding.shape[1]), int(features.shape[1])
+        return int(embedding.shape[1]), int(features.shape[1]), self.image_size / features.shape[3]
 
 
 def _create(name: str, image_size: int, pretrained: bool) -> nn.Module:

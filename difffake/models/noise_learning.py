@@ -1,7 +1,7 @@
 """Attention-guided noise learning (ANL): features must predict the noise that a frozen diffusion model sees."""
 
 from dataclasses import dataclass
-from math import log
+from math import ceil, log
 from typing import Literal
 
 import torch
@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from difffake.errors import UserError
+from difffake.models.encoder import Encoder
+from difffake.models.latent_diffusion import LatentDiffusion
 
 NoiseSource = Literal["image", "ddim_inversion", "injected"]
 
@@ -55,13 +57,14 @@ class NoiseLearning(nn.Module):
     Args:
         channels: of the encoder's features.
         latent_channels: of the frozen model's latents.
+        finer: how many of the latent's positions lie along the side of one of the features.
         config: weights and variants.
     """
 
-    def __init__(self, channels: int, latent_channels: int, config: NoiseLearningConfig) -> None:
+    def __init__(self, channels: int, latent_channels: int, finer: int, config: NoiseLearningConfig) -> None:
         super().__init__()
         self.config = config
-        self.student = Student(channels, latent_channels * len(config.timesteps))
+        self.student = Student(channels, latent_channels * len(config.timesteps), finer)
 
     @property
     def loss_weights(self) -> dict[str, float]:
@@ -92,18 +95,31 @@ class NoiseLearning(nn.Module):
 
 
 class Student(nn.Module):
-    """Features (B, C, h', w') to maps (B, outputs, h, w): narrow, up-sample, two convolutions."""
+    """Features (B, C, h', w') to maps (B, outputs, h, w): each position unfolds into `finer` x `finer`.
 
-    def __init__(self, channels: int, outputs: int, width: int = 64) -> None:
+    Unfolding (sub-pixel convolution, Shi et al. 2016) lets the channels of a feature say what lies where inside of it.
+    Nearly all of the noise varies inside of one position of an encoder with stride 32, of which up-sampling can tell
+    next to nothing.
+    """
+
+    def __init__(self, channels: int, outputs: int, finer: int, width: int = 32) -> None:
         super().__init__()
-        self.narrow = nn.Conv2d(channels, width, 1)
+        self.finer = finer
+        self.narrow = nn.Conv2d(channels, width * finer**2, 1)
         self.mix = nn.Conv2d(width, width, 3, padding=1)
         self.out = nn.Conv2d(width, outputs, 3, padding=1)
 
     def forward(self, features: Tensor, size: tuple[int, int]) -> Tensor:
         """Maps (B, outputs, *size)."""
-        narrow = functional.interpolate(functional.silu(self.narrow(features)), size, mode="bilinear")
-        return self.out(functional.silu(self.mix(narrow)))
+        unfolded = functional.pixel_shuffle(functional.silu(self.narrow(features)), self.finer)
+        if unfolded.shape[2:] != size:  # the image's side is no multiple of the encoder's stride
+            unfolded = functional.interpolate(unfolded, size, mode="bilinear")
+        return self.out(functional.silu(self.mix(unfolded)))
+
+
+def build_noise_learning(encoder: Encoder, diffusion: LatentDiffusion, config: NoiseLearningConfig) -> NoiseLearning:
+    """Student and losses for an encoder's features and a frozen model's latents."""
+    return NoiseLearning(encoder.channels, diffusion.channels, ceil(encoder.stride / diffusion.scale), config)
 
 
 def standardised(noise: Tensor) -> Tensor:
@@ -128,14 +144,16 @@ def pooled(attention: Tensor, size: tuple[int, ...]) -> Tensor:
 
 
 def log_saliency(features: Tensor) -> Tensor:
-    """Logarithm (B, h', w') of where the detector looks: softmax over positions of the energy of (B, C, h', w').
+    """Logarithm (B, h', w') of where the detector looks: each position's share of the energy of (B, C, h', w').
 
-    The energy is the mean square over channels, as a share of its mean over positions: features of any scale give the
-    same saliency.
+    The energy is the mean square over channels. Its share is the softmax of its logarithm, so features of any scale
+    give the same saliency. (The softmax of the energy itself depends on that scale; of the energy relative to its mean,
+    it is nearly even whatever the features are.)
     """
     energy = features.float().square().mean(dim=1)
-    share = energy / energy.mean(dim=(1, 2), keepdim=True).clamp(min=1e-12)
-    return share.flatten(1).log_softmax(dim=1).view_as(share)
+    # A logarithm of nothing has no gradient.
+    energy = energy + 1e-6 * energy.mean(dim=(1, 2), keepdim=True) + 1e-12
+    return energy.log().flatten(1).log_softmax(dim=1).view_as(energy)
 
 
 def divergence(wanted: Tensor, log_found: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from difffake.models.face_latents import face_latents
 from difffake.models.guide import Guide, GuideConfig, Noise
 from difffake.models.latent_diffusion import LatentDiffusion
 from difffake.models.load_diffusion import DiffusionConfig, load_diffusion
-from difffake.models.noise_learning import NoiseLearning, NoiseLearningConfig, coverage
+from difffake.models.noise_learning import NoiseLearning, NoiseLearningConfig, build_noise_learning, coverage
 from difffake.models.noise_teacher import batch_noise, injected
 from difffake.training.optimizers import OptimizerConfig, build_optimizer, schedule_factor
 from difffake.training.sam import SAM
@@ -84,8 +84,7 @@ class DetectorTraining(lightning.LightningModule):
                     f"--model.noise_learning.timesteps {list(noise_learning.timesteps)}: the schedule of "
                     f"{diffusion.name} ends at {self.diffusion.steps - 1}"
                 )
-            channels = self.detector.encoder.channels
-            self.noise_learning = NoiseLearning(channels, self.diffusion.channels, noise_learning)
+            self.noise_learning = build_noise_learning(self.detector.encoder, self.diffusion, noise_learning)
         if compile:
             # In place: names in the checkpoint stay as they are.
             self.detector.compile()

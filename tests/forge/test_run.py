@@ -226,6 +226,19 @@ def test_manifests_that_cannot_be_forged_are_refused(clips: Path, forged: Manife
         forge(written(one, clips, tmp_path / "one.parquet"), "faceswap", tmp_path / "o", workers=1)
 
 
+def test_one_split_alone_is_forged_as_it_is_among_all(stills: Path, tmp_path: Path) -> None:
+    everything, held_out = tmp_path / "all", tmp_path / "test"
+    forge(stills, "alpha_swap", everything, size=96, workers=1)
+    forge(stills, "alpha_swap", held_out, size=96, split="test", workers=1)
+    wanted = Manifest.read(everything).select(split="test").table.sort_values("path")
+    found = Manifest.read(held_out).table.sort_values("path")
+    assert set(found["split"]) == {"test"}
+    assert found["path"].tolist() == wanted["path"].tolist()
+    assert found["source"].tolist() == wanted["source"].tolist()
+    with pytest.raises(UserError, match="has no split tset: choose from train, test, all"):
+        forge(stills, "alpha_swap", tmp_path / "typo", split="tset")
+
+
 def test_real_faces_are_never_overwritten(stills: Path, tmp_path: Path) -> None:
     shutil.copytree(stills, tmp_path / "faces")
     before = content(tmp_path / "faces")

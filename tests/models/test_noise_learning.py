@@ -1,5 +1,7 @@
 """Losses of noise learning against NumPy and SciPy, where their gradients go, and that a student can learn."""
 
+from math import log
+
 import numpy as np
 import pytest
 import torch
@@ -31,13 +33,13 @@ def inputs(count: int = 3, steps: int = 2) -> tuple[Tensor, Tensor]:
 
 def learning(**options: object) -> NoiseLearning:
     torch.manual_seed(1)
-    return NoiseLearning(CHANNELS, 4, NoiseLearningConfig(timesteps=TWO_STEPS, **options))  # type: ignore[arg-type]
+    return NoiseLearning(CHANNELS, 4, 4, NoiseLearningConfig(timesteps=TWO_STEPS, **options))  # type: ignore[arg-type]
 
 
 def saliency_by_hand(features: Tensor) -> np.ndarray:
     """(B, positions)."""
     energy = (features.detach().double().numpy() ** 2).mean(1).reshape(len(features), -1)
-    return softmax(energy / energy.mean(1, keepdims=True), axis=1)
+    return energy / energy.sum(1, keepdims=True)
 
 
 def test_losses_are_those_of_numpy() -> None:
@@ -86,9 +88,12 @@ def test_coverage_is_one_for_even_features_and_small_for_a_single_place() -> Non
     single[0, :, 2, 3] = 1
     assert coverage(even).item() == pytest.approx(1)
     assert coverage(single).item() < 0.01
+    half = torch.ones(1, CHANNELS, 7, 8)
+    half[..., 4:] = 0
+    assert coverage(half).item() == pytest.approx(log(28) / log(56), abs=1e-3)
     features = torch.cat([torch.randn(3, CHANNELS, 7, 7), single])
     wanted = entropy(saliency_by_hand(features), axis=1) / np.log(49)
-    assert np.allclose(coverage(features).numpy(), wanted, atol=1e-6)
+    assert np.allclose(coverage(features).numpy(), wanted, atol=1e-5)
     assert coverage(torch.ones(2, CHANNELS, 1, 1)).tolist() == [1, 1]
 
 
@@ -130,7 +135,7 @@ def test_an_encoder_and_its_student_can_overfit_eight_images() -> None:
     """From 1, which is predicting nothing; another eight images are not predicted, so nothing but learning helps."""
     torch.manual_seed(0)
     encoder = Encoder("resnet10t", image_size=64).train()
-    model = NoiseLearning(encoder.channels, 4, NoiseLearningConfig(timesteps=(50,)))
+    model = NoiseLearning(encoder.channels, 4, 4, NoiseLearningConfig(timesteps=(50,)))
     images, noise, others = torch.rand(8, 3, 64, 64), torch.randn(8, 1, 4, 8, 8), torch.randn(8, 1, 4, 8, 8)
     optimizer = torch.optim.Adam([*encoder.parameters(), *model.parameters()], lr=2e-3)
     for _ in range(150):
