@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # What the regularisers do on a forged testbed: same encoder, data and steps, a row each. Trained on one method, tested on
-# all of them and on another data set. A testbed, not a benchmark. What it showed: docs/results.md.
+# all of them and on something else. A testbed, not a benchmark. What it showed: docs/results.md.
 #
 #   experiments/ablation.sh guide DATA OUT         the guide and its parts: the rows of DiffusionFake's table 2
 #   experiments/ablation.sh anl DATA OUT           noise learning: its losses, timesteps and sources of noise, and the guide;
-#                                                  tested on methods drawn by a diffusion model, too
+#                                                  tested on methods drawn by a diffusion model instead of another data set
 #   experiments/ablation.sh guide DATA OUT full    EfficientNet-B4, 224 px, Stable Diffusion 1.5; GPUs
 #
 # Small, the default: EfficientNet-Lite0, 64 px (anl: 112 px), a small diffusion model of LFW faces. DATA holds lfw/IDENTITY/*.jpg and
@@ -16,7 +16,7 @@ study=$1 data=$2 out=$3 scale=${4:-small}
 export method=${METHOD:-faceswap} study out here
 case $study in
   guide) main="plain all" parts="sd+filter sd+weight sd filter+weight none" ;;
-  anl) main="plain anl" parts="noise attention all both t1 t200 t500 ddim_inversion injected" ;;
+  anl) main="plain noise attention anl all both" parts="t1 t200 t500 ddim_inversion injected" ;;
   *) echo "study must be guide or anl" >&2; exit 2 ;;
 esac
 case $scale in
@@ -40,7 +40,7 @@ export teacher common="${options[*]}"
 [ -d "$out/lfw" ] || difffake prepare --reader folder --root "$data/lfw" --out "$out/lfw" --split 0.7 0.1 0.2
 [ -d "$out/forged-lfw" ] || difffake forge --manifest "$out/lfw" --methods faceswap,alpha_swap,reenact,mouth_texture \
   --size $side --out "$out/forged-lfw" --check
-[ -d "$out/dfdc" ] || difffake prepare --reader table --root "$data/dfdc_faces" --out "$out/dfdc" --split 0 0 1
+[ "$study" = anl ] || [ -d "$out/dfdc" ] || difffake prepare --reader table --root "$data/dfdc_faces" --out "$out/dfdc" --split 0 0 1
 [ "$scale" = full ] || [ -d "$teacher" ] ||
   difffake pretrain-guide --manifest "$out/lfw" --out "$teacher" --vae-steps 2000 --unet-steps 2500
 [ "$study" = guide ] || [ -d "$out/forged-diffusion" ] || difffake forge --manifest "$out/lfw" \
@@ -69,8 +69,8 @@ run() {
   # shellcheck disable=SC2086  # several words
   [ -f "$folder/best.ckpt" ] || difffake fit $common "${rest[@]}" --seed_everything "$seed" --overwrite \
     --data.manifest "$out/forged-lfw" --data.methods "[$method]" --out "$folder" >"$folder.log" 2>&1
-  local -a sets=(testbed:forged-lfw:test dfdc:dfdc:all)
-  [ "$study" = guide ] || sets+=(diffusion:forged-diffusion:test)
+  local -a sets=(testbed:forged-lfw:test)
+  if [ "$study" = guide ]; then sets+=(dfdc:dfdc:all); else sets+=(diffusion:forged-diffusion:test); fi
   for set in "${sets[@]}"; do
     IFS=: read -r name manifest split <<<"$set"
     [ -d "$folder-$name" ] || difffake evaluate --ckpt "$folder/best.ckpt" --manifest "$out/$manifest" --split "$split" \
