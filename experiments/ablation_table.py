@@ -2,8 +2,9 @@
 
     python experiments/ablation_table.py OUT/runs --study guide
 
-Frame-level AUC and EER of the classifier in percent. `mean (low to high)` over seeds; for one seed its 95 % bootstrap
-interval in brackets. Markdown on standard output.
+Frame-level metrics of the classifier in percent: `mean (low to high)` over seeds, and each seed with its 95 % bootstrap
+interval in brackets. ACC is at the threshold that was chosen on the validation split of the method trained on. Markdown
+on standard output.
 """
 
 import argparse
@@ -35,7 +36,8 @@ ANL = {
     "injected": "noise learning, `injected`",
 }
 ROWS = {"guide": GUIDE, "anl": ANL}
-SETS = {"guide": ("testbed", "dfdc"), "anl": ("testbed", "diffusion", "dfdc")}
+SETS = {"guide": ("testbed", "dfdc"), "anl": ("testbed", "diffusion")}
+METRICS = {"guide": ("auc", "eer"), "anl": ("auc", "ap", "acc")}
 
 
 def main() -> None:
@@ -48,17 +50,19 @@ def main() -> None:
     for test in SETS[options.study]:
         found = {name: results(options.runs, name, test) for name in rows}
         columns = list(dict.fromkeys(method for seeds in found.values() for seed in seeds for method in seed))
-        print(f"\n| {test}: AUC (EER) | seeds |" + "".join(f" {column} |" for column in columns))
-        print("| :-- | --: |" + " --: |" * len(columns))
-        for name, seeds in found.items():
-            if seeds:
-                cells = "".join(f" {cell([seed[column] for seed in seeds])} |" for column in columns)
-                print(f"| {rows[name]} | {len(seeds)} |{cells}")
+        for metric in METRICS[options.study]:
+            print(f"\n| {test}: {metric.upper()} | seeds |" + "".join(f" {column} |" for column in columns))
+            print("| :-- | --: |" + " --: |" * len(columns))
+            for name, seeds in found.items():
+                if seeds:
+                    cells = "".join(f" {cell([seed[column] for seed in seeds], metric)} |" for column in columns)
+                    print(f"| {rows[name]} | {len(seeds)} |{cells}")
         print(f"\n{test}, each seed with its 95 % bootstrap interval:")
         for name in rows:
             for number, seed in enumerate(found[name]):
-                values = ", ".join(f"{column} {with_interval(seed[column])}" for column in columns)
-                print(f"- {rows[name]}, run {number + 1}: {values}")
+                for metric in METRICS[options.study]:
+                    values = ", ".join(f"{column} {with_interval(seed[column], metric)}" for column in columns)
+                    print(f"- {rows[name]}, run {number + 1}, {metric.upper()}: {values}")
 
 
 def results(runs: Path, name: str, test: str) -> list[dict[str, Row]]:
@@ -71,21 +75,18 @@ def results(runs: Path, name: str, test: str) -> list[dict[str, Row]]:
     return kept
 
 
-def cell(rows: list[Row]) -> str:
-    """AUC and EER over seeds."""
-    auc = [100 * float(row["auc"] or 0) for row in rows]
-    eer = statistics.mean(100 * float(row["eer"] or 0) for row in rows)
+def cell(rows: list[Row], metric: str) -> str:
+    """One metric over seeds."""
     if len(rows) == 1:
-        return f"{with_interval(rows[0])} ({eer:.1f})"
-    return f"{statistics.mean(auc):.1f} ({min(auc):.1f} to {max(auc):.1f}) (EER {eer:.1f})"
+        return with_interval(rows[0], metric)
+    values = [100 * float(row[metric]) for row in rows]
+    return f"{statistics.mean(values):.1f} ({min(values):.1f} to {max(values):.1f})"
 
 
-def with_interval(row: Row) -> str:
-    """AUC in percent with its interval."""
-    return " ".join([
-        f"{100 * float(row['auc'] or 0):.1f}",
-        f"[{100 * float(row['auc_low'] or 0):.1f}, {100 * float(row['auc_high'] or 0):.1f}]",
-    ])  # fmt: skip
+def with_interval(row: Row, metric: str) -> str:
+    """One metric of one run in percent, with its interval."""
+    value, low, high = (100 * float(row[metric + end]) for end in ("", "_low", "_high"))
+    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
 
 
 if __name__ == "__main__":

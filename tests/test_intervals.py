@@ -77,6 +77,15 @@ def covered(seed: int, by_video: bool, metric: str) -> float:
     return float(np.mean(hits))
 
 
+def test_interval_of_the_accuracy_agrees_with_scipys_bootstrap() -> None:
+    label, score, _ = simulated(np.random.default_rng(3), 150, 1, 0.0)
+    right = (score >= 0.4) == (label == 1)
+    reference = stats.bootstrap((right,), np.mean, method="percentile", n_resamples=2000, rng=0).confidence_interval
+    found = bootstrap_intervals(label, score, np.arange(150), resamples=2000, threshold=0.4)["acc"]
+    assert found == pytest.approx((reference.low, reference.high), abs=0.012)
+    assert all(map(math.isnan, bootstrap_intervals(label, score, np.arange(150))["acc"]))
+
+
 @pytest.mark.parametrize("metric", ["auc", "eer"])
 def test_95_percent_intervals_hold_the_truth_about_95_percent_of_the_time(metric: str) -> None:
     assert 0.89 <= covered(0, by_video=True, metric=metric) <= 0.985

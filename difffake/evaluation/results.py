@@ -116,17 +116,17 @@ def _numbers(compared: pd.DataFrame, threshold: float | None, level: str, resamp
     """Counts and metrics of one comparison."""
     label, value = compared["label"].to_numpy(), compared["value"].to_numpy(np.float64)
     unit, resampled_by = resampling_units(compared)
-    intervals = bootstrap_intervals(label, value, unit, resamples, seed)
+    intervals = bootstrap_intervals(label, value, unit, resamples, seed, threshold=threshold)
     points = {
         "auc": metrics.auc(label, value),
         "eer": metrics.eer(label, value),
         "ap": metrics.average_precision(label, value),
+        "acc": math.nan if threshold is None else metrics.accuracy(label, value, threshold),
     }
     row: Row = {"n_real": int((label == 0).sum()), "n_fake": int((label == 1).sum())}
     for name, point in points.items():
         row |= {name: point, f"{name}_low": intervals[name][0], f"{name}_high": intervals[name][1]}
     return row | {
-        "acc": math.nan if threshold is None else metrics.accuracy(label, value, threshold),
         "balanced_accuracy_at_youden": metrics.balanced_accuracy_at_youden(label, value),
         "tpr_at_5_percent_fpr": metrics.tpr_at_fpr(label, value, 0.05),
         "threshold": threshold,
