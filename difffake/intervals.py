@@ -1,4 +1,4 @@
-"""Confidence intervals of AUC, EER, average precision and accuracy, from a bootstrap over whole videos, originals or people.
+"""Confidence intervals of AUC, EER, AP and accuracy, from a bootstrap over whole videos, originals or people.
 
 The frames of one video are alike, so drawing frames one by one would promise far more certainty than there is: units
 are drawn instead, each with all its samples, real and fake together.
@@ -86,7 +86,7 @@ def bootstrap_intervals(
     confidence: float = 0.95,
     threshold: float | None = None,
 ) -> dict[str, tuple[float, float]]:
-    """Percentile bootstrap intervals (low, high) of "auc", "eer", "ap" and "acc", resampled by unit.
+    """Percentile bootstrap intervals (low, high) of "auc", "eer", "ap" and, at `threshold`, "acc", resampled by unit.
 
     As many units as there are get drawn with replacement; a sample weighs as often as its unit was drawn (Efron &
     Tibshirani 1993, chapter 13). A resample that misses a class is dropped. Where a class comes from fewer than two
@@ -100,7 +100,7 @@ def bootstrap_intervals(
         resamples: how many resamples; 0 gives (NaN, NaN).
         seed: of the draws.
         confidence: share of such intervals that should hold the true value.
-        threshold: of the accuracy, whose interval is (NaN, NaN) without one.
+        threshold: of the accuracy; without one there is no "acc".
 
     Raises:
         UserError: as `difffake.metrics.checked`.
@@ -108,12 +108,12 @@ def bootstrap_intervals(
     labels, scores = checked(label, score)
     names, units = np.unique(np.asarray(unit), return_inverse=True)
     nothing = (float("nan"), float("nan"))
-    intervals = dict.fromkeys(("auc", "eer", "ap", "acc"), nothing)
+    intervals = dict.fromkeys(("auc", "eer", "ap") if threshold is None else ("auc", "eer", "ap", "acc"), nothing)
     if resamples == 0 or min(len(np.unique(units[labels == value])) for value in (0, 1)) < 2:
         return intervals
     ranking, rng = rank(labels, scores), generator(seed)
     chunk = max(1, ELEMENTS // len(labels))
-    right = np.full(len(labels), np.nan) if threshold is None else ((scores >= threshold) == labels).astype(np.float64)
+    right = ((scores >= (threshold or 0.0)) == labels).astype(np.float64)
     drawn = []
     for start in range(0, resamples, chunk):
         weight = np.take(_draw(rng, min(chunk, resamples - start), len(names)), units, axis=1)

@@ -83,7 +83,7 @@ def test_interval_of_the_accuracy_agrees_with_scipys_bootstrap() -> None:
     reference = stats.bootstrap((right,), np.mean, method="percentile", n_resamples=2000, rng=0).confidence_interval
     found = bootstrap_intervals(label, score, np.arange(150), resamples=2000, threshold=0.4)["acc"]
     assert found == pytest.approx((reference.low, reference.high), abs=0.012)
-    assert all(map(math.isnan, bootstrap_intervals(label, score, np.arange(150))["acc"]))
+    assert "acc" not in bootstrap_intervals(label, score, np.arange(150))
 
 
 @pytest.mark.parametrize("metric", ["auc", "eer"])

@@ -125,7 +125,8 @@ def _numbers(compared: pd.DataFrame, threshold: float | None, level: str, resamp
     }
     row: Row = {"n_real": int((label == 0).sum()), "n_fake": int((label == 1).sum())}
     for name, point in points.items():
-        row |= {name: point, f"{name}_low": intervals[name][0], f"{name}_high": intervals[name][1]}
+        low, high = intervals.get(name, (math.nan, math.nan))
+        row |= {name: point, f"{name}_low": low, f"{name}_high": high}
     return row | {
         "balanced_accuracy_at_youden": metrics.balanced_accuracy_at_youden(label, value),
         "tpr_at_5_percent_fpr": metrics.tpr_at_fpr(label, value, 0.05),
