@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any, get_args
 
 from difffake import __version__
-from difffake.errors import UserError
+from difffake.errors import Terminated, UserError
 
 
 @dataclass(frozen=True)
@@ -154,6 +154,9 @@ def main(arguments: list[str] | None = None) -> int:
         message = str(error).strip().splitlines()[-1].removeprefix(f"{UserError.__module__}.{UserError.__name__}: ")
         print(f"difffake {name}: {message}", file=sys.stderr)
         return 1
+    except Terminated as error:
+        print(f"difffake {name}: {error}", file=sys.stderr)
+        return 143  # as a shell says of a process that SIGTERM ended
     except BrokenPipeError:
         # The reader of a pipe, such as head, has left; nothing more can be said.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -162,7 +165,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"difffake {name}: {error.filename or 'file'}: {error.strerror or error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        advice = "; go on with --resume if there is a last.ckpt" if name == "fit" else ""
+        advice = "; the same command with --resume goes on" if name == "fit" else ""
         print(f"difffake {name}: stopped{advice}", file=sys.stderr)
         return 130
 

@@ -6,3 +6,7 @@ class UserError(Exception):
 
     The command line prints it without a traceback and exits with status 1.
     """
+
+
+class Terminated(Exception):
+    """A run was asked to end by SIGTERM, and has been saved; the text says how to go on."""

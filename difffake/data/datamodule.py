@@ -68,6 +68,7 @@ class FaceData(lightning.LightningDataModule):
         self.latents = latents
         self.seed = seed
         self._teach: LatentSpec | None = None
+        self._resumed = (0, 0)
 
     @cached_property
     def manifests(self) -> list[Manifest]:
@@ -142,6 +143,10 @@ class FaceData(lightning.LightningDataModule):
             found.append((rows, LatentCache(folder, rows, model, self.image_size)))
         return found
 
+    def resume(self, epoch: int, batches: int) -> None:
+        """Begin with `epoch`, of which the interrupted run has trained on some batches; they are not even loaded."""
+        self._resumed = (epoch, batches)
+
     def teach(self, spec: LatentSpec) -> None:
         """Let training samples have what a frozen diffusion model needs."""
         if self.image_size % spec.scale:
@@ -178,4 +183,7 @@ class FaceData(lightning.LightningDataModule):
                 "device(s): lower --data.batch_size"
             )
         sampler = EpochSampler(len(dataset), shuffle=shuffle, seed=self.seed, rank=rank, ranks=ranks)
+        if shuffle:
+            epoch, batches = self._resumed
+            sampler.resume(epoch, batches * self.batch_size // 2)
         return loader(dataset, self.batch_size // 2, self.workers, sampler, drop_last=shuffle)

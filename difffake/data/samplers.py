@@ -24,10 +24,16 @@ class EpochSampler(Sampler[Key]):
         self.rank = rank
         self.ranks = ranks
         self.epoch = 0
+        self._resumed = (0, 0)
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch."""
         self.epoch = epoch
+
+    def resume(self, epoch: int, samples: int) -> None:
+        """Begin with `epoch`, of which this rank has had the first `samples` already."""
+        self.epoch = epoch
+        self._resumed = (epoch, samples)
 
     def __len__(self) -> int:
         if self.shuffle:
@@ -36,5 +42,6 @@ class EpochSampler(Sampler[Key]):
 
     def __iter__(self) -> Iterator[Key]:
         order = generator(self.seed, self.epoch).permutation(self.length) if self.shuffle else np.arange(self.length)
-        for index in order[self.rank :: self.ranks][: len(self)]:
+        epoch, samples = self._resumed
+        for index in order[self.rank :: self.ranks][samples if self.epoch == epoch else 0 : len(self)]:
             yield self.epoch, int(index)

@@ -154,11 +154,10 @@ def coverage_summary(
 
 def draw_coverage(folder: Path, run: Path) -> Path | None:
     """Write coverage.png, the course of val/coverage over the epochs of a run; None if the run has not logged it."""
-    files = [*sorted(run.glob("metrics-*.csv")), run / "metrics.csv"]
-    tables = [table for path in files if path.is_file() and "val/coverage" in (table := pd.read_csv(path)).columns]
-    if not tables:
+    path = run / "metrics.csv"
+    if not path.is_file() or "val/coverage" not in (table := pd.read_csv(path)).columns:
         return None
-    course = pd.concat(tables).dropna(subset="val/coverage").groupby("epoch")["val/coverage"].last()
+    course = table.dropna(subset="val/coverage").groupby("epoch")["val/coverage"].last()
     figure = Figure(figsize=(5.2, 3.4), layout="constrained")
     axes = figure.add_subplot()
     axes.plot(course.index + 1, course.to_numpy(), color=COLOURS[0], marker="o", markersize=3)

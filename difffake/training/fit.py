@@ -1,23 +1,24 @@
 """The command `fit`: Lightning's own command line over the training module and the data module."""
 
 import logging
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
 import lightning
-from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from difffake.data.datamodule import FaceData
-from difffake.errors import UserError
+from difffake.errors import Terminated, UserError
 from difffake.files import MARKER, refuse_existing, remove_written
-from difffake.models.checkpoint import read_checkpoint
 from difffake.models.load_diffusion import DiffusionConfig
 from difffake.progress import console
+from difffake.training.csv_log import CSVLog
+from difffake.training.last_checkpoint import LAST, RESUME_KEY, LastCheckpoint, WholeCheckpoints, checkpoint_to_resume
 from difffake.training.module import DetectorTraining
 
 
@@ -28,7 +29,15 @@ class FitCLI(LightningCLI):
         """Options beside model, data and trainer."""
         parser.add_argument("--out", type=Path, required=True, help="run folder: checkpoints, config, metrics")
         parser.add_argument("--overwrite", action="store_true", help="replace an existing run folder")
-        parser.add_argument("--resume", action="store_true", help="go on from last.ckpt in the run folder")
+        parser.add_argument(
+            "--resume",
+            action="store_true",
+            help="go on from last.ckpt in the run folder, or start if there is none yet",
+        )
+        parser.add_argument(
+            "--checkpoint_steps", type=int, default=1000,
+            help="steps from one last.ckpt to the next within an epoch; 0: only between epochs, and at SIGTERM",
+        )  # fmt: skip
         parser.link_arguments("model.image_size", "data.image_size")
         parser.link_arguments("seed_everything", "model.seed")
         parser.link_arguments("seed_everything", "data.seed")
@@ -36,17 +45,14 @@ class FitCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Refuse at once what would be refused after the data have been read."""
         out = Path(self.config.out)
-        if self.config.resume and not (out / "last.ckpt").is_file():
-            raise UserError(f"--resume: {out / 'last.ckpt'} does not exist; leave --resume out to start anew")
-        if not self.config.resume and rank() == 0:
+        begun = self.config.resume and (out / MARKER).is_file()
+        if not begun and rank() == 0:
             refuse_existing(out, self.config.overwrite, _inputs(self.config))
 
-    def make_run_folder(self) -> None:
+    def make_run_folder(self, resumed: bool) -> None:
         """Make the run folder, or keep it to resume, with the whole config in it."""
         out = Path(self.config.out)
-        if self.config.resume:
-            _keep_metrics(out)
-        else:
+        if not resumed:
             if out.exists():
                 remove_written(out)
             out.mkdir(parents=True)
@@ -59,13 +65,14 @@ class FitCLI(LightningCLI):
         config = self.config_init.trainer
         # Selection is on the training data set's own validation split, never on test data.
         best = ModelCheckpoint(
-            dirpath=out, filename="best", monitor="val/auc", mode="max", save_last=True, enable_version_counter=False
+            dirpath=out, filename="best", monitor="val/auc", mode="max", enable_version_counter=False
         )
-        config.callbacks = [*(config.callbacks or []), best]
-        if config.logger is None:
-            config.logger = CSVLogger(save_dir=out, name="", version="")
-        if config.logger:
-            config.callbacks.append(LearningRateMonitor())
+        last = LastCheckpoint(out, self.config_init.checkpoint_steps)
+        config.callbacks = [*(config.callbacks or []), best, last]
+        config.plugins = [*(config.plugins or []), WholeCheckpoints()]
+        if config.logger is not False:
+            own = [] if config.logger in (None, True) else config.logger
+            config.logger = [CSVLog(out / "metrics.csv"), *(own if isinstance(own, list) else [own])]
         config.default_root_dir = str(out)
         return super().instantiate_trainer(**kwargs)
 
@@ -79,13 +86,6 @@ def _inputs(config: Any) -> list[str]:
 def rank() -> int:
     """This process's rank, known from the launcher's environment before there is a process group."""
     return int(getattr(rank_zero_only, "rank", 0))
-
-
-def _keep_metrics(out: Path) -> None:
-    """Move an interrupted run's metrics aside, because Lightning's CSV logger starts its file anew."""
-    metrics = out / "metrics.csv"
-    if metrics.exists():
-        metrics.rename(out / f"metrics-{len(list(out.glob('metrics-*.csv')))}.csv")
 
 
 def fit(arguments: list[str]) -> None:
@@ -121,19 +121,27 @@ def fit(arguments: list[str]) -> None:
     # Sound data first: what fails here leaves no run folder behind.
     cli.datamodule.training_set()
     cli.datamodule.validation_set()
-    last = Path(cli.config.out) / "last.ckpt"
-    if cli.config.resume:
+    out = Path(cli.config.out)
+    resumed = checkpoint_to_resume(out) if cli.config.resume else None
+    if resumed:
         # A run that cannot go on so is left as it is, and nothing is computed for it.
-        cli.model.on_load_checkpoint(read_checkpoint(last))
+        cli.model.on_load_checkpoint(resumed[1])
+        cli.datamodule.resume(*resumed[1][RESUME_KEY]["position"])
+    elif cli.config.resume and rank() == 0:
+        console.print(f"{out} has no checkpoint yet: the run starts from the beginning")
     if rank() == 0:
-        cli.make_run_folder()
+        cli.make_run_folder(resumed is not None)
     try:
-        cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=last if cli.config.resume else None, weights_only=True)
+        cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=resumed and resumed[0], weights_only=True)
+    except Terminated:
+        if rank() > 0:
+            sys.exit(0)  # rank 0 says it
+        raise
     except SystemExit:  # Lightning's answer to Ctrl-C
         raise KeyboardInterrupt from None
     except (UserError, MisconfigurationException, OSError) as error:
-        if rank() == 0 and not last.exists():
-            remove_written(last.parent)
+        if rank() == 0 and not (out / LAST).exists():
+            remove_written(out)
         if isinstance(error, OSError):
             raise
         raise UserError(str(error)) from error
@@ -152,5 +160,6 @@ _NOISE = (
     ".*is smaller than the logging interval.*",
     ".*exists and is not empty.*",
     ".*It is recommended to use .self.log.*sync_dist=True.*",  # all samples of all ranks are in val/auc already
+    ".*your dataloader is not resumable.*",  # FaceData is
     ".*isinstance\\(treespec, LeafSpec\\).*",
 )

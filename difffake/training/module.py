@@ -21,6 +21,8 @@ from difffake.models.latent_diffusion import LatentDiffusion
 from difffake.models.load_diffusion import DiffusionConfig, load_diffusion
 from difffake.models.noise_learning import NoiseLearning, NoiseLearningConfig, build_noise_learning, coverage
 from difffake.models.noise_teacher import batch_noise, injected
+from difffake.randomness import generator
+from difffake.training.epoch_means import EpochMeans
 from difffake.training.optimizers import OptimizerConfig, build_optimizer, schedule_factor
 from difffake.training.sam import SAM
 from difffake.training.teach import teach
@@ -69,6 +71,8 @@ class DetectorTraining(lightning.LightningModule):
         self.seed = seed
         self.threshold: float | None = None
         self.training_keys: frozenset[str] = frozenset()
+        self.epoch_means = EpochMeans()
+        self._loss = torch.zeros(())
         self._scores: list[tuple[np.ndarray, ...]] = []
         self.diffusion_config = diffusion
         self.diffusion: LatentDiffusion | None = None
@@ -142,11 +146,39 @@ class DetectorTraining(lightning.LightningModule):
                 loss = loss + self.noise_learning.loss_weights[name] * value
         optimizer = self.optimizers(use_pl_optimizer=False)
         if not (isinstance(optimizer, SAM) and optimizer.perturbed):
-            size = len(batch["label"])
-            self.log("train/loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=size)
-            if len(losses) > 1:
-                self.log_dict(losses, on_step=False, on_epoch=True, batch_size=size)
+            self.log("train/loss", loss, prog_bar=True, logger=False, batch_size=len(batch["label"]))
+            self.epoch_means.add({"train/loss_epoch": loss} | (losses if len(losses) > 1 else {}))
+            self._loss = loss.detach()
         return loss
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Log loss and learning rate of a step now and then."""
+        if isinstance(optimizer, SAM) and optimizer.perturbed:
+            return
+        every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # set by a mixin
+        if (self.global_step + 1) % every == 0:
+            self._log_row({"train/loss_step": float(self._loss), "lr": optimizer.param_groups[0]["lr"]})
+
+    def on_train_batch_start(self, batch: Batch, batch_index: int) -> None:
+        """Draw what torch itself draws, such as dropout, by step and rank: the same in a run that was interrupted."""
+        batches = self.trainer.current_epoch * int(self.trainer.num_training_batches) + batch_index
+        torch.manual_seed(int(generator(self.seed, batches, self.global_rank).integers(2**63)))
+
+    def on_train_epoch_end(self) -> None:
+        """Log the epoch's mean losses, of all ranks."""
+        if means := self.epoch_means.means():
+            self._log_row(means)
+
+    def _log_row(self, values: dict[str, float]) -> None:
+        """One row for each logger. Not by `self.log`, whose rows come late or twice where a run is interrupted."""
+        for logger in self.loggers:
+            logger.log_metrics(values | {"epoch": self.current_epoch}, step=self.global_step)
+
+    def on_validation_start(self) -> None:
+        """Let all ranks validate what is saved: each rank has its own batch statistics, and rank 0's are kept."""
+        if self.trainer.world_size > 1:
+            for buffer in self.detector.buffers():
+                torch.distributed.broadcast(buffer, 0)
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Keep logits and coverage; AUC needs all of them."""
@@ -168,7 +200,9 @@ class DetectorTraining(lightning.LightningModule):
         values = {"val/auc": auc(label, score), "val/eer": eer(label, score), "val/loss": float(loss)}
         values["val/coverage"] = float(covered.mean())
         # The value is the same on all ranks already.
-        self.log_dict(values, prog_bar=True, rank_zero_only=False, sync_dist=False)
+        self.log_dict(values, prog_bar=True, logger=False, rank_zero_only=False, sync_dist=False)
+        if not self.trainer.sanity_checking:
+            self._log_row(values)
 
     def configure_optimizers(self) -> Any:
         """Optimiser and schedule by step."""

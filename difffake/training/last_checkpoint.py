@@ -1,0 +1,185 @@
+"""last.ckpt: written so that a run can be stopped or killed at any moment and goes on as if it had not been."""
+
+import errno
+import os
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import lightning
+import torch
+from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
+from lightning.pytorch.callbacks import Checkpoint
+
+from difffake.errors import Terminated, UserError
+from difffake.files import staged_file
+from difffake.models.checkpoint import read_checkpoint
+from difffake.progress import console
+from difffake.training.csv_log import CSVLog
+from difffake.training.module import DetectorTraining
+
+LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
+RESUME_KEY = "difffake_resume"
+
+
+class LastCheckpoint(Checkpoint):
+    """Keeps last.ckpt, and the one before it as previous.ckpt.
+
+    Saved before the first batch of an epoch, before every `every`-th step and at the end; and at SIGTERM, which SLURM
+    sends before it ends a job, after the step that is being computed. Nothing else is saved with a step half done: a
+    checkpoint always stands between two optimiser steps. It holds the rows of the log and the sums of the epoch's
+    losses, of every rank, so that the log goes on as well.
+
+    Args:
+        folder: of the run.
+        every: steps; 0 is only between epochs.
+    """
+
+    def __init__(self, folder: Path, every: int) -> None:
+        if every < 0:
+            raise UserError(f"--checkpoint_steps {every} must be at least 0")
+        self.path = folder / LAST
+        self.every = every
+        self._asked = False
+        self._saved = -1
+        self._position = (0, 0)
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Listen to SIGTERM. Lightning's own handler would talk to other ranks from within the signal."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._ask)
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Save if it is time; end if any rank was asked to."""
+        if batch_idx % trainer.accumulate_grad_batches:
+            return  # gradients that wait for more are in no checkpoint
+        asked = trainer.strategy.reduce_boolean_decision(self._asked, all=False)
+        step = trainer.global_step
+        if asked or batch_idx == 0 or (self.every and step % self.every == 0):
+            self._save(trainer, batch_idx)
+        if asked:
+            raise Terminated(f"stopped by SIGTERM after step {step}; the same command with --resume goes on")
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Save what was trained."""
+        self._save(trainer, 0)
+
+    def on_save_checkpoint(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Add the log so far and what the run must not change."""
+        assert isinstance(pl_module, DetectorTraining)
+        own = {name: float(value) for name, value in pl_module.epoch_means.sums.items()}
+        sums: list[Any] = [own]
+        if trainer.world_size > 1:
+            sums = [None] * trainer.world_size
+            torch.distributed.all_gather_object(sums, own)
+        checkpoint[RESUME_KEY] = {
+            "rows": [row for log in _logs(trainer) for row in log.rows],
+            "sums": sums,
+            "count": pl_module.epoch_means.count,
+            "position": self._position,
+            "settings": _settings(trainer),
+        }
+
+    def on_load_checkpoint(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Take up the log where the checkpoint left it. Raises `UserError` for other devices or batches."""
+        assert isinstance(pl_module, DetectorTraining)
+        kept = checkpoint[RESUME_KEY]
+        for name, now in _settings(trainer).items():
+            before = kept["settings"].get(name)
+            if before != now:
+                raise UserError(f"the run to resume had {name} {before}, not {now}: give the same")
+        pl_module.epoch_means.restore(kept["sums"][trainer.global_rank], kept["count"], trainer.strategy.root_device)
+        for log in _logs(trainer):
+            log.restore(kept["rows"])
+        self._saved = checkpoint["global_step"]
+
+    def _save(self, trainer: lightning.Trainer, batches: int) -> None:
+        self._position = (trainer.current_epoch, batches)
+        if trainer.global_step == self._saved and self.path.is_file():
+            return
+        # A batch that has been fetched but not trained on is not the last one done.
+        progress = trainer.fit_loop.epoch_loop.batch_progress
+        ended = progress.is_last_batch
+        progress.is_last_batch = progress.current.completed == progress.current.ready and ended
+        trainer.save_checkpoint(self.path)
+        progress.is_last_batch = ended
+        self._saved = trainer.global_step
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self._asked = True
+
+
+class WholeCheckpoints(CheckpointIO):
+    """Writes a checkpoint aside and renames it, so that none is ever half written, however the run ends.
+
+    Lightning's own writes to the system's folder for temporary files and copies from there. Of last.ckpt the one before
+    is kept.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write `checkpoint`. Raises `OSError` if it does not fit on the disk; what was there stays."""
+        path = Path(path)
+        with staged_file(path) as partial:
+            try:
+                with partial.open("wb") as file:
+                    torch.save(checkpoint, file)
+                    file.flush()
+                    os.fsync(file.fileno())
+            except RuntimeError as error:  # torch's word for a write that failed
+                raise OSError(errno.EIO, f"cannot be written ({str(error).splitlines()[0]})", str(path)) from error
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, str(path)) from error
+            if path.name == LAST and path.is_file():
+                path.replace(path.with_name(PREVIOUS))
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        """The checkpoint, its tensors on the CPU."""
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """Delete a checkpoint."""
+        Path(path).unlink(missing_ok=True)
+
+
+def checkpoint_to_resume(folder: Path) -> tuple[Path, dict[str, Any]] | None:
+    """The newest whole checkpoint of a run folder and its content; None if the run was stopped before its first.
+
+    Raises `UserError` if there are checkpoints but none is whole.
+    """
+    broken = None
+    for path in (folder / LAST, folder / PREVIOUS):
+        if not path.is_file():
+            continue
+        try:
+            found = read_checkpoint(path)
+        except UserError as error:
+            broken = error
+            continue
+        if broken:
+            console.print(f"{broken}: going on from {path.name}")
+        return path, found
+    if broken:
+        raise broken
+    return None
+
+
+def _logs(trainer: lightning.Trainer) -> list[CSVLog]:
+    return [logger for logger in trainer.loggers if isinstance(logger, CSVLog)]
+
+
+def _settings(trainer: lightning.Trainer) -> dict[str, int]:
+    """What decides which images are in a step."""
+    data = trainer.datamodule  # type: ignore[attr-defined]  # set when fitting with a data module
+    return {
+        "devices": trainer.world_size,
+        "--data.batch_size": data.batch_size,
+        "--trainer.accumulate_grad_batches": trainer.accumulate_grad_batches,
+    }

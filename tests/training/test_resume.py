@@ -1,0 +1,205 @@
+"""A run that was killed and stopped on its way ends with bit for bit what an undisturbed one gives."""
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny import GuidedRun, TinyRun
+
+from difffake.cli import main
+from difffake.training.last_checkpoint import WholeCheckpoints
+from difffake.training.module import DetectorTraining
+
+# Ends itself by a signal in the middle of a step: on all ranks, or on the last one alone.
+SCRIPT = """
+import os
+import signal
+import sys
+
+from difffake.cli import main
+from difffake.training.module import DetectorTraining
+
+step, calls = DetectorTraining.training_step, 0
+_, name, at, rank, *arguments = sys.argv
+
+
+def interrupted(self, batch, index):
+    global calls
+    calls += 1
+    if calls == int(at) and rank in ("all", os.environ.get("LOCAL_RANK", "0")):
+        os.kill(os.getpid(), signal.Signals[name])
+    return step(self, batch, index)
+
+
+DetectorTraining.training_step = interrupted
+if __name__ == "__main__":
+    sys.exit(main(arguments))
+"""
+
+
+def arguments(run: TinyRun, out: Path, ranks: int) -> list[str]:
+    """Two epochs of four steps, a checkpoint every third, a row of the log at every step, and dropout."""
+    values = {
+        "data.manifest": run.seen,
+        "data.batch_size": 4,
+        "data.workers": 0,
+        "data.fakes": "pseudo",
+        "model.encoder": "resnet10t",
+        "model.weights": "none",
+        "model.image_size": 64,
+        "model.dropout": 0.3,
+        "trainer.max_epochs": 2,
+        "trainer.limit_train_batches": 4,
+        "trainer.log_every_n_steps": 1,
+        "trainer.enable_progress_bar": "false",
+        "trainer.enable_model_summary": "false",
+        "trainer.accelerator": "cpu",
+        "trainer.devices": ranks,
+        "trainer.strategy": "ddp" if ranks > 1 else "auto",
+        "checkpoint_steps": 3,
+        "out": out,
+    }
+    if isinstance(run, GuidedRun):
+        values |= {
+            "data.fakes": "manifest",
+            "data.latents": out.parent / "latents",
+            "model.optimizer.name": "adamw",
+            "model.guide.weight": "linear",
+            "model.noise_learning.timesteps": "[50]",
+            "model.diffusion.name": run.diffusion,
+        }
+    return ["fit", *(part for name, value in values.items() for part in (f"--{name}", str(value)))]
+
+
+def launched(folder: Path, command: list[str], name: str = "SIGKILL", at: int = 0, rank: str = "all") -> int:
+    """Exit status of a run of its own, ended by a signal at the `at`-th call of the training step."""
+    script = folder / "train.py"
+    script.write_text(SCRIPT)
+    process = subprocess.run(
+        [sys.executable, str(script), name, str(at), rank, *command],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    if not at:
+        assert process.returncode == 0, process.stderr
+    return process.returncode
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two nested values are equal bit for bit."""
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return bool(a == b)
+
+
+def assert_same_runs(found: Path, wanted: Path) -> None:
+    """Weights, optimiser, schedule and log, and the checkpoint with the best validation AUC."""
+    for name in ("last.ckpt", "best.ckpt"):
+        a, b = (torch.load(folder / name, weights_only=True) for folder in (found, wanted))
+        for key in ("global_step", "state_dict", "optimizer_states", "lr_schedulers", "difffake_resume"):
+            assert same(a[key], b[key]), f"{name}: {key}"
+    assert (found / "metrics.csv").read_text() == (wanted / "metrics.csv").read_text()
+
+
+@pytest.mark.parametrize("kind", ["tiny_run", "guided_run"])
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_run_that_is_killed_and_then_stopped_ends_as_an_undisturbed_one(
+    kind: str, ranks: int, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Killed in the fifth step, after a checkpoint before the fourth; stopped in the seventh; both within an epoch."""
+    run: TinyRun = request.getfixturevalue(kind)
+    whole, broken = tmp_path / "a" / "run", tmp_path / "b" / "run"
+    calls = 2 if kind == "tiny_run" else 1  # of the training step in one of SAM's
+    launched(tmp_path, arguments(run, whole, ranks))
+    command = arguments(run, broken, ranks)
+    assert launched(tmp_path, command, "SIGKILL", 4 * calls + 1) != 0
+    step = torch.load(broken / "last.ckpt", weights_only=True)["global_step"]
+    assert step == 4
+    last = str(ranks - 1)  # one rank alone hears of it, and all stop after the same step
+    assert launched(tmp_path, [*command, "--resume"], "SIGTERM", 2 * calls + 1, last) == 143
+    step = torch.load(broken / "last.ckpt", weights_only=True)["global_step"]
+    assert step == 7
+    launched(tmp_path, [*command, "--resume"])
+    assert_same_runs(broken, whole)
+
+
+def test_it_may_be_stopped_in_any_step(
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of eight steps of one run, stopped in every one of them; also in the last of an epoch, before it is validated."""
+    quick = ["--model.optimizer.name", "adamw", "--checkpoint_steps", "0"]
+    assert main([*arguments(tiny_run, tmp_path / "whole", 1), *quick]) == 0
+    step = DetectorTraining.training_step
+
+    def interrupted(self: DetectorTraining, *batch: Any) -> torch.Tensor:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, *batch)
+
+    for number in range(8):
+        with monkeypatch.context() as patch:
+            patch.setattr(DetectorTraining, "training_step", interrupted)
+            # The last step ends the run by itself.
+            assert main([*arguments(tiny_run, tmp_path / "run", 1), *quick, "--resume"]) == (143 if number < 7 else 0)
+        if number < 7:
+            assert f"stopped by SIGTERM after step {number + 1}" in capsys.readouterr().err
+    assert_same_runs(tmp_path / "run", tmp_path / "whole")
+
+
+def test_a_broken_checkpoint_is_named_and_the_one_before_is_used(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, out = tmp_path / "whole", tmp_path / "run"
+    assert main(arguments(tiny_run, whole, 1)) == 0
+    shutil.copytree(whole, out)
+    content = (out / "last.ckpt").read_bytes()
+    (out / "last.ckpt").write_bytes(content[: len(content) // 2])
+    assert torch.load(out / "previous.ckpt", weights_only=True)["global_step"] == 6
+    assert main([*arguments(tiny_run, out, 1), "--resume"]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "last.ckpt is not a whole checkpoint" in said
+    assert "going on from previous.ckpt" in said
+    assert_same_runs(out, whole)
+    for name in ("last.ckpt", "previous.ckpt"):
+        (out / name).write_bytes(content[:5000])
+    assert main([*arguments(tiny_run, out, 1), "--resume"]) == 1
+    assert "previous.ckpt is not a whole checkpoint" in capsys.readouterr().err
+
+
+def test_other_batches_or_devices_are_refused(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = arguments(tiny_run, tmp_path / "run", 1)
+    assert main(command) == 0
+    assert main([*command, "--resume", "--trainer.max_epochs", "3", "--data.batch_size", "6"]) == 1
+    assert "the run to resume had --data.batch_size 4, not 6: give the same" in capsys.readouterr().err
+
+
+def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the full disk: both fail while the file is being written."""
+    path = tmp_path / "last.ckpt"
+    WholeCheckpoints().save_checkpoint({"weights": torch.ones(1000)}, path)
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"last\.ckpt"):
+            WholeCheckpoints().save_checkpoint({"weights": torch.ones(100_000)}, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
