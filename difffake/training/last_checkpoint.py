@@ -44,7 +44,7 @@ class LastCheckpoint(Checkpoint):
         self.every = every
         self._asked = False
         self._saved = -1
-        self._position = (0, 0)
+        self._position: tuple[int, int] | None = None
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Listen to SIGTERM. Lightning's own handler would talk to other ranks from within the signal."""
@@ -102,14 +102,15 @@ class LastCheckpoint(Checkpoint):
         self._saved = checkpoint["global_step"]
 
     def _save(self, trainer: lightning.Trainer, batches: int) -> None:
-        self._position = (trainer.current_epoch, batches)
         if trainer.global_step == self._saved and self.path.is_file():
             return
         # A batch that has been fetched but not trained on is not the last one done.
         progress = trainer.fit_loop.epoch_loop.batch_progress
         ended = progress.is_last_batch
         progress.is_last_batch = progress.current.completed == progress.current.ready and ended
+        self._position = (trainer.current_epoch, batches)
         trainer.save_checkpoint(self.path)
+        self._position = None  # another checkpoint, such as best.ckpt, stands within a validation
         progress.is_last_batch = ended
         self._saved = trainer.global_step
 
