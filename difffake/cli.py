@@ -26,6 +26,7 @@ class Command:
     examples: tuple[str, ...]
     lists: tuple[str, ...] = ()  # options that take several values
     positional: str = ""  # the parameter that takes all values without an option
+    ranks: bool = False  # whether several processes, as torchrun starts them, share the work
 
 
 LEAST = {
@@ -99,12 +100,17 @@ COMMANDS = {
             "difffake fit-anomaly --ckpt runs/lfw/best.ckpt --manifest data/lfw --components 1 --combination abs",
         ),
         lists=("manifest",),
+        ranks=True,
     ),
     "evaluate": Command(
         "difffake.evaluation.evaluate:evaluate",
         "frame and video AUC, EER, AP and ACC with intervals, per data set and manipulation",
-        ("difffake evaluate --ckpt runs/lfw/best.ckpt --manifest data/dfdc data/celebdf --out results",),
+        (
+            "difffake evaluate --ckpt runs/lfw/best.ckpt --manifest data/dfdc data/celebdf --out results",
+            "torchrun --nproc-per-node 4 -m difffake.cli evaluate --ckpt best.ckpt --manifest data/dfdc --out results",
+        ),
         lists=("manifest",),
+        ranks=True,
     ),
     "figures": Command(
         "difffake.evaluation.taught_report:figures",
@@ -181,12 +187,20 @@ def _overview() -> str:
 
 
 def _run(name: str, arguments: list[str]) -> int | None:
+    from difffake.distributed import launched, process_group
+
     command = COMMANDS[name]
     module, function_name = command.function.split(":")
     function: Callable[..., int | None] = getattr(import_module(module), function_name)
     if name == "fit":
         return function(arguments)  # Lightning's own command line reads them
-    return function(**_parse(name, command, function, arguments))
+    values = _parse(name, command, function, arguments)
+    if command.ranks:
+        with process_group():
+            return function(**values)
+    if (ranks := launched()) and ranks["RANK"] != "0":
+        raise UserError("this command is for one process, not for torchrun or srun with several tasks")
+    return function(**values)
 
 
 def _parse(name: str, command: Command, function: Callable[..., Any], arguments: list[str]) -> dict[str, Any]:

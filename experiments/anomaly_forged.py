@@ -58,7 +58,7 @@ def main() -> None:
     print(f"| :-- | :-- | --: |{' --: |' * len(methods)}")
     show(["classifier", "", ""], rows)
     for combination in options.combinations:
-        features = pair_features(train.table, fitted, combination, 0, POOL, FRAMES)
+        _, features = pair_features(train.table, fitted, combination, 0, POOL, FRAMES)
         for covariance in options.covariance:
             for components in options.components:
                 model = GaussianMixture(components, covariance).fit(features)

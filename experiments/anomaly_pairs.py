@@ -115,7 +115,7 @@ def main() -> None:
         for recoloured in (False, True):
             show(test.name, recoloured, ["the classifier's logit", "", ""], test.classifier_scores(recoloured))
     for combination in options.combinations:
-        features = pair_features(train.table, embeddings, combination, 0, POOL, FRAMES)
+        _, features = pair_features(train.table, embeddings, combination, 0, POOL, FRAMES)
         for covariance in options.covariance:
             for components in options.components:
                 mixture = GaussianMixture(components, covariance).fit(features)

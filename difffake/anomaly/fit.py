@@ -15,6 +15,7 @@ from difffake.anomaly.storage import save_anomaly
 from difffake.data.datasets import CropDataset, PairDataset
 from difffake.data.manifest import Manifest, check_splits, leak_keys
 from difffake.data.pseudo import PseudoConfig
+from difffake.distributed import count, everyone, own_rows, rank
 from difffake.errors import UserError
 from difffake.files import refuse_existing, sha256
 from difffake.metrics import auc, youden_threshold
@@ -76,34 +77,46 @@ def fit_anomaly(
     train = data.select(split="train")
     if not len(train):
         raise UserError(f"no real faces in the split train of {', '.join(map(str, manifest))}")
+    own = own_rows(pair_groups(train.table))
     crops = CropDataset(train, info.config.image_size)
-    _, _, embeddings = embed(detector, crops, batch_size=batch_size, workers=workers)
-    features = pair_features(train.table, embeddings, combination, seed, pool_size, max_frames)
+    _, _, embeddings = embed(detector, crops, own, batch_size=batch_size, workers=workers)
+    probes, features = pair_features(train.table.iloc[own], embeddings, combination, seed, pool_size, max_frames)
+    if not (pairs := count(len(features))):
+        raise UserError(
+            "no two images of one video or identity to pair: use a manifest with videos or identities, "
+            "or --combination single"
+        )
     density: GaussianMixture | OneClassSVM
     if model == "mixture":
         density = GaussianMixture(components, covariance, reg_covar=reg_covar, max_iter=max_iter, seed=seed)
     else:
         density = OneClassSVM(nu=nu)
-    density.fit(features.to(where))
+    if isinstance(density, GaussianMixture):
+        density.fit(features.to(where), numbers=torch.from_numpy(own[probes]))
+    else:  # scikit-learn's, which has no sums to exchange
+        density.fit(torch.cat(everyone(features)).to(where))
     if isinstance(density, GaussianMixture) and not density.converged:
         console.print(f"EM has not converged after {max_iter} iterations: raise --max-iter, or lower --components")
 
     threshold = None
     val = data.select(split="val")
     if pair_groups(val.table).duplicated().any() or (combination == "single" and len(val)):
-        size = info.config.image_size
-        real = embed(detector, CropDataset(val, size), batch_size=batch_size, workers=workers, description="validation")
+        own = own_rows(pair_groups(val.table))
+        size, batches = info.config.image_size, {"batch_size": batch_size, "workers": workers}
+        real = embed(detector, CropDataset(val, size), own, **batches, description="validation")
         forged = PairDataset(val, size, "pseudo", PseudoConfig(), None, seed)
-        both = embed(detector, forged, batch_size=batch_size, workers=workers, description="validation, forged")
+        both = embed(detector, forged, own, **batches, description="validation, forged")
         # The same pairs of untouched real faces, as they were fitted, and of the pseudo-deepfakes made from them.
-        pairs = [
-            pair_features(val.table, part, combination, seed, pool_size, max_frames)
+        real_pairs, forged_pairs = (
+            pair_features(val.table.iloc[own], part, combination, seed, pool_size, max_frames)[1]
             for part in (real[2], both[2][1::2])
-        ]
-        threshold = _threshold(density, *pairs)
+        )
+        threshold = _threshold(density, real_pairs, forged_pairs)
     else:
         console.print("no pairs in the split val, so the anomaly score gets no threshold (no ACC)")
 
+    if rank() > 0:
+        return
     save_anomaly(
         path,
         density,
@@ -119,12 +132,18 @@ def fit_anomaly(
             "seed": seed,
         },
     )
-    console.print(f"{len(features)} pairs fitted: {path}")
+    console.print(f"{pairs} pairs fitted: {path}")
 
 
 def _threshold(density: GaussianMixture | OneClassSVM, real: torch.Tensor, forged: torch.Tensor) -> float:
-    """Youden's threshold between the features of pairs (P, D) of real validation faces and of their forgeries."""
-    scores = [density.score(features).cpu().numpy() for features in (real, forged)]
+    """Youden's threshold between the features of pairs (P, D) of real validation faces and of their forgeries.
+
+    Of the pairs of all ranks.
+    """
+    scores = [
+        np.concatenate(everyone(density.score(features).cpu().numpy() if len(features) else np.empty(0)))
+        for features in (real, forged)
+    ]
     label, score = np.repeat([0, 1], [len(part) for part in scores]), np.concatenate(scores)
     console.print(f"AUC of validation pairs, real against pseudo-deepfakes: {auc(label, score):.4f}")
     return youden_threshold(label, score)
@@ -147,18 +166,13 @@ def frame_order(table: pd.DataFrame) -> pd.Series:
 
 def pair_features(
     table: pd.DataFrame, embeddings: np.ndarray, combination: str, seed: int, pool_size: int, max_frames: int
-) -> torch.Tensor:
-    """Combined embeddings (P, D') of the pairs of a manifest's `table`, whose rows `embeddings` (N, D) belong to.
+) -> tuple[np.ndarray, torch.Tensor]:
+    """Probes (P,) and combined embeddings (P, D') of the pairs of a `table`, whose rows `embeddings` (N, D) belong to.
 
-    For the combination `single`, every embedding by itself. Raises `UserError` if there is no pair.
+    For the combination `single`, every row by itself.
     """
     rows = torch.from_numpy(embeddings)
     if combination == "single":
-        return combine(rows, rows, combination)
+        return np.arange(len(rows)), combine(rows, rows, combination)
     pairs = sample_pairs(pair_groups(table), frame_order(table), seed=seed, max_frames=max_frames, pool_size=pool_size)
-    if not len(pairs):
-        raise UserError(
-            "no two images of one video or identity to pair: use a manifest with videos or identities, "
-            "or --combination single"
-        )
-    return combine(rows[pairs.reference], rows[pairs.probe], combination)
+    return pairs.probe, combine(rows[pairs.reference], rows[pairs.probe], combination)

@@ -17,6 +17,7 @@ from difffake.anomaly.moments import (
     expectation,
     log_densities,
     maximisation,
+    over_ranks,
     scratch,
     spread,
     whiten,
@@ -99,23 +100,27 @@ class GaussianMixture:
         return self.parameters.covariances
 
     @torch.no_grad()
-    def fit(self, x: Tensor, start: Parameters | None = None) -> "GaussianMixture":
+    def fit(self, x: Tensor, start: Parameters | None = None, numbers: Tensor | None = None) -> "GaussianMixture":
         """Fit the rows `x` (N, D), float32 or float64, from `start`, by default from k-means clusters.
+
+        On several ranks each gives its own rows and gets the mixture of all: sums are exchanged, never rows (but for
+        the few that k-means starts from). It is the same on any number of ranks, up to rounding, if `numbers` (N,)
+        says which row of the whole each one is.
 
         Raises `UserError` as described for the class.
         """
-        check_rows(x)
-        if len(x) < self.components:
-            raise UserError(f"{len(x)} rows are too few for {self.components} components: add rows or lower components")
-        parameters = self.start(x) if start is None else start
+        rows = check_rows(x, everywhere=True)
+        if rows < self.components:
+            raise UserError(f"{rows} rows are too few for {self.components} components: add rows or lower components")
+        parameters = self.start(x, numbers) if start is None else start
         whitening = whiten(parameters, self.reg_covar)
         self.history, self.converged = [], False
         previous = -torch.inf
         for _ in range(self.max_iter):
-            moments = expectation(x, whitening)
+            moments = over_ranks(expectation(x, whitening))
             parameters = maximisation(moments, self.reg_covar)
             whitening = whiten(parameters, self.reg_covar)
-            self.history.append(float(moments.log_likelihood) / len(x))
+            self.history.append(float(moments.log_likelihood) / rows)
             if abs(self.history[-1] - previous) < self.tol:
                 self.converged = True
                 break
@@ -124,14 +129,14 @@ class GaussianMixture:
         return self
 
     @torch.no_grad()
-    def start(self, x: Tensor) -> Parameters:
+    def start(self, x: Tensor, numbers: Tensor | None = None) -> Parameters:
         """Parameters of the k-means clusters of the rows `x` (N, D): each row belongs to its cluster alone."""
-        labels, centres = kmeans(x, self.components, self.seed)
+        labels, centres = kmeans(x, self.components, self.seed, numbers)
         moments, buffer = Moments.zeros(self.covariance_type, centres), scratch(centres)
         for part in chunks(x):
             members = torch.nn.functional.one_hot(labels[part], self.components).double()
             add_rows(moments, x[part], members, buffer)
-        return maximisation(moments, self.reg_covar)
+        return maximisation(over_ranks(moments), self.reg_covar)
 
     @torch.no_grad()
     def log_likelihood(self, x: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """The E and M steps of a Gaussian mixture as sums over chunks of rows.
 
-What the M step needs of the data are sums over rows (`Moments`), so chunks, and ranks, are simply added.
+What the M step needs of the data are sums over rows (`Moments`), so chunks, and ranks, are simply added; no rank ever
+sees the rows of another.
 Moments are taken about the components' current means, not about zero: the sums then stay as small as the spread of
 the data, and an offset of 1e3 or more costs no digits.
 """
@@ -17,6 +18,7 @@ from scipy.linalg import blas
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
+from difffake.distributed import count, total
 from difffake.errors import UserError
 
 T = TypeVar("T")
@@ -78,16 +80,25 @@ class Moments:
         return cls(covariance_type, centres, zeros(k), zeros(k, d), zeros(shape), zeros(()))
 
 
-def check_rows(x: Tensor) -> None:
-    """Raise `UserError` unless `x` is floating point (N, D), not empty, its entries finite and below 1e100."""
-    if x.ndim != 2 or 0 in x.shape or not x.is_floating_point():
+def check_rows(x: Tensor, everywhere: bool = False) -> int:
+    """Count of the rows of `x` (N, D), or `everywhere` of all ranks, where all then raise alike.
+
+    Raises `UserError` unless `x` is floating point, its entries finite and below 1e100, and there are rows.
+    """
+
+    def summed(number: int) -> int:
+        return count(number) if everywhere else number
+
+    rows = summed(len(x))
+    if x.ndim != 2 or not x.shape[1] or not x.is_floating_point() or not rows:
         raise UserError(
             f"embeddings must be floating point (rows, dimensions) and not empty, not {x.dtype} {tuple(x.shape)}"
         )
     # A comparison with NaN is false, so one test finds NaN, infinity and overflow.
-    bad = sum(int((~(x[part].abs().amax(dim=1) < LARGEST)).sum()) for part in chunks(x))
+    bad = summed(sum(int((~(x[part].abs().amax(dim=1) < LARGEST)).sum()) for part in chunks(x)))
     if bad:
-        raise UserError(f"{bad} of {len(x)} rows hold NaN, infinity or values beyond {LARGEST:g}: drop or mend them")
+        raise UserError(f"{bad} of {rows} rows hold NaN, infinity or values beyond {LARGEST:g}: drop or mend them")
+    return rows
 
 
 def chunks(x: Tensor, device: torch.device | None = None) -> Iterator[slice]:
@@ -185,7 +196,7 @@ def spread(work: Callable[[list[slice]], T], parts: list[slice], device: torch.d
     so neither do the sums.
     """
     workers = min(torch.get_num_threads(), len(parts)) if device.type == "cpu" else 1
-    if workers == 1:
+    if workers <= 1:
         return [work(parts)]
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -206,6 +217,14 @@ def add(a: Moments, b: Moments) -> Moments:
         a.second + b.second,
         a.log_likelihood + b.log_likelihood,
     )
+
+
+def over_ranks(moments: Moments) -> Moments:
+    """Moments of the rows of all ranks, about the same centres; in one exchange."""
+    parts = (moments.counts, moments.first, moments.second, moments.log_likelihood)
+    sums = total(torch.cat([part.flatten() for part in parts])).split([part.numel() for part in parts])
+    counts, first, second, log_likelihood = (found.view_as(part) for found, part in zip(sums, parts, strict=True))
+    return Moments(moments.covariance_type, moments.centres, counts, first, second, log_likelihood)
 
 
 def maximisation(moments: Moments, reg_covar: float) -> Parameters:

@@ -18,6 +18,7 @@ from difffake.anomaly.pairs import Pairs, reference_pairs, sample_pairs
 from difffake.anomaly.storage import load_anomaly
 from difffake.data.datasets import CropDataset
 from difffake.data.manifest import Manifest, check_leaks, leak_keys
+from difffake.distributed import everyone, own_rows, rank
 from difffake.errors import UserError
 from difffake.evaluation.figures import write_figures
 from difffake.evaluation.provenance import provenance
@@ -94,15 +95,25 @@ def evaluate(
         if len(test) < len(whole):
             console.print(f"{source}: {len(test)} of {len(whole)} rows are in the split {split}; --split all takes all")
         tests.append(test)
-    tables = []
+    tables: list[pd.DataFrame] = []
     for test in tests:
         name = ", ".join(test.table["dataset"].unique())
+        # What is compared with each other is on one rank.
+        own = own_rows(pair_groups(test.table) if pairs == "suspect" else _subjects(test.table))
+        table = test.table.iloc[own]
         data = CropDataset(test, info.config.image_size)
-        _, logits, embeddings = embed(detector, data, batch_size=batch_size, workers=workers, description=name)
-        tables.append(scored(test.table, "classifier", logits))
+        _, logits, embeddings = embed(detector, data, own, batch_size=batch_size, workers=workers, description=name)
+        found = [_numbered(scored(table, "classifier", logits), own)]
         if differential:
-            probes, values = anomaly_scores(test.table, embeddings, differential, pairs)
-            tables.append(scored(test.table.iloc[probes], "anomaly", values))
+            probes, values = anomaly_scores(table, embeddings, differential, pairs)
+            found.append(_numbered(scored(table.iloc[probes], "anomaly", values), own[probes]))
+        for parts in zip(*everyone(found), strict=True):
+            whole = pd.concat(parts).sort_index()  # each row once, and in the manifest's order
+            tables.append(whole)
+            if not len(whole):
+                console.print(f"no {pairs} pairs in {name}: it gets no anomaly score")
+    if rank() > 0:
+        return
     scores = pd.concat(tables, ignore_index=True)
     # A video's score is on the scale of its frames' scores, so one threshold serves both levels.
     limits: dict[str, float | None] = {
@@ -152,7 +163,7 @@ def anomaly_scores(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the probes (P,) and their scores (P,), the negative log-likelihood of each pair.
 
-    A manifest without pairs gives empty arrays, and a note.
+    Rows without pairs give empty arrays.
     """
     rows = torch.from_numpy(embeddings)
     if anomaly.combination == "single":
@@ -160,8 +171,6 @@ def anomaly_scores(
         features = combine(rows, rows, "single")
     else:
         pairs = _pairs(table, anomaly, mode)
-        if not len(pairs):
-            console.print(f"no {mode} pairs in {', '.join(table['dataset'].unique())}: it gets no anomaly score")
         probes = pairs.probe
         features = combine(rows[pairs.reference], rows[probes], anomaly.combination)
     return probes, anomaly.model.score(features).numpy() if len(probes) else np.empty(0)
@@ -171,18 +180,29 @@ def _pairs(table: pd.DataFrame, anomaly: Anomaly, mode: PairMode) -> Pairs:
     sizes = {"seed": anomaly.seed, "max_frames": anomaly.max_frames, "pool_size": anomaly.pool_size}
     if mode == "suspect":
         return sample_pairs(pair_groups(table), frame_order(table), **sizes)
-    # The subject is who the video claims to show: the identity, or else the real video that a fake was made from.
-    own = table["video"].where(table["video"] != "", table["path"])
-    claimed = table["target"].where(table["target"] != "", own)
-    subject = table["dataset"] + "/" + table["identity"].where(table["identity"] != "", claimed)
     # A forgery beside the very frame or still that it was made from would be told by that alone.
-    frame = claimed + "/" + table["frame"].astype(str)
-    return reference_pairs(subject, frame_order(table), table["label"] == 0, frame, **sizes)
+    frame = _claimed(table) + "/" + table["frame"].astype(str)
+    return reference_pairs(_subjects(table), frame_order(table), table["label"] == 0, frame, **sizes)
+
+
+def _claimed(table: pd.DataFrame) -> pd.Series:
+    """The real video or still that each row was made from, or is."""
+    own = table["video"].where(table["video"] != "", table["path"])
+    return table["target"].where(table["target"] != "", own)
+
+
+def _subjects(table: pd.DataFrame) -> pd.Series:
+    """Who each video or still claims to show: the identity, or else the real video that a fake was made from."""
+    return table["dataset"] + "/" + table["identity"].where(table["identity"] != "", _claimed(table))
 
 
 def scored(table: pd.DataFrame, score: str, values: np.ndarray) -> pd.DataFrame:
     """Score table of a manifest's rows `table` and their `values` (N,), for `result_rows`."""
     return table.assign(score=score, value=np.asarray(values, dtype=np.float64))[[*COLUMNS, "frame"]]
+
+
+def _numbered(table: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
+    return table.set_axis(rows, axis="index")
 
 
 def _file(manifest: Path) -> Path:

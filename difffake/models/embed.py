@@ -5,7 +5,6 @@ import torch
 
 from difffake.data.datasets import CropDataset, PairDataset, to_unit
 from difffake.data.loading import loader
-from difffake.data.samplers import EpochSampler
 from difffake.models.detector import Detector
 from difffake.progress import track
 
@@ -14,6 +13,7 @@ from difffake.progress import track
 def embed(
     detector: Detector,
     dataset: CropDataset | PairDataset,
+    own: np.ndarray | None = None,
     *,
     batch_size: int = 64,
     workers: int = 2,
@@ -21,13 +21,15 @@ def embed(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows of the data set's manifest (N,), logits (N,) and embeddings (N, D), in float32, on the detector's device.
 
-    A data set of pairs gives two entries a sample, real face first.
+    `own` (n,) are the samples to embed, such as those of one rank; by default all.
+    A data set of pairs gives two entries a sample, real face first. No sample gives empty arrays.
     """
     device = next(detector.parameters()).device
-    sampler = EpochSampler(len(dataset), shuffle=False)
-    batches = loader(dataset, batch_size, workers, sampler)
-    rows, logits, embeddings = [], [], []
-    for batch in track(batches, description, total=len(batches)):
+    samples = range(len(dataset)) if own is None else own.tolist()
+    batches = loader(dataset, batch_size, workers, [(0, sample) for sample in samples])
+    rows, logits = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.float32)]
+    embeddings = [np.empty((0, detector.encoder.dimension), dtype=np.float32)]
+    for batch in track(batches, description, total=len(batches)) if samples else ():
         output = detector(to_unit(batch["image"].to(device)))
         rows.append(batch["index"].numpy())
         logits.append(output.logit.float().cpu().numpy())

@@ -13,7 +13,6 @@ from difffake.cli import main
 from difffake.data.datasets import CropDataset, PairDataset
 from difffake.data.manifest import Manifest
 from difffake.data.pseudo import PseudoConfig
-from difffake.errors import UserError
 from difffake.files import sha256
 from difffake.metrics import youden_threshold
 from difffake.models.checkpoint import load_detector
@@ -57,7 +56,7 @@ def test_threshold_lies_between_real_pairs_and_their_forgeries(tiny_run: TinyRun
     both = embed(detector, PairDataset(val, size, "pseudo", PseudoConfig(), None, 0), workers=0)[2]
 
     def threshold(*embeddings: np.ndarray) -> float:
-        scores = [model.score(pair_features(val.table, part, "single", 0, 8, 40)).numpy() for part in embeddings]
+        scores = [model.score(pair_features(val.table, part, "single", 0, 8, 40)[1]).numpy() for part in embeddings]
         return youden_threshold(np.repeat([0, 1], [len(part) for part in scores]), np.concatenate(scores))
 
     expected = threshold(real, both[1::2])
@@ -101,8 +100,17 @@ def test_pairs_stay_within_video_or_identity() -> None:
     assert groups[0] == groups[1]
     assert groups.nunique() == 4  # a forged video with the real one's name is another; so are stills
     embeddings = np.random.default_rng(0).random((5, 8), dtype=np.float32)
-    features = pair_features(table, embeddings, "abs", seed=0, pool_size=8, max_frames=40)
+    probes, features = pair_features(table, embeddings, "abs", seed=0, pool_size=8, max_frames=40)
     difference = np.abs(embeddings[0] - embeddings[1])
     np.testing.assert_allclose(features.numpy(), [difference / np.linalg.norm(difference)], rtol=1e-5)
-    with pytest.raises(UserError, match="--combination single"):
-        pair_features(table.iloc[2:].reset_index(drop=True), embeddings[2:], "abs", 0, 8, 40)
+    assert probes.tolist() in ([0], [1])
+    assert len(pair_features(table.iloc[2:].reset_index(drop=True), embeddings[2:], "abs", 0, 8, 40)[1]) == 0
+
+
+def test_faces_without_pairs_are_refused(tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = pd.read_parquet(tiny_run.seen / "manifest.parquet")
+    table["path"] = [(tiny_run.seen / path).as_posix() for path in table["path"]]
+    table[table["label"] == 0].groupby("video").head(1).to_parquet(tmp_path / "manifest.parquet")
+    command = ["fit-anomaly", "--ckpt", str(tiny_run.ckpt), "--manifest", str(tmp_path), "--workers", "0"]
+    assert main([*command, "--out", str(tmp_path / "a.safetensors")]) == 1
+    assert "--combination single" in capsys.readouterr().err

@@ -1,0 +1,97 @@
+"""Commands that several processes share: torchrun, gloo on the CPU."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from tiny import TinyRun
+
+from difffake import distributed
+from difffake.anomaly.storage import load_anomaly
+from difffake.cli import main
+from difffake.evaluation.results import read_results
+
+
+def torchrun(*command: str, nodes: int = 1, processes: int = 2) -> None:
+    """Run a command by torchrun, on "nodes" that meet on the loopback interface."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    started = [
+        subprocess.Popen(
+            [
+                sys.executable, "-m", "torch.distributed.run", f"--nnodes={nodes}", f"--nproc-per-node={processes}",
+                f"--node-rank={node}", "--master-addr=127.0.0.1", f"--master-port={port}", "-m", "difffake.cli",
+                *command,
+            ],
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for node in range(nodes)
+    ]  # fmt: skip
+    for process in started:
+        said, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, said
+
+
+def test_two_ranks_fit_the_anomaly_model_and_evaluate_as_one_does(tiny_run: TinyRun, tmp_path: Path) -> None:
+    """Rows of scores.parquet one by one, each once; results and parameters."""
+    fit = ["fit-anomaly", "--ckpt", str(tiny_run.ckpt), "--manifest", str(tiny_run.seen), "--workers", "0"]
+    fit += ["--covariance", "full", "--reg-covar", "1e-3", "--components", "2"]
+    alone, shared = tmp_path / "alone.safetensors", tmp_path / "shared.safetensors"
+    assert main([*fit, "--out", str(alone)]) == 0
+    torchrun(*fit, "--out", str(shared))
+    (one, facts), (other, other_facts) = load_anomaly(alone), load_anomaly(shared)
+    np.testing.assert_allclose(other.means, one.means, rtol=1e-4, atol=1e-6)  # float32 embeddings of other batches
+    assert other_facts["threshold"] == pytest.approx(facts["threshold"], rel=1e-3)
+
+    evaluate = ["evaluate", "--ckpt", str(tiny_run.ckpt), "--anomaly", str(alone), "--workers", "0"]
+    evaluate += ["--manifest", str(tiny_run.seen), str(tiny_run.unseen), "--resamples", "20", "--split", "test"]
+    for pairs in ("suspect", "reference"):
+        found, wanted = tmp_path / f"{pairs}-2", tmp_path / f"{pairs}-1"
+        assert main([*evaluate, "--pairs", pairs, "--out", str(wanted)]) == 0
+        torchrun(*evaluate, "--pairs", pairs, "--out", str(found))
+        a, b = (pd.read_parquet(folder / "scores.parquet") for folder in (found, wanted))
+        assert (a.drop(columns="value") == b.drop(columns="value")).all(axis=None)
+        np.testing.assert_allclose(a["value"], b["value"], rtol=1e-3, atol=1e-4)
+        for row, expected in zip(read_results(found)[0], read_results(wanted)[0], strict=True):
+            assert row["auc"] == pytest.approx(expected["auc"], abs=1e-9)
+
+
+def test_groups_are_dealt_whole_and_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = np.repeat([f"video {number}" for number in range(9)], [50, 3, 7, 20, 20, 1, 9, 30, 10])
+    shares = []
+    for rank in range(3):
+        monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
+        monkeypatch.setattr(distributed, "ranks", lambda: 3)
+        shares.append(distributed.own_rows(groups))
+    assert sorted(np.concatenate(shares)) == list(range(150))
+    assert [len(share) for share in shares] == [50, 50, 50]
+    names = [set(groups[share]) for share in shares]
+    assert sum(map(len, names)) == 9
+
+
+def test_only_srun_starts_several_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch script has SLURM_NTASKS too, but is one process."""
+    for name in [name for name in os.environ if name.startswith(("SLURM", "TORCHELASTIC"))]:
+        monkeypatch.delenv(name)
+    assert distributed.launched() is None
+    batch = {"SLURM_JOB_ID": "17", "SLURM_NTASKS": "8", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}
+    batch |= {"SLURM_NODELIST": "gpu[03-04]", "SLURM_JOB_NAME": "sweep", "SLURM_NODEID": "0"}
+    for name, value in batch.items():
+        monkeypatch.setenv(name, value)
+    assert distributed.launched() is None
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "8")
+    monkeypatch.setenv("SLURM_PROCID", "5")
+    monkeypatch.setenv("SLURM_LOCALID", "1")
+    found = distributed.launched()
+    assert found is not None
+    assert (found["RANK"], found["WORLD_SIZE"], found["LOCAL_RANK"]) == ("5", "8", "1")
+    assert found["MASTER_ADDR"] == "gpu03"
