@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from difffake.distributed import ranks, total
 from difffake.errors import UserError
 from difffake.models.attention import Attention
 from difffake.models.feature_filter import FeatureFilter, Projection
@@ -140,6 +141,8 @@ class Guide(nn.Module):
     ) -> dict[str, Tensor]:
         """Losses by name, each a mean over the images whose source and target are known; 0 if none is.
 
+        On several ranks called by all of them, and the mean over ranks is that over all their known images.
+
         `source` and `target`: mean squared error between the noise and its prediction, L_s and L_t. `source_weight`
         and `target_weight`: squared error between weight and similarity, L_ws and L_wt.
         """
@@ -169,7 +172,9 @@ class Guide(nn.Module):
         # All images are computed and the unknown ones then left out: shapes stay the same from step to step, and every
         # weight gets a gradient on every rank.
         known = latents.known.float()
-        return {name: (loss * known).sum() / known.sum().clamp(min=1) for name, loss in losses.items()}
+        # The mean over all ranks' known images, not a mean of means: DDP averages what the ranks give.
+        count = total(known.sum()).clamp(min=1) / ranks()
+        return {name: (loss * known).sum() / count for name, loss in losses.items()}
 
 
 def _weight_module(config: GuideConfig, channels: int) -> nn.Module:
