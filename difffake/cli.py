@@ -31,7 +31,7 @@ class Command:
 
 LEAST = {
     "rows": 1, "seed": 0, "workers": 0, "batch_size": 1, "frames": 1, "resamples": 0,
-    "faces": 1, "noises": 1, "steps": 1, "limit": 0,
+    "faces": 1, "noises": 1, "steps": 1, "limit": 0, "jobs": 1,
 }  # fmt: skip
 """Smallest values of options, whichever command has them."""
 
@@ -130,6 +130,15 @@ COMMANDS = {
             "difffake predict --ckpt best.ckpt --json a.mp4",
         ),
         positional="files",
+    ),
+    "sweep": Command(
+        "difffake.sweeps.sweep:sweep",
+        "the runs of a W&B sweep file, here and without a server",
+        (
+            "difffake sweep experiments/components.yaml --jobs 2",
+            "difffake sweep experiments/lambdas.yaml --runs 20 --out sweeps/lambdas",
+        ),
+        positional="file",
     ),
     "report": Command(
         "difffake.evaluation.report:report",
@@ -234,7 +243,7 @@ def _add_option(parser: Any, parameter: inspect.Parameter, command: Command, hel
     required = parameter.default is inspect.Parameter.empty
     if parameter.annotation is bool:
         options["action"] = "store_true"
-    elif parameter.name in command.lists or parameter.name == command.positional:
+    elif parameter.name in command.lists or (parameter.name == command.positional and get_args(parameter.annotation)):
         options |= {"type": get_args(parameter.annotation)[0], "nargs": "+"}
         if not required:
             parameter = parameter.replace(default=list(parameter.default))

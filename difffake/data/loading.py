@@ -1,5 +1,6 @@
 """Loaders of batches."""
 
+import signal
 from collections.abc import Sequence
 
 import cv2
@@ -30,4 +31,10 @@ def loader(
         pin_memory=torch.cuda.is_available(),
         persistent_workers=workers > 0,
         drop_last=drop_last,
+        worker_init_fn=_outlive_sigterm,
     )
+
+
+def _outlive_sigterm(worker: int) -> None:
+    """SLURM sends SIGTERM to all processes of a job: the run needs its loaders until it has been saved."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -17,7 +17,7 @@ from difffake.cli import main
 from difffake.training.last_checkpoint import WholeCheckpoints
 from difffake.training.module import DetectorTraining
 
-# Ends itself by a signal in the middle of a step: on all ranks, or on the last one alone.
+# Ends itself by a signal in the middle of a step: all ranks, the last one alone, or one with its loaders.
 SCRIPT = """
 import os
 import signal
@@ -33,7 +33,9 @@ _, name, at, rank, *arguments = sys.argv
 def interrupted(self, batch, index):
     global calls
     calls += 1
-    if calls == int(at) and rank in ("all", os.environ.get("LOCAL_RANK", "0")):
+    if calls == int(at) and rank == "group":
+        os.killpg(0, signal.Signals[name])
+    elif calls == int(at) and rank in ("all", os.environ.get("LOCAL_RANK", "0")):
         os.kill(os.getpid(), signal.Signals[name])
     return step(self, batch, index)
 
@@ -49,7 +51,7 @@ def arguments(run: TinyRun, out: Path, ranks: int) -> list[str]:
     values = {
         "data.manifest": run.seen,
         "data.batch_size": 4,
-        "data.workers": 0,
+        "data.workers": 1 if ranks == 1 else 0,
         "data.fakes": "pseudo",
         "model.encoder": "resnet10t",
         "model.weights": "none",
@@ -88,6 +90,7 @@ def launched(folder: Path, command: list[str], name: str = "SIGKILL", at: int = 
         capture_output=True,
         text=True,
         timeout=300,
+        start_new_session=True,
     )
     if not at:
         assert process.returncode == 0, process.stderr
@@ -128,7 +131,7 @@ def test_a_run_that_is_killed_and_then_stopped_ends_as_an_undisturbed_one(
     assert launched(tmp_path, command, "SIGKILL", 4 * calls + 1) != 0
     step = torch.load(broken / "last.ckpt", weights_only=True)["global_step"]
     assert step == 4
-    last = str(ranks - 1)  # one rank alone hears of it, and all stop after the same step
+    last = "group" if ranks == 1 else "1"  # one rank alone hears of it, and all stop after the same step
     assert launched(tmp_path, [*command, "--resume"], "SIGTERM", 2 * calls + 1, last) == 143
     step = torch.load(broken / "last.ckpt", weights_only=True)["global_step"]
     assert step == 7

@@ -1,0 +1,89 @@
+"""One table of a sweep: means and standard deviations over seeds."""
+
+import json
+import statistics
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from difffake.evaluation.results import RESULTS, read_results
+from difffake.files import staged_file
+from difffake.sweeps.sweep_file import Values
+
+SEEDS = ("seed_everything", "anomaly.seed")
+"""Parameters that only repeat a setting."""
+
+
+def run_metrics(folder: Path, metric: str) -> dict[str, float]:
+    """Best `metric` of the log, and of all results inside AUC by data set, manipulation, level and score."""
+    found = {}
+    for log in sorted(folder.rglob("metrics.csv")):
+        if metric in (table := pd.read_csv(log)).columns:
+            found[metric] = float(table[metric].max())
+    for path in sorted(folder.rglob(RESULTS)):
+        for row in read_results(path.parent)[0]:
+            if row["auc"] is not None:
+                name = " ".join(part for part in (row["dataset"], row["method"], row["compression"]) if part)
+                found[f"{name}, {row['level']}, {row['score']}"] = float(row["auc"])
+    return found
+
+
+def write_summary(out: Path, runs: Sequence[tuple[Values, Path]], metric: str) -> list[list[str]]:
+    """Write runs.csv, a line a run, and summary.md, a line for each setting; gives the cells of the latter."""
+    metrics = [run_metrics(folder, metric) for _, folder in runs]
+    lines = [
+        {"run": folder.name, **{name: _text(value) for name, value in values.items()}, **found}
+        for (values, folder), found in zip(runs, metrics, strict=True)
+    ]
+    with staged_file(out / "runs.csv") as partial:
+        pd.DataFrame(lines).to_csv(partial, index=False)
+    varied = [name for name in _names(values for values, _ in runs) if name not in SEEDS]
+    varied = [name for name in varied if len({_text(values.get(name)) for values, _ in runs}) > 1]
+    groups: dict[tuple[str, ...], list[dict[str, float]]] = {}
+    for (values, _), found in zip(runs, metrics, strict=True):
+        groups.setdefault(tuple(_text(values.get(name)) for name in varied), []).append(found)
+    columns = _names(metrics)
+    cells = [[*varied, "runs", *columns]]
+    for key, seeds in groups.items():
+        spreads = [_spread([found[column] for found in seeds if column in found]) for column in columns]
+        cells.append([*key, str(len(seeds)), *spreads])
+    with staged_file(out / "summary.md") as partial:
+        partial.write_text(_markdown(cells))
+    return cells
+
+
+def print_summary(cells: list[list[str]], console: Console) -> None:
+    """The table turned on its side: a line a metric, a column a setting, which fits a terminal."""
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold")
+    head, *settings = zip(*cells, strict=True) if len(cells) > 1 else [cells[0]]
+    for number, title in enumerate(head):
+        table.add_column(str(title), justify="left" if not number else "right")
+    for line in settings:
+        table.add_row(*line)
+    console.print(table)
+
+
+def _names(dictionaries: Iterable[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(name for dictionary in dictionaries for name in dictionary))
+
+
+def _spread(values: list[float]) -> str:
+    if not values:
+        return "-"
+    mean = f"{100 * statistics.mean(values):.1f}"
+    return f"{mean} ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else mean
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _markdown(cells: list[list[str]]) -> str:
+    escaped = [[cell.replace("|", "\\|") for cell in line] for line in cells]
+    lines = [f"| {' | '.join(line)} |" for line in escaped]
+    return "\n".join([lines[0], f"| {' | '.join('--' for _ in cells[0])} |", *lines[1:]]) + "\n"

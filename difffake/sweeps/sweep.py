@@ -1,0 +1,174 @@
+"""The command `sweep`: the runs of a sweep file on this machine, without a server."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+
+import torch
+from rich.console import Console
+
+from difffake.errors import Terminated, UserError
+from difffake.files import MARKER, staged_file
+from difffake.progress import console
+from difffake.sweeps.collect import print_summary, write_summary
+from difffake.sweeps.sweep_file import Sweep, Values, command_of, read_sweep, run_id, runs_of
+
+DONE = "done.json"
+
+
+def sweep(
+    file: Path,
+    out: Path | None = None,
+    jobs: int = 1,
+    runs: int | None = None,
+    seed: int = 0,
+) -> int:
+    """Run a W&B sweep file here: every combination of a grid, or random ones, several at a time.
+
+    The same command goes on where an interrupted sweep was, and tries failed runs again. Each run gets a folder of its
+    own in the environment variable RUN_FOLDER, and its part of the GPUs and cores. In the end there is one table, with
+    means and standard deviations over seeds.
+
+    Args:
+        file: sweep file in W&B's format; method grid or random.
+        out: folder of the runs, runs.csv and summary.md; by default sweeps/NAME after the file's name.
+        jobs: runs at a time.
+        runs: how many runs of method random, or the first so many of a grid; by default run_cap in the file.
+        seed: of random parameters.
+    """
+    if runs is not None and runs < 1:
+        raise UserError(f"--runs {runs} must be at least 1")
+    plan = read_sweep(file)
+    folder = out or Path("sweeps") / file.stem
+    wanted = {run_id(values): values for values in runs_of(plan, runs, seed)}
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
+        raise UserError(f"{folder} was not written by difffake: choose another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARKER).touch()
+    failed = _run_all(plan, wanted, folder, jobs)
+    done = [(values, folder / name) for name, values in wanted.items() if (folder / name / DONE).is_file()]
+    if done:
+        print_summary(write_summary(folder, done, plan.metric), Console())
+        console.print(f"{len(done)} of {len(wanted)} runs: {folder}/summary.md, runs.csv")
+    for name in failed:
+        console.print(f"run {name} failed: see {folder / name / 'log.txt'}")
+    return 1 if failed else 0
+
+
+def _run_all(plan: Sweep, wanted: dict[str, Values], folder: Path, jobs: int) -> list[str]:
+    """Do the runs that are not done yet; gives those that failed."""
+    running: dict[str, subprocess.Popen[bytes]] = {}
+    stopping = threading.Event()
+    slots = list(range(jobs))
+
+    def work(name: str) -> int:
+        slot = slots.pop()
+        try:
+            return _run(plan, name, wanted[name], folder / name, _environment(slot, jobs), running, stopping)
+        finally:
+            slots.append(slot)
+
+    open_runs = [name for name in wanted if not (folder / name / DONE).is_file()]
+    if len(open_runs) < len(wanted):
+        console.print(f"{len(wanted) - len(open_runs)} of {len(wanted)} runs are done already")
+    failed = []
+    with _handing_on(running, stopping), ThreadPoolExecutor(jobs) as pool:
+        futures = {pool.submit(work, name): name for name in open_runs}
+        for number, future in enumerate(as_completed(futures), 1):
+            name = futures[future]
+            if stopping.is_set():
+                continue
+            if future.result():
+                failed.append(name)
+            word = "failed" if name in failed else "done"
+            settings = " ".join(f"{key}={value}" for key, value in wanted[name].items())
+            console.print(f"{number} of {len(open_runs)} {word}: {name} {settings}")
+    if stopping.is_set():
+        raise Terminated("stopped; the same command goes on")
+    return failed
+
+
+def _run(
+    plan: Sweep,
+    name: str,
+    values: Values,
+    folder: Path,
+    environment: dict[str, str],
+    running: dict[str, subprocess.Popen[bytes]],
+    stopping: threading.Event,
+) -> int:
+    """Exit status of one run, 0 if it had been done in the meantime."""
+    folder.mkdir(exist_ok=True)
+    (folder / MARKER).touch()
+    environment = {**os.environ, **environment, "WANDB_RUN_ID": name, "RUN_FOLDER": str(folder.resolve())}
+    with (folder / "lock").open("w") as lock, (folder / "log.txt").open("ab") as log:
+        # The run holds the lock as long as it lives, even if this process is killed: none runs twice at a time.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if stopping.is_set() or (folder / DONE).is_file():
+            return 0
+        command = command_of(plan, values, environment)
+        try:
+            process = subprocess.Popen(
+                command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                start_new_session=True, pass_fds=(lock.fileno(),),
+            )  # fmt: skip
+        except OSError as error:
+            log.write(f"{command[0]}: {error.strerror}\n".encode())
+            return 127
+        running[name] = process
+        if stopping.is_set():
+            _terminate(process)
+        status = process.wait()
+        del running[name]
+        if status == 0:
+            with staged_file(folder / DONE) as partial:
+                partial.write_text(json.dumps({"command": command, "parameters": values}, indent=1) + "\n")
+        return status
+
+
+@contextmanager
+def _handing_on(running: dict[str, subprocess.Popen[bytes]], stopping: threading.Event) -> Iterator[None]:
+    """Hand SIGINT and SIGTERM on to the runs, as the SIGTERM at which `difffake fit` saves; then wait for them."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopping.set()
+        for process in list(running.values()):
+            _terminate(process)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _terminate(process: "subprocess.Popen[bytes]") -> None:
+    with suppress(ProcessLookupError):  # it may have ended by itself
+        os.killpg(process.pid, signal.SIGTERM)
+
+
+def _environment(slot: int, jobs: int) -> dict[str, str]:
+    """A slot's part of GPUs and cores; what the user has set himself stays."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    gpus = visible.split(",") if visible else [str(number) for number in range(torch.cuda.device_count())]
+    # So that a command finds the `difffake` that runs the sweep.
+    found = {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])}
+    if gpus and jobs > 1:
+        # Fewer GPUs than jobs: several runs share one.
+        found["CUDA_VISIBLE_DEVICES"] = ",".join(gpus[slot % len(gpus) :: jobs])
+    if jobs > 1 and "OMP_NUM_THREADS" not in os.environ:
+        found["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
+    return found

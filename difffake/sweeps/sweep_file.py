@@ -1,0 +1,174 @@
+"""Sweep files in W&B's format: which runs there are, and the command of each."""
+
+import hashlib
+import itertools
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from difffake.errors import UserError
+from difffake.randomness import generator
+
+Values = dict[str, Any]
+"""Parameters of one run by name."""
+
+_DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")
+_DISTRIBUTIONS = (
+    "constant", "categorical", "uniform", "int_uniform", "q_uniform", "log_uniform", "log_uniform_values", "normal",
+    "log_normal",
+)  # fmt: skip
+_KNOWN = {"program", "method", "metric", "name", "description", "parameters", "command", "run_cap", "project", "entity"}
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep file as it was read."""
+
+    path: Path
+    method: str
+    parameters: dict[str, dict[str, Any]]
+    command: tuple[str, ...]
+    program: str
+    run_cap: int | None
+    metric: str
+
+
+def read_sweep(path: Path) -> Sweep:
+    """Read a sweep file. Raises `UserError` for what W&B's own server alone can do, and for mistakes."""
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}: name a sweep file, such as experiments/components.yaml") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("parameters"), dict) or not content["parameters"]:
+        raise UserError(f"{path} is not a sweep file: it needs `method` and `parameters`, as W&B's have")
+    method = content.get("method")
+    if method not in ("grid", "random"):
+        raise UserError(f"{path}: method {method} needs W&B's server: run `wandb sweep {path}`, or use grid or random")
+    if unknown := content.keys() - _KNOWN:
+        raise UserError(f"{path}: {', '.join(sorted(unknown))} is not supported: use {', '.join(sorted(_KNOWN))}")
+    for name, entry in content["parameters"].items():
+        if not isinstance(entry, dict):
+            raise UserError(f"{path}: parameter {name} needs value, values or a distribution: {{values: [1, 2]}}")
+        if "parameters" in entry:
+            raise UserError(f"{path}: parameter {name} is nested: write it with a dot, {name}.option")
+    metric = content.get("metric") or {}
+    return Sweep(
+        path,
+        method,
+        {str(name): entry for name, entry in content["parameters"].items()},
+        tuple(map(str, content.get("command") or _DEFAULT_COMMAND)),
+        str(content.get("program", "")),
+        content.get("run_cap"),
+        str(metric.get("name", "val/auc")),
+    )
+
+
+def runs_of(sweep: Sweep, count: int | None = None, seed: int = 0) -> list[Values]:
+    """Parameters of every run: all combinations of a grid, or `count` (by default the file's run_cap) random ones."""
+    count = sweep.run_cap if count is None else count
+    if sweep.method == "grid":
+        names = list(sweep.parameters)
+        choices = [_choices(sweep, name) for name in names]
+        grid = [dict(zip(names, chosen, strict=True)) for chosen in itertools.product(*choices)]
+        return grid[:count]
+    if not count:
+        raise UserError(f"{sweep.path}: method random has no end: give --runs, or run_cap in the file")
+    return [
+        {name: _drawn(sweep, name, generator(seed, number, place)) for place, name in enumerate(sweep.parameters)}
+        for number in range(count)
+    ]
+
+
+def run_id(values: Values) -> str:
+    """Eight characters that stand for a run's parameters.
+
+    >>> run_id({"seed": 1}) == run_id({"seed": 1}) != run_id({"seed": 2})
+    True
+    """
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def command_of(sweep: Sweep, values: Values, environment: Mapping[str, str] = os.environ) -> list[str]:
+    """The command of a run, its macros filled in as W&B's agent does."""
+    plain = [f"{name}={value}" for name, value in values.items()]
+    flags = [f"--{text}" for text in plain]
+    macros = {
+        "env": ["/usr/bin/env"],
+        "interpreter": [sys.executable],
+        "program": [sweep.program],
+        "args": flags,
+        "args_no_hyphens": plain,
+        "args_no_boolean_flags": [
+            f"--{name}" if value is True else flag
+            for (name, value), flag in zip(values.items(), flags, strict=True) if value is not False
+        ],
+        "args_json": [json.dumps(values)],
+    }  # fmt: skip
+    found = []
+    for part in sweep.command:
+        part = re.sub(r"\$\{envvar:([A-Za-z0-9_]+)\}", lambda match: environment.get(match[1], match[1]), part)
+        macro = re.fullmatch(r"\$\{(\w+)\}", part)
+        if macro and macro[1] not in macros:
+            raise UserError(f"{sweep.path}: {part} in command is unknown: use {', '.join(macros)} or envvar:NAME")
+        found += macros[macro[1]] if macro else [part]
+    return found
+
+
+def _choices(sweep: Sweep, name: str) -> list[Any]:
+    entry = sweep.parameters[name]
+    if "value" in entry:
+        return [entry["value"]]
+    values = entry.get("values")
+    if not isinstance(values, list) or not values:
+        raise UserError(f"{sweep.path}: parameter {name} has no values for a grid: give `values`, or method: random")
+    return values
+
+
+def _drawn(sweep: Sweep, name: str, random: np.random.Generator) -> Any:
+    """A random value of a parameter; numbers as Python's, which print as themselves."""
+    entry = sweep.parameters[name]
+    kind = entry.get("distribution") or _kind(entry)
+    if kind not in _DISTRIBUTIONS:
+        raise UserError(
+            f"{sweep.path}: distribution {kind} of {name} is not supported: use {', '.join(_DISTRIBUTIONS)}"
+        )
+    try:
+        if kind == "constant":
+            return entry["value"]
+        if kind == "categorical":
+            return entry["values"][int(random.choice(len(entry["values"]), p=entry.get("probabilities")))]
+        if kind in ("normal", "log_normal"):
+            drawn = float(random.normal(entry.get("mu", 0), entry.get("sigma", 1)))
+            return drawn if kind == "normal" else float(np.exp(drawn))
+        low, high = entry["min"], entry["max"]
+        if kind == "int_uniform":
+            return int(random.integers(low, high, endpoint=True))
+        if kind == "uniform":
+            return float(random.uniform(low, high))
+        if kind == "q_uniform":
+            step = entry.get("q", 1)
+            return float(np.round(random.uniform(low, high) / step) * step)
+        if kind == "log_uniform_values":
+            return float(np.exp(random.uniform(np.log(low), np.log(high))))
+        return float(np.exp(random.uniform(low, high)))  # log_uniform: W&B's bounds are exponents
+    except (KeyError, ValueError, TypeError) as error:
+        raise UserError(f"{sweep.path}: parameter {name} ({kind}) is incomplete or wrong ({error})") from error
+
+
+def _kind(entry: dict[str, Any]) -> str:
+    if "value" in entry:
+        return "constant"
+    if "values" in entry:
+        return "categorical"
+    whole = all(isinstance(entry.get(end), int) for end in ("min", "max"))
+    return "int_uniform" if whole else "uniform"
