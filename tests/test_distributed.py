@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from tiny import TinyRun
 
 from difffake import distributed
@@ -63,6 +64,22 @@ def test_two_ranks_fit_the_anomaly_model_and_evaluate_as_one_does(tiny_run: Tiny
         np.testing.assert_allclose(a["value"], b["value"], rtol=1e-3, atol=1e-4)
         for row, expected in zip(read_results(found)[0], read_results(wanted)[0], strict=True):
             assert row["auc"] == pytest.approx(expected["auc"], abs=1e-9)
+
+
+def test_two_nodes_train_as_two_processes_of_one_do(tiny_run: TinyRun, tmp_path: Path) -> None:
+    """Bit for bit, and each node by a torchrun of its own."""
+    values = {
+        "data.manifest": tiny_run.seen, "data.batch_size": 4, "data.workers": 0, "model.encoder": "resnet10t",
+        "model.weights": "none", "model.image_size": 64, "trainer.max_epochs": 1, "trainer.limit_train_batches": 2,
+        "trainer.accelerator": "cpu", "trainer.strategy": "ddp", "trainer.enable_progress_bar": "false",
+    }  # fmt: skip
+    fit = ["fit", *(part for name, value in values.items() for part in (f"--{name}", str(value)))]
+    nodes, processes = tmp_path / "nodes", tmp_path / "processes"
+    torchrun(*fit, "--trainer.num_nodes=2", "--trainer.devices=1", f"--out={nodes}", nodes=2, processes=1)
+    torchrun(*fit, "--trainer.devices=2", f"--out={processes}")
+    a, b = (torch.load(out / "last.ckpt", weights_only=True)["state_dict"] for out in (nodes, processes))
+    assert all(torch.equal(a[name], b[name]) for name in b)
+    assert (nodes / "metrics.csv").read_text() == (processes / "metrics.csv").read_text()
 
 
 def test_groups_are_dealt_whole_and_evenly(monkeypatch: pytest.MonkeyPatch) -> None:

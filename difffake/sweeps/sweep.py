@@ -34,7 +34,8 @@ def sweep(
 ) -> int:
     """Run a W&B sweep file here: every combination of a grid, or random ones, several at a time.
 
-    The same command goes on where an interrupted sweep was, and tries failed runs again. Each run gets a folder of its
+    The same command goes on where an interrupted sweep was, and tries failed runs again; started several times, also on
+    machines that share the folder, each takes runs that no other has taken. Each run gets a folder of its
     own in the environment variable RUN_FOLDER, and its part of the GPUs and cores. In the end there is one table, with
     means and standard deviations over seeds.
 
@@ -70,28 +71,34 @@ def _run_all(plan: Sweep, wanted: dict[str, Values], folder: Path, jobs: int) ->
     stopping = threading.Event()
     slots = list(range(jobs))
 
-    def work(name: str) -> int:
+    def work(name: str, wait: bool) -> int | None:
         slot = slots.pop()
         try:
-            return _run(plan, name, wanted[name], folder / name, _environment(slot, jobs), running, stopping)
+            place = _environment(slot, jobs)
+            return _run(plan, name, wanted[name], folder / name, place, running, stopping, wait=wait)
         finally:
             slots.append(slot)
 
     open_runs = [name for name in wanted if not (folder / name / DONE).is_file()]
     if len(open_runs) < len(wanted):
         console.print(f"{len(wanted) - len(open_runs)} of {len(wanted)} runs are done already")
-    failed = []
+    failed: list[str] = []
     with _handing_on(running, stopping), ThreadPoolExecutor(jobs) as pool:
-        futures = {pool.submit(work, name): name for name in open_runs}
-        for number, future in enumerate(as_completed(futures), 1):
-            name = futures[future]
-            if stopping.is_set():
-                continue
-            if future.result():
-                failed.append(name)
-            word = "failed" if name in failed else "done"
-            settings = " ".join(f"{key}={value}" for key, value in wanted[name].items())
-            console.print(f"{number} of {len(open_runs)} {word}: {name} {settings}")
+        # First those that nobody else is doing; then wait for the others.
+        for wait in (False, True):
+            futures = {pool.submit(work, name, wait): name for name in open_runs}
+            open_runs = []
+            for future in as_completed(futures):
+                name, status = futures[future], future.result()
+                if stopping.is_set():
+                    continue
+                if status is None:
+                    open_runs.append(name)
+                    continue
+                if status:
+                    failed.append(name)
+                settings = " ".join(f"{key}={value}" for key, value in wanted[name].items())
+                console.print(f"{'failed' if status else 'done'}: {name} {settings}")
     if stopping.is_set():
         raise Terminated("stopped; the same command goes on")
     return failed
@@ -105,14 +112,19 @@ def _run(
     environment: dict[str, str],
     running: dict[str, subprocess.Popen[bytes]],
     stopping: threading.Event,
-) -> int:
-    """Exit status of one run, 0 if it had been done in the meantime."""
+    *,
+    wait: bool,
+) -> int | None:
+    """Exit status of one run, 0 if it had been done in the meantime; None if another is at it and there is no `wait`."""
     folder.mkdir(exist_ok=True)
     (folder / MARKER).touch()
     environment = {**os.environ, **environment, "WANDB_RUN_ID": name, "RUN_FOLDER": str(folder.resolve())}
     with (folder / "lock").open("w") as lock, (folder / "log.txt").open("ab") as log:
         # The run holds the lock as long as it lives, even if this process is killed: none runs twice at a time.
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None
         if stopping.is_set() or (folder / DONE).is_file():
             return 0
         command = command_of(plan, values, environment)

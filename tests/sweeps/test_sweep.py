@@ -100,3 +100,16 @@ def test_a_sweep_that_was_killed_goes_on(name: str, file: Path, tmp_path: Path) 
         # The two that were running ended by themselves; without their sweep nobody had noted it.
         assert len(again) <= 9 + len(begun)
     assert all(json.loads(path.read_text())["parameters"] for path in out.glob("*/done.json"))
+
+
+def test_several_sweeps_of_one_folder_share_the_runs(file: Path, tmp_path: Path) -> None:
+    """As the jobs of an array do: each run once, and every sweep ends with the whole table."""
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "difffake.cli", "sweep", str(file), "--out", str(out)]
+    environment = os.environ | {"SECONDS_A_RUN": "0.5", "MENDED": "1"}
+    processes = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    for process in processes:
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+        assert "9 of 9 runs" in said
+    assert len(starts(out)) == 9
