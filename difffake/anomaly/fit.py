@@ -23,6 +23,7 @@ from difffake.models.checkpoint import load_detector
 from difffake.models.device import choose_device
 from difffake.models.embed import embed
 from difffake.progress import console
+from difffake.wandb_run import add_to_run
 
 Combination = Literal["abs", "sub", "square", "cube", "concat", "single"]
 
@@ -132,6 +133,10 @@ def fit_anomaly(
             "seed": seed,
         },
     )
+    facts = {"anomaly/pairs": float(pairs)} | ({} if threshold is None else {"anomaly/threshold": threshold})
+    if isinstance(density, GaussianMixture):
+        facts["anomaly/log_likelihood"] = density.history[-1]
+    add_to_run(ckpt, facts, None)
     console.print(f"{pairs} pairs fitted: {path}")
 
 

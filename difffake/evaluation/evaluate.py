@@ -23,13 +23,14 @@ from difffake.errors import UserError
 from difffake.evaluation.figures import write_figures
 from difffake.evaluation.provenance import provenance
 from difffake.evaluation.report import NOTE, TESTBEDS
-from difffake.evaluation.results import COLUMNS, result_rows, write_results
+from difffake.evaluation.results import COLUMNS, Row, result_rows, write_results
 from difffake.evaluation.tables import markdown, print_results
 from difffake.files import refuse_existing, sha256, staged_folder
 from difffake.models.checkpoint import load_detector
 from difffake.models.device import choose_device
 from difffake.models.embed import embed
 from difffake.progress import console
+from difffake.wandb_run import add_to_run
 
 PairMode = Literal["suspect", "reference"]
 
@@ -133,6 +134,7 @@ def evaluate(
         write_figures(scores, folder)
         if (config := ckpt.parent / "config.yaml").is_file():
             shutil.copy(config, folder)  # so that the folder alone says what was trained
+    add_to_run(ckpt, _summary(rows), (f"evaluation/{out.name}", rows))
     print_results(rows, Console())
     if testbed:
         console.print(NOTE)
@@ -199,6 +201,12 @@ def _subjects(table: pd.DataFrame) -> pd.Series:
 def scored(table: pd.DataFrame, score: str, values: np.ndarray) -> pd.DataFrame:
     """Score table of a manifest's rows `table` and their `values` (N,), for `result_rows`."""
     return table.assign(score=score, value=np.asarray(values, dtype=np.float64))[[*COLUMNS, "frame"]]
+
+
+def _summary(rows: list[Row]) -> dict[str, float]:
+    """AUC by data set, manipulation, level and score."""
+    keys = ("dataset", "method", "compression", "level", "score")
+    return {"/".join(["auc", *(row[key] for key in keys if row[key])]): row["auc"] for row in rows}
 
 
 def _numbered(table: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:

@@ -115,7 +115,7 @@ def _run(
     *,
     wait: bool,
 ) -> int | None:
-    """Exit status of one run, 0 if it had been done in the meantime; None if another is at it and there is no `wait`."""
+    """Exit status of one run, 0 if it was done in the meantime; None if another is at it and this shall not `wait`."""
     folder.mkdir(exist_ok=True)
     (folder / MARKER).touch()
     environment = {**os.environ, **environment, "WANDB_RUN_ID": name, "RUN_FOLDER": str(folder.resolve())}

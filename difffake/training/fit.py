@@ -9,17 +9,21 @@ from typing import Any
 import lightning
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+import difffake
+from difffake import wandb_run
 from difffake.data.datamodule import FaceData
 from difffake.errors import Terminated, UserError
-from difffake.files import MARKER, refuse_existing, remove_written
+from difffake.files import MARKER, refuse_existing, remove_written, sha256
 from difffake.models.load_diffusion import DiffusionConfig
 from difffake.progress import console
 from difffake.training.csv_log import CSVLog
 from difffake.training.last_checkpoint import LAST, RESUME_KEY, LastCheckpoint, WholeCheckpoints, checkpoint_to_resume
 from difffake.training.module import DetectorTraining
+from difffake.training.timing import Timing
 
 
 class FitCLI(LightningCLI):
@@ -73,6 +77,7 @@ class FitCLI(LightningCLI):
         if config.logger is not False:
             own = [] if config.logger in (None, True) else config.logger
             config.logger = [CSVLog(out / "metrics.csv"), *(own if isinstance(own, list) else [own])]
+            config.callbacks.append(Timing(out))
         config.default_root_dir = str(out)
         return super().instantiate_trainer(**kwargs)
 
@@ -129,8 +134,14 @@ def fit(arguments: list[str]) -> None:
         cli.datamodule.resume(*resumed[1][RESUME_KEY]["position"])
     elif cli.config.resume and rank() == 0:
         console.print(f"{out} has no checkpoint yet: the run starts from the beginning")
+    wandb = next((logger for logger in cli.trainer.loggers if isinstance(logger, WandbLogger)), None)
+    identity = wandb_run.run_id(out) if wandb else ""
     if rank() == 0:
         cli.make_run_folder(resumed is not None)
+        if wandb:
+            # Asked before the run folder was made anew: without --resume it is another run.
+            wandb_run.prepare(identity)
+            _begin_wandb(cli, wandb, identity)
     try:
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=resumed and resumed[0], weights_only=True)
     except Terminated:
@@ -151,6 +162,19 @@ def fit(arguments: list[str]) -> None:
         if checkpoint.best_model_score is None:
             raise UserError("the run ended before its first validation, so there is no best.ckpt: train for longer")
         console.print(f"best val/auc {float(checkpoint.best_model_score):.4f}: {cli.config.out}/best.ckpt")
+
+
+def _begin_wandb(cli: FitCLI, logger: WandbLogger, identity: str) -> None:
+    """Begin the W&B run, or go on with it, and let it know what the run folder knows."""
+    manifests = [path / "manifest.parquet" if path.is_dir() else path for path in map(Path, cli.datamodule.paths)]
+    facts = {
+        "difffake": difffake.__version__,
+        "manifests": {str(path): sha256(path) for path in manifests},
+        "diffusion": cli.model.diffusion.fingerprint() if cli.model.diffusion else None,
+    }
+    logger.log_hyperparams({**cli.config.as_dict(), "fingerprints": facts})
+    run = logger.experiment
+    wandb_run.note_run(Path(cli.config.out), identity, run.project, run.entity or None)
 
 
 # Lightning's notes on what is meant to be so here.

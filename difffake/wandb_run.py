@@ -1,0 +1,85 @@
+"""One Weights & Biases run for all that is done with a detector: training, mixture, evaluation.
+
+wandb itself is optional, and imported only where a run uses it.
+"""
+
+import json
+import netrc
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+from difffake.errors import UserError
+from difffake.files import staged_file
+from difffake.progress import console
+
+NOTE = "wandb.json"
+"""File in a run folder that says which W&B run belongs to it."""
+
+
+def run_id(folder: Path) -> str:
+    """Id of the W&B run of a run folder: as noted there, or given by W&B's agent, or new."""
+    note = folder / NOTE
+    if note.is_file():
+        return str(_read(note)["id"])
+    return os.environ.get("WANDB_RUN_ID") or uuid.uuid4().hex[:8]
+
+
+def prepare(identity: str) -> None:
+    """Let wandb go on with a run, without a network if nobody is logged in."""
+    os.environ["WANDB_RUN_ID"] = identity
+    os.environ["WANDB_RESUME"] = "allow"
+    if "WANDB_MODE" not in os.environ and not _logged_in():
+        os.environ["WANDB_MODE"] = "offline"
+        console.print("nobody is logged in to W&B: the run is kept in wandb/, and `wandb sync` uploads it later")
+
+
+def note_run(folder: Path, identity: str, project: str, entity: str | None) -> None:
+    """Note which W&B run belongs to a run folder."""
+    with staged_file(folder / NOTE) as partial:
+        partial.write_text(json.dumps({"id": identity, "project": project, "entity": entity}) + "\n")
+
+
+def add_to_run(ckpt: Path, values: Mapping[str, float], table: tuple[str, Sequence[Mapping[str, Any]]] | None) -> None:
+    """Add values, and a table with its name, to the W&B run that trained a checkpoint; nothing if there is none."""
+    note = ckpt.parent / NOTE
+    if not note.is_file():
+        return
+    try:
+        import wandb
+    except ImportError:
+        console.print(f"{note}: wandb is not installed, so the W&B run gets no results")
+        return
+    found = _read(note)
+    prepare(found["id"])
+    with wandb.init(project=found["project"], entity=found["entity"], id=found["id"], resume="allow") as run:
+        for name, value in values.items():
+            run.summary[name] = value
+        if table:
+            name, rows = table
+            columns: list[str | int] = list(dict.fromkeys(key for row in rows for key in row))
+            cells: list[Any] = [[row.get(str(column)) for column in columns] for row in rows]
+            run.log({name: wandb.Table(columns=columns, data=cells)})
+
+
+def _read(note: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(note.read_text())
+        return {"id": found["id"], "project": found["project"], "entity": found["entity"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{note} is broken: delete it, and a new W&B run is begun") from error
+
+
+def _logged_in() -> bool:
+    """Whether there is a key where wandb looks for one; asking wandb itself would settle its mode."""
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname
+    try:
+        found = netrc.netrc(os.environ.get("NETRC") or Path.home() / ".netrc")
+    except (OSError, netrc.NetrcParseError):
+        return False
+    return host is not None and found.authenticators(host) is not None
