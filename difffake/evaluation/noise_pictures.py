@@ -162,6 +162,7 @@ def draw_coverage(folder: Path, run: Path) -> Path | None:
     axes = figure.add_subplot()
     axes.plot(course.index + 1, course.to_numpy(), color=COLOURS[0], marker="o", markersize=3)
     axes.set(xlabel="epochs trained", ylabel="coverage of validation faces")
+    axes.set_ylim(min(0.5, float(course.min()) - 0.05), 1.0)  # or hundredths of nothing would fill the picture
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(color="0.9")
     axes.spines[["top", "right"]].set_visible(False)
