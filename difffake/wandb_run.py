@@ -20,11 +20,10 @@ NOTE = "wandb.json"
 """File in a run folder that says which W&B run belongs to it."""
 
 
-def run_id(folder: Path) -> str:
-    """Id of the W&B run of a run folder: as noted there, or given by W&B's agent, or new."""
-    note = folder / NOTE
-    if note.is_file():
-        return str(_read(note)["id"])
+def run_id(resumed: Path | None) -> str:
+    """Id of a W&B run: as noted in the run folder that is resumed, or given by W&B's agent, or new."""
+    if resumed and (resumed / NOTE).is_file():
+        return str(_read(resumed / NOTE)["id"])
     return os.environ.get("WANDB_RUN_ID") or uuid.uuid4().hex[:8]
 
 
@@ -55,6 +54,18 @@ def add_to_run(ckpt: Path, values: Mapping[str, float], table: tuple[str, Sequen
         return
     found = _read(note)
     prepare(found["id"])
+    try:
+        _add(found, values, table)
+    except wandb.errors.Error as error:
+        # The results are in their files already.
+        console.print(f"the W&B run {found['id']} gets no results: {str(error).splitlines()[0]}")
+
+
+def _add(
+    found: dict[str, Any], values: Mapping[str, float], table: tuple[str, Sequence[Mapping[str, Any]]] | None
+) -> None:
+    import wandb
+
     with wandb.init(project=found["project"], entity=found["entity"], id=found["id"], resume="allow") as run:
         for name, value in values.items():
             run.summary[name] = value

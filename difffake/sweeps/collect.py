@@ -19,23 +19,24 @@ SEEDS = ("seed_everything", "anomaly.seed")
 """Parameters that only repeat a setting."""
 
 
-def run_metrics(folder: Path, metric: str) -> dict[str, float]:
-    """Best `metric` of the log, and of all results inside AUC by data set, manipulation, level and score."""
+def run_metrics(folder: Path, metric: str, goal: str = "maximize") -> dict[str, float]:
+    """Best `metric` of the log, and AUC by data set, manipulation, level and score; AUC and EER in percent."""
     found = {}
     for log in sorted(folder.rglob("metrics.csv")):
         if metric in (table := pd.read_csv(log)).columns:
-            found[metric] = float(table[metric].max())
+            best = float(table[metric].min() if goal == "minimize" else table[metric].max())
+            found[metric] = best * (100 if metric.endswith(("auc", "eer")) else 1)
     for path in sorted(folder.rglob(RESULTS)):
         for row in read_results(path.parent)[0]:
             if row["auc"] is not None:
                 name = " ".join(part for part in (row["dataset"], row["method"], row["compression"]) if part)
-                found[f"{name}, {row['level']}, {row['score']}"] = float(row["auc"])
+                found[f"{name}, {row['level']}, {row['score']}"] = 100 * float(row["auc"])
     return found
 
 
-def write_summary(out: Path, runs: Sequence[tuple[Values, Path]], metric: str) -> list[list[str]]:
+def write_summary(out: Path, runs: Sequence[tuple[Values, Path]], metric: str, goal: str) -> list[list[str]]:
     """Write runs.csv, a line a run, and summary.md, a line for each setting; gives the cells of the latter."""
-    metrics = [run_metrics(folder, metric) for _, folder in runs]
+    metrics = [run_metrics(folder, metric, goal) for _, folder in runs]
     lines = [
         {"run": folder.name, **{name: _text(value) for name, value in values.items()}, **found}
         for (values, folder), found in zip(runs, metrics, strict=True)
@@ -75,8 +76,9 @@ def _names(dictionaries: Iterable[dict[str, Any]]) -> list[str]:
 def _spread(values: list[float]) -> str:
     if not values:
         return "-"
-    mean = f"{100 * statistics.mean(values):.1f}"
-    return f"{mean} ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else mean
+    digits = 1 if max(map(abs, values)) >= 10 else 4
+    mean = f"{statistics.mean(values):.{digits}f}"
+    return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
 
 
 def _text(value: Any) -> str:

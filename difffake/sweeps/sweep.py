@@ -1,17 +1,20 @@
 """The command `sweep`: the runs of a sweep file on this machine, without a server."""
 
 import fcntl
+import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
 import torch
 from rich.console import Console
@@ -55,10 +58,14 @@ def sweep(
         raise UserError(f"{folder} was not written by difffake: choose another --out")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARKER).touch()
+    for name in wanted:
+        note = folder / name / DONE
+        if note.is_file() and json.loads(note.read_text())["template"] != list(plan.command):
+            raise UserError(f"{folder} has runs of another command than {file} has now: choose another --out")
     failed = _run_all(plan, wanted, folder, jobs)
     done = [(values, folder / name) for name, values in wanted.items() if (folder / name / DONE).is_file()]
     if done:
-        print_summary(write_summary(folder, done, plan.metric), Console())
+        print_summary(write_summary(folder, done, plan.metric, plan.goal), Console())
         console.print(f"{len(done)} of {len(wanted)} runs: {folder}/summary.md, runs.csv")
     for name in failed:
         console.print(f"run {name} failed: see {folder / name / 'log.txt'}")
@@ -118,13 +125,14 @@ def _run(
     """Exit status of one run, 0 if it was done in the meantime; None if another is at it and this shall not `wait`."""
     folder.mkdir(exist_ok=True)
     (folder / MARKER).touch()
-    environment = {**os.environ, **environment, "WANDB_RUN_ID": name, "RUN_FOLDER": str(folder.resolve())}
+    # Two sweeps may have runs of the same parameters, W&B must not take them for one.
+    identity = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]
+    environment = {**os.environ, **environment, "WANDB_RUN_ID": identity, "RUN_FOLDER": str(folder.resolve())}
     with (folder / "lock").open("w") as lock, (folder / "log.txt").open("ab") as log:
         # The run holds the lock as long as it lives, even if this process is killed: none runs twice at a time.
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return None
+        while not _taken(lock):
+            if not wait or stopping.wait(1):
+                return None
         if stopping.is_set() or (folder / DONE).is_file():
             return 0
         command = command_of(plan, values, environment)
@@ -140,10 +148,16 @@ def _run(
         if stopping.is_set():
             _terminate(process)
         status = process.wait()
-        del running[name]
+    with (folder / "lock").open("w") as lock:
+        # A script may have ended at the signal while the training in it is still being saved.
+        while not _taken(lock):
+            time.sleep(0.2)
+        running.pop(name, None)
         if status == 0:
             with staged_file(folder / DONE) as partial:
-                partial.write_text(json.dumps({"command": command, "parameters": values}, indent=1) + "\n")
+                partial.write_text(
+                    json.dumps({"template": plan.command, "command": command, "parameters": values}, indent=1) + "\n"
+                )
         return status
 
 
@@ -165,6 +179,15 @@ def _handing_on(running: dict[str, subprocess.Popen[bytes]], stopping: threading
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _taken(lock: IO[str]) -> bool:
+    """Whether this process has the lock now."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _terminate(process: "subprocess.Popen[bytes]") -> None:

@@ -39,6 +39,7 @@ class Sweep:
     program: str
     run_cap: int | None
     metric: str
+    goal: str
 
 
 def read_sweep(path: Path) -> Sweep:
@@ -70,6 +71,7 @@ def read_sweep(path: Path) -> Sweep:
         str(content.get("program", "")),
         content.get("run_cap"),
         str(metric.get("name", "val/auc")),
+        str(metric.get("goal", "maximize")),
     )
 
 

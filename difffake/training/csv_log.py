@@ -54,6 +54,13 @@ class CSVLog(Logger):
         else:
             self._write()
 
+    def reread(self) -> None:
+        """Go on after what is in the file, if there is one."""
+        if self.path.is_file():
+            with self.path.open(newline="") as file:
+                rows = [{name: float(cell) for name, cell in row.items() if cell} for row in csv.DictReader(file)]
+            self.restore(rows)
+
     @rank_zero_only
     def restore(self, rows: Sequence[dict[str, float]]) -> None:
         """Go on after `rows`, whatever is in the file."""

@@ -21,7 +21,15 @@ from difffake.files import MARKER, refuse_existing, remove_written, sha256
 from difffake.models.load_diffusion import DiffusionConfig
 from difffake.progress import console
 from difffake.training.csv_log import CSVLog
-from difffake.training.last_checkpoint import LAST, RESUME_KEY, LastCheckpoint, WholeCheckpoints, checkpoint_to_resume
+from difffake.training.last_checkpoint import (
+    LAST,
+    RESUME_KEY,
+    LastCheckpoint,
+    WholeCheckpoints,
+    checkpoint_to_resume,
+    refuse_other_settings,
+    run_settings,
+)
 from difffake.training.module import DetectorTraining
 from difffake.training.timing import Timing
 
@@ -71,6 +79,7 @@ class FitCLI(LightningCLI):
         best = ModelCheckpoint(
             dirpath=out, filename="best", monitor="val/auc", mode="max", enable_version_counter=False
         )
+        self.best = best
         last = LastCheckpoint(out, self.config_init.checkpoint_steps)
         config.callbacks = [*(config.callbacks or []), best, last]
         config.plugins = [*(config.plugins or []), WholeCheckpoints()]
@@ -131,15 +140,23 @@ def fit(arguments: list[str]) -> None:
     if resumed:
         # A run that cannot go on so is left as it is, and nothing is computed for it.
         cli.model.on_load_checkpoint(resumed[1])
-        cli.datamodule.resume(*resumed[1][RESUME_KEY]["position"])
+        kept = resumed[1][RESUME_KEY]
+        refuse_other_settings(kept, run_settings(cli.trainer, cli.model, cli.datamodule))
+        if kept["ended"]:
+            console.print(f"{out} was ended by a callback, such as EarlyStopping: nothing is left to do")
+            return
+        cli.datamodule.resume(*kept["position"])
     elif cli.config.resume and rank() == 0:
         console.print(f"{out} has no checkpoint yet: the run starts from the beginning")
     wandb = next((logger for logger in cli.trainer.loggers if isinstance(logger, WandbLogger)), None)
-    identity = wandb_run.run_id(out) if wandb else ""
+    identity = wandb_run.run_id(out if resumed else None) if wandb else ""
     if rank() == 0:
         cli.make_run_folder(resumed is not None)
+        for half in out.glob(".partial-*.ckpt"):  # of a run that was killed while it saved
+            half.unlink()
+        if resumed and resumed[0].name != LAST:
+            (out / LAST).unlink(missing_ok=True)  # broken: it must not take the place of the one before
         if wandb:
-            # Asked before the run folder was made anew: without --resume it is another run.
             wandb_run.prepare(identity)
             _begin_wandb(cli, wandb, identity)
     try:
@@ -151,17 +168,17 @@ def fit(arguments: list[str]) -> None:
     except SystemExit:  # Lightning's answer to Ctrl-C
         raise KeyboardInterrupt from None
     except (UserError, MisconfigurationException, OSError) as error:
-        if rank() == 0 and not (out / LAST).exists():
+        if rank() == 0 and not resumed and not (out / LAST).exists():
             remove_written(out)
         if isinstance(error, OSError):
             raise
         raise UserError(str(error)) from error
     if cli.trainer.is_global_zero:
-        checkpoint = cli.trainer.checkpoint_callback
-        assert isinstance(checkpoint, ModelCheckpoint)
-        if checkpoint.best_model_score is None:
+        if cli.best.best_model_score is None:
             raise UserError("the run ended before its first validation, so there is no best.ckpt: train for longer")
-        console.print(f"best val/auc {float(checkpoint.best_model_score):.4f}: {cli.config.out}/best.ckpt")
+        if not (out / "best.ckpt").is_file():
+            raise UserError(f"{out}/best.ckpt has been deleted, and nothing better came after it: start anew")
+        console.print(f"best val/auc {float(cli.best.best_model_score):.4f}: {out}/best.ckpt")
 
 
 def _begin_wandb(cli: FitCLI, logger: WandbLogger, identity: str) -> None:

@@ -13,8 +13,9 @@ import torch
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 from lightning.pytorch.callbacks import Checkpoint
 
+from difffake.data.datamodule import FaceData
 from difffake.errors import Terminated, UserError
-from difffake.files import staged_file
+from difffake.files import sha256, staged_file
 from difffake.models.checkpoint import read_checkpoint
 from difffake.progress import console
 from difffake.training.csv_log import CSVLog
@@ -45,6 +46,7 @@ class LastCheckpoint(Checkpoint):
         self._asked = False
         self._saved = -1
         self._position: tuple[int, int] | None = None
+        self._rows: list[dict[str, float]] = []
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Listen to SIGTERM. Lightning's own handler would talk to other ranks from within the signal."""
@@ -65,7 +67,8 @@ class LastCheckpoint(Checkpoint):
             raise Terminated(f"stopped by SIGTERM after step {step}; the same command with --resume goes on")
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Save what was trained."""
+        """Save what was trained, and whether a callback such as EarlyStopping has ended it."""
+        self._saved = -1 if trainer.should_stop else self._saved
         self._save(trainer, 0)
 
     def on_save_checkpoint(
@@ -79,23 +82,21 @@ class LastCheckpoint(Checkpoint):
             sums = [None] * trainer.world_size
             torch.distributed.all_gather_object(sums, own)
         checkpoint[RESUME_KEY] = {
-            "rows": [row for log in _logs(trainer) for row in log.rows],
+            "rows": next((log.rows for log in _logs(trainer)), self._rows),
             "sums": sums,
             "count": pl_module.epoch_means.count,
             "position": self._position,
-            "settings": _settings(trainer),
+            "ended": trainer.should_stop,
+            "settings": run_settings(trainer, pl_module, trainer.datamodule),  # type: ignore[attr-defined]
         }
 
     def on_load_checkpoint(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Take up the log where the checkpoint left it. Raises `UserError` for other devices or batches."""
+        """Take up the log where the checkpoint left it."""
         assert isinstance(pl_module, DetectorTraining)
         kept = checkpoint[RESUME_KEY]
-        for name, now in _settings(trainer).items():
-            before = kept["settings"].get(name)
-            if before != now:
-                raise UserError(f"the run to resume had {name} {before}, not {now}: give the same")
+        self._rows = kept["rows"]
         pl_module.epoch_means.restore(kept["sums"][trainer.global_rank], kept["count"], trainer.strategy.root_device)
         for log in _logs(trainer):
             log.restore(kept["rows"])
@@ -153,7 +154,7 @@ class WholeCheckpoints(CheckpointIO):
 def checkpoint_to_resume(folder: Path) -> tuple[Path, dict[str, Any]] | None:
     """The newest whole checkpoint of a run folder and its content; None if the run was stopped before its first.
 
-    Raises `UserError` if there are checkpoints but none is whole.
+    Raises `UserError` if there are checkpoints but none is whole, or none that a run can go on from.
     """
     broken = None
     for path in (folder / LAST, folder / PREVIOUS):
@@ -161,26 +162,44 @@ def checkpoint_to_resume(folder: Path) -> tuple[Path, dict[str, Any]] | None:
             continue
         try:
             found = read_checkpoint(path)
+            if not found.get(RESUME_KEY, {}).get("position"):
+                raise UserError(f"{path} is no {LAST} of this version's `difffake fit`: start anew with --overwrite")
         except UserError as error:
-            broken = error
+            broken = broken or error
             continue
         if broken:
             console.print(f"{broken}: going on from {path.name}")
         return path, found
     if broken:
         raise broken
+    if any(folder.glob("*.ckpt")):
+        raise UserError(f"{folder} has checkpoints but no {LAST} to go on from: start anew with --overwrite")
     return None
+
+
+def refuse_other_settings(kept: dict[str, Any], now: dict[str, Any]) -> None:
+    """Raise `UserError` if a run was begun with other `run_settings`."""
+    for name, value in now.items():
+        before = kept["settings"].get(name)
+        if before != value:
+            raise UserError(f"the run to resume had {name} {before}, not {value}: give the same")
+
+
+def run_settings(trainer: lightning.Trainer, module: DetectorTraining, data: FaceData) -> dict[str, Any]:
+    """What decides which images are in a step and what it does, beside the model, as plain values."""
+    files = [path / "manifest.parquet" if path.is_dir() else path for path in map(Path, data.paths)]
+    return {
+        "devices": trainer.world_size,
+        "manifest (SHA-256)": [sha256(path) for path in files],
+        "--data.batch_size": data.batch_size,
+        "--data.fakes": data.fakes,
+        "--data.methods": data.methods,
+        "--seed_everything": module.seed,
+        "--model.optimizer": dict(vars(module.optimizer_config)),
+        "--trainer.accumulate_grad_batches": trainer.accumulate_grad_batches,
+        "--trainer.limit_train_batches": trainer.limit_train_batches,
+    }
 
 
 def _logs(trainer: lightning.Trainer) -> list[CSVLog]:
     return [logger for logger in trainer.loggers if isinstance(logger, CSVLog)]
-
-
-def _settings(trainer: lightning.Trainer) -> dict[str, int]:
-    """What decides which images are in a step."""
-    data = trainer.datamodule  # type: ignore[attr-defined]  # set when fitting with a data module
-    return {
-        "devices": trainer.world_size,
-        "--data.batch_size": data.batch_size,
-        "--trainer.accumulate_grad_batches": trainer.accumulate_grad_batches,
-    }

@@ -18,7 +18,12 @@ class Timing(Callback):
 
     def __init__(self, folder: Path) -> None:
         self._table = CSVLog(folder / "timing.csv")
-        self._start, self._end, self._batches = 0.0, 0.0, 0
+        self._since: float | None = None
+        self._seconds, self._batches = 0.0, 0
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Go on after the rows of a run that is resumed; a new one has no such file."""
+        self._table.reread()
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Begin to count."""
@@ -26,28 +31,34 @@ class Timing(Callback):
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: object) -> None:
         """Count; a run that goes on within an epoch begins here."""
-        if not self._start:
+        if self._since is None:
             self._begin()
         else:
             self._batches += 1
 
+    def on_validation_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Validation does not count."""
+        if self._since is not None:
+            self._seconds += time.perf_counter() - self._since
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Training goes on."""
+        if self._since is not None:
+            self._since = time.perf_counter()
+
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Log, and leave out the validation that has been in between."""
-        if not self._batches or not self._end:
+        """Log."""
+        if not self._batches or self._since is None:
             return
         data = trainer.datamodule  # type: ignore[attr-defined]  # set when fitting with a data module
         images = self._batches * data.batch_size * trainer.world_size
-        values = {"time/images_per_second": images / (self._end - self._start)}
+        values = {"time/images_per_second": images / (self._seconds + time.perf_counter() - self._since)}
         if torch.cuda.is_available():
             values["time/gpu_memory_gib"] = torch.cuda.max_memory_allocated() / 2**30
         for logger in (self._table, *(logger for logger in trainer.loggers if not isinstance(logger, CSVLog))):
             logger.log_metrics(values | {"epoch": trainer.current_epoch}, step=trainer.global_step)
 
-    def on_validation_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """The epoch's training is done."""
-        self._end = time.perf_counter()
-
     def _begin(self) -> None:
-        self._start, self._end, self._batches = time.perf_counter(), 0.0, 0
+        self._since, self._seconds, self._batches = time.perf_counter(), 0.0, 0
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()

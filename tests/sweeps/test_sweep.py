@@ -67,7 +67,7 @@ def test_failed_runs_are_named_and_the_others_go_on(
     values = [100 * (0.5 + 0.1 + 0.01 * seed) for seed in range(3)]
     assert lines[2] == f"| 0.1 | 3 | {statistics.mean(values):.1f} ± {statistics.stdev(values):.1f} |"
     table = pd.read_csv(out / "runs.csv")
-    assert table["faces swap, frame, classifier"].tolist() == pytest.approx([0.6, 0.61, 0.62, 0.7, 0.71, 0.72])
+    assert table["faces swap, frame, classifier"].tolist() == pytest.approx([60, 61, 62, 70, 71, 72])
 
     monkeypatch.setenv("MENDED", "1")  # only what failed is done again
     assert main(command) == 0
@@ -100,6 +100,37 @@ def test_a_sweep_that_was_killed_goes_on(name: str, file: Path, tmp_path: Path) 
         # The two that were running ended by themselves; without their sweep nobody had noted it.
         assert len(again) <= 9 + len(begun)
     assert all(json.loads(path.read_text())["parameters"] for path in out.glob("*/done.json"))
+
+
+def test_another_command_does_not_pass_for_the_same_runs(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MENDED", "1")
+    command = ["sweep", str(file), "--runs", "1", "--out", str(tmp_path / "out")]
+    assert main(command) == 0
+    content = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump(content | {"command": ["true", "${args}"]}))
+    assert main(command) == 1
+    assert "has runs of another command" in capsys.readouterr().err
+
+
+def test_a_stopped_sweep_waits_until_its_runs_are_saved(file: Path, tmp_path: Path) -> None:
+    """A shell in between ends at the signal; what it has started takes its time."""
+    saving = tmp_path / "saving.sh"
+    saving.write_text(
+        "(trap 'sleep 2; touch $RUN_FOLDER/saved; exit' TERM; touch $RUN_FOLDER/starts; "
+        "for i in $(seq 100); do sleep 0.1; done) &\nwait\n"
+    )
+    content = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump(content | {"command": ["bash", str(saving)]}))
+    out = tmp_path / "out"
+    process = subprocess.Popen([sys.executable, "-m", "difffake.cli", "sweep", str(file), "--out", str(out)])
+    while not list(out.glob("*/starts")):
+        time.sleep(0.1)
+    time.sleep(0.5)
+    process.terminate()
+    assert process.wait(timeout=60) == 143
+    assert len(list(out.glob("*/saved"))) == 1
 
 
 def test_several_sweeps_of_one_folder_share_the_runs(file: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from tiny import GuidedRun, TinyRun
@@ -171,9 +172,9 @@ def test_a_broken_checkpoint_is_named_and_the_one_before_is_used(
     (out / "last.ckpt").write_bytes(content[: len(content) // 2])
     assert torch.load(out / "previous.ckpt", weights_only=True)["global_step"] == 6
     assert main([*arguments(tiny_run, out, 1), "--resume"]) == 0
-    said = " ".join(capsys.readouterr().err.split())
-    assert "last.ckpt is not a whole checkpoint" in said
-    assert "going on from previous.ckpt" in said
+    said = "".join(capsys.readouterr().err.split())  # the terminal's lines may break anywhere
+    assert "last.ckptisnotawholecheckpoint" in said
+    assert "goingonfromprevious.ckpt" in said
     assert_same_runs(out, whole)
     for name in ("last.ckpt", "previous.ckpt"):
         (out / name).write_bytes(content[:5000])
@@ -181,13 +182,53 @@ def test_a_broken_checkpoint_is_named_and_the_one_before_is_used(
     assert "previous.ckpt is not a whole checkpoint" in capsys.readouterr().err
 
 
-def test_other_batches_or_devices_are_refused(
+def test_another_run_is_refused_and_nothing_is_lost(
     tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = arguments(tiny_run, tmp_path / "run", 1)
+    """Other batches, data or seed; and where there is nothing to go on from."""
+    out = tmp_path / "run"
+    command = [*arguments(tiny_run, out, 1), "--resume"]
     assert main(command) == 0
-    assert main([*command, "--resume", "--trainer.max_epochs", "3", "--data.batch_size", "6"]) == 1
-    assert "the run to resume had --data.batch_size 4, not 6: give the same" in capsys.readouterr().err
+    table = pd.read_parquet(tiny_run.seen / "manifest.parquet")
+    table["path"] = [(tiny_run.seen / path).as_posix() for path in table["path"]]
+    other = tmp_path / "other.parquet"
+    table.to_parquet(other)
+    (out / "last.ckpt").unlink()  # as if killed between the two renamings
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    longer = [*command, "--trainer.max_epochs", "3"]
+    for options, message in (
+        (["--data.batch_size", "6"], "the run to resume had --data.batch_size 4, not 6: give the same"),
+        (["--data.manifest", str(other)], "the run to resume had manifest (SHA-256)"),
+        (["--seed_everything", "3"], "the run to resume had --seed_everything 0, not 3"),
+    ):
+        assert main([*longer, *options]) == 1
+        assert message in capsys.readouterr().err
+        assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert main(longer) == 0
+    for name in ("last.ckpt", "previous.ckpt"):
+        (out / name).unlink()
+    assert main(longer) == 1
+    assert "has checkpoints but no last.ckpt to go on from" in capsys.readouterr().err
+    shutil.copy(out / "best.ckpt", out / "last.ckpt")
+    assert main(longer) == 1
+    assert "is no last.ckpt of this version's" in capsys.readouterr().err
+
+
+def test_a_run_that_a_callback_has_ended_is_over(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    stopping = ["--trainer.callbacks+", "lightning.pytorch.callbacks.EarlyStopping"]
+    stopping += ["--trainer.callbacks.monitor", "val/auc", "--trainer.callbacks.patience", "1"]
+    stopping += ["--trainer.callbacks.mode", "max", "--trainer.callbacks.min_delta", "1"]
+    command = [*arguments(tiny_run, out, 1), *stopping, "--trainer.max_epochs", "5", "--resume"]
+    assert main(command) == 0
+    assert torch.load(out / "last.ckpt", weights_only=True)["global_step"] == 8
+    before = (out / "last.ckpt").read_bytes()
+    assert main(command) == 0
+    assert "nothing is left to do" in " ".join(capsys.readouterr().err.split())
+    assert (out / "last.ckpt").read_bytes() == before
+    assert len((out / "timing.csv").read_text().splitlines()) == 1 + 2
 
 
 def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path: Path) -> None:
