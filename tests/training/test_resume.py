@@ -179,7 +179,7 @@ def test_a_broken_checkpoint_is_named_and_the_one_before_is_used(
     for name in ("last.ckpt", "previous.ckpt"):
         (out / name).write_bytes(content[:5000])
     assert main([*arguments(tiny_run, out, 1), "--resume"]) == 1
-    assert "previous.ckpt is not a whole checkpoint" in capsys.readouterr().err
+    assert "last.ckpt is not a whole checkpoint" in capsys.readouterr().err
 
 
 def test_another_run_is_refused_and_nothing_is_lost(
