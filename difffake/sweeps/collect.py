@@ -63,7 +63,7 @@ def print_summary(cells: list[list[str]], console: Console) -> None:
     table = Table(box=box.SIMPLE_HEAD, header_style="bold")
     head, *settings = zip(*cells, strict=True) if len(cells) > 1 else [cells[0]]
     for number, title in enumerate(head):
-        table.add_column(str(title), justify="left" if not number else "right")
+        table.add_column(str(title), justify="right" if number else "left", min_width=0 if number else 40)
     for line in settings:
         table.add_row(*line)
     console.print(table)
