@@ -1,7 +1,7 @@
 """The E and M steps of a Gaussian mixture as sums over chunks of rows.
 
-What the M step needs of the data are sums over rows (`Moments`), so chunks, and ranks, are simply added; no rank ever
-sees the rows of another.
+What the M step needs of the data are sums over rows (`Moments`), so chunks, and ranks, are simply added; no rank
+needs another's rows for them.
 Moments are taken about the components' current means, not about zero: the sums then stay as small as the spread of
 the data, and an offset of 1e3 or more costs no digits.
 """

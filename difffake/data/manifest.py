@@ -55,9 +55,7 @@ class Manifest:
 
         Raises `UserError` for a missing file, another format, or missing columns.
         """
-        path = Path(path)
-        if path.is_dir():
-            path = path / "manifest.parquet"
+        path = manifest_file(Path(path))
         if not path.is_file():
             raise UserError(f"{path} does not exist: make a manifest with `difffake prepare`")
         try:
@@ -111,6 +109,11 @@ class Manifest:
         """Landmarks (68, 2) of one row in pixels of the crop, float32, or None."""
         value = self.table["landmarks"].iat[index]
         return None if value is None else np.asarray(value, dtype=np.float32).reshape(68, 2)
+
+
+def manifest_file(path: Path) -> Path:
+    """The file of a manifest that is named by its folder or by itself."""
+    return path / "manifest.parquet" if path.is_dir() else path
 
 
 def split_by_group(groups: Sequence[str], fractions: Sequence[float], seed: int) -> np.ndarray:

@@ -17,7 +17,7 @@ from difffake.anomaly.one_class_svm import OneClassSVM
 from difffake.anomaly.pairs import Pairs, reference_pairs, sample_pairs
 from difffake.anomaly.storage import load_anomaly
 from difffake.data.datasets import CropDataset
-from difffake.data.manifest import Manifest, check_leaks, leak_keys
+from difffake.data.manifest import Manifest, check_leaks, leak_keys, manifest_file
 from difffake.distributed import everyone, own_rows, rank
 from difffake.errors import UserError
 from difffake.evaluation.figures import write_figures
@@ -124,7 +124,7 @@ def evaluate(
     thresholds = {score: {"frame": limit, "video": limit} for score, limit in limits.items()}
     rows = result_rows(scores, thresholds, resamples, seed)
     with staged_folder(out, overwrite) as folder:
-        inputs = [ckpt, *([path] if differential else []), *map(_file, manifest)]
+        inputs = [ckpt, *([path] if differential else []), *map(manifest_file, manifest)]
         testbed = any(name.startswith(TESTBEDS) for name in scores["dataset"].unique())
         facts: dict[str, Any] = provenance(inputs, seed, testbed=testbed)
         facts |= {"split": split, "pairs": pairs, "encoder": info.config.encoder, "training_seed": info.seed}
@@ -211,7 +211,3 @@ def _summary(rows: list[Row]) -> dict[str, float]:
 
 def _numbered(table: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
     return table.set_axis(rows, axis="index")
-
-
-def _file(manifest: Path) -> Path:
-    return manifest / "manifest.parquet" if manifest.is_dir() else manifest

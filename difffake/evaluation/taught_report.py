@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import torch
 
+from difffake.data.manifest import manifest_file
 from difffake.data.partners import PairOrder, Partners
 from difffake.errors import UserError
 from difffake.evaluation.faces_to_draw import FacesToDraw, Loading, limited, read_faces_to_draw
@@ -94,7 +95,7 @@ def figures(
             )
             if draw_coverage(folder, ckpt.parent) is None:
                 console.print(f"no metrics.csv with val/coverage beside {ckpt}, so its course is not drawn")
-        files = [ckpt, *(path / "manifest.parquet" if path.is_dir() else path for path in manifest)]
+        files = [ckpt, *map(manifest_file, manifest)]
         testbed = any(name.startswith(TESTBEDS) for name in found.manifest.table["dataset"].iloc[rows].unique())
         content["provenance"] = provenance(files, seed, testbed=testbed) | {
             "split": split, "noises": noises, "steps": steps, "pair_order": pair_order, "training_seed": info.seed,

@@ -21,7 +21,7 @@ import torch
 
 import difffake
 from difffake.data.images import read_image
-from difffake.data.manifest import Manifest
+from difffake.data.manifest import Manifest, manifest_file
 from difffake.data.records import RECORDS
 from difffake.errors import UserError
 from difffake.files import refuse_existing, resumable_folder, sha256
@@ -96,12 +96,13 @@ def forge(
 
 def _fingerprint(path: Path, split: str, settings: Settings) -> str:
     """What the output depends on, as text."""
-    file = path / "manifest.parquet" if path.is_dir() else path
     libraries = {module.__name__: module.__version__ for module in (difffake, av, cv2, np, scipy, torch)}
     if settings.diffusion:
         weights = load_diffusion(DiffusionConfig(settings.diffusion)).fingerprint()
         libraries |= {"diffusers": version("diffusers"), "weights": weights}
-    return json.dumps({**vars(settings), "manifest": sha256(file), "split": split, **libraries}, indent=1)
+    return json.dumps(
+        {**vars(settings), "manifest": sha256(manifest_file(path)), "split": split, **libraries}, indent=1
+    )
 
 
 def _forge_all(real: Manifest, tasks: list[Task], settings: Settings, folder: Path, workers: int) -> tuple[int, float]:

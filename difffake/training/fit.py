@@ -16,6 +16,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 import difffake
 from difffake import wandb_run
 from difffake.data.datamodule import FaceData
+from difffake.data.manifest import manifest_file
 from difffake.errors import Terminated, UserError
 from difffake.files import MARKER, refuse_existing, remove_written, sha256
 from difffake.models.load_diffusion import DiffusionConfig
@@ -183,10 +184,9 @@ def fit(arguments: list[str]) -> None:
 
 def _begin_wandb(cli: FitCLI, logger: WandbLogger, identity: str) -> None:
     """Begin the W&B run, or go on with it, and let it know what the run folder knows."""
-    manifests = [path / "manifest.parquet" if path.is_dir() else path for path in map(Path, cli.datamodule.paths)]
     facts = {
         "difffake": difffake.__version__,
-        "manifests": {str(path): sha256(path) for path in manifests},
+        "manifests": {path: sha256(manifest_file(Path(path))) for path in cli.datamodule.paths},
         "diffusion": cli.model.diffusion.fingerprint() if cli.model.diffusion else None,
     }
     logger.log_hyperparams({**cli.config.as_dict(), "fingerprints": facts})

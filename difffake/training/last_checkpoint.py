@@ -14,6 +14,7 @@ from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 from lightning.pytorch.callbacks import Checkpoint
 
 from difffake.data.datamodule import FaceData
+from difffake.data.manifest import manifest_file
 from difffake.errors import Terminated, UserError
 from difffake.files import sha256, staged_file
 from difffake.models.checkpoint import read_checkpoint
@@ -187,10 +188,9 @@ def refuse_other_settings(kept: dict[str, Any], now: dict[str, Any]) -> None:
 
 def run_settings(trainer: lightning.Trainer, module: DetectorTraining, data: FaceData) -> dict[str, Any]:
     """What decides which images are in a step and what it does, beside the model, as plain values."""
-    files = [path / "manifest.parquet" if path.is_dir() else path for path in map(Path, data.paths)]
     return {
         "devices": trainer.world_size,
-        "manifest (SHA-256)": [sha256(path) for path in files],
+        "manifest (SHA-256)": [sha256(manifest_file(Path(path))) for path in data.paths],
         "--data.batch_size": data.batch_size,
         "--data.fakes": data.fakes,
         "--data.methods": data.methods,

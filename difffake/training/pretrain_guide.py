@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from difffake.data.datasets import to_tensor, to_unit
 from difffake.data.images import read_image, write_png
-from difffake.data.manifest import Manifest
+from difffake.data.manifest import Manifest, manifest_file
 from difffake.errors import UserError
 from difffake.files import refuse_existing, resumable_folder, sha256, staged_file
 from difffake.models.device import choose_device
@@ -87,7 +87,7 @@ def pretrain_guide(
     if not len(faces):
         raise UserError(f"{manifest[0]} has no real faces in the split train: prepare the data with such a split")
     settings = Settings(image_size, vae_steps, unet_steps, batch_size, seed, where.type)
-    files = [sha256(path / "manifest.parquet" if path.is_dir() else path) for path in manifest]
+    files = [sha256(manifest_file(path)) for path in manifest]
     note = json.dumps({**asdict(settings), "manifests": files, "torch": torch.__version__})
     with resumable_folder(out, note, overwrite) as folder:
         vae = train_vae(folder, faces, settings, where)
