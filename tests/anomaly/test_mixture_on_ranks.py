@@ -1,11 +1,11 @@
 """The mixture of rows that are dealt to several processes is that of all rows; gloo on the CPU."""
 
-import multiprocessing
 from pathlib import Path
 
 import pytest
 import torch
 import torch.distributed as dist
+from processes import started
 from sklearn.datasets import make_blobs
 from torch import Tensor
 
@@ -54,13 +54,7 @@ def work(rank: int, ranks: int, folder: Path) -> None:
 @pytest.mark.parametrize("ranks", [2, 4])
 def test_any_number_of_ranks_gives_the_same_mixture(ranks: int, tmp_path: Path) -> None:
     """k-means start and EM to convergence, weights, means and covariances equal to 1e-9; every rank has the same."""
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=work, args=(rank, ranks, tmp_path)) for rank in range(ranks)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-        assert process.exitcode == 0
+    assert started(work, ranks, tmp_path) == [0] * ranks
     found = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(ranks)]
     for kind in COVARIANCE_TYPES:
         alone = fitted(kind, rows(), torch.arange(1501))

@@ -4,47 +4,35 @@ import os
 import resource
 import shutil
 import signal
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 import torch
+from processes import difffake
 from tiny import GuidedRun, TinyRun
 
 from difffake.cli import main
 from difffake.training.last_checkpoint import WholeCheckpoints
 from difffake.training.module import DetectorTraining
 
-# Ends itself by a signal in the middle of a step: all ranks, the last one alone, or one with its loaders.
-SCRIPT = """
-import os
-import signal
-import sys
 
-from difffake.cli import main
-from difffake.training.module import DetectorTraining
+def interrupted_at(calls: int, name: str, rank: str) -> None:
+    """Let this process end by a signal at a call of the step: as any rank, as one of them, or with its loaders."""
+    step, called = DetectorTraining.training_step, 0
 
-step, calls = DetectorTraining.training_step, 0
-_, name, at, rank, *arguments = sys.argv
+    def interrupted(self: DetectorTraining, *batch: Any) -> torch.Tensor:
+        nonlocal called
+        called += 1
+        if called == calls and rank == "group":
+            os.killpg(0, signal.Signals[name])
+        elif called == calls and rank in ("all", os.environ.get("LOCAL_RANK")):
+            os.kill(os.getpid(), signal.Signals[name])
+        return step(self, *batch)
 
-
-def interrupted(self, batch, index):
-    global calls
-    calls += 1
-    if calls == int(at) and rank == "group":
-        os.killpg(0, signal.Signals[name])
-    elif calls == int(at) and rank in ("all", os.environ.get("LOCAL_RANK", "0")):
-        os.kill(os.getpid(), signal.Signals[name])
-    return step(self, batch, index)
-
-
-DetectorTraining.training_step = interrupted
-if __name__ == "__main__":
-    sys.exit(main(arguments))
-"""
+    DetectorTraining.training_step = interrupted  # type: ignore[method-assign]
 
 
 def arguments(run: TinyRun, out: Path, ranks: int) -> list[str]:
@@ -81,23 +69,6 @@ def arguments(run: TinyRun, out: Path, ranks: int) -> list[str]:
     return ["fit", *(part for name, value in values.items() for part in (f"--{name}", str(value)))]
 
 
-def launched(folder: Path, command: list[str], name: str = "SIGKILL", at: int = 0, rank: str = "all") -> int:
-    """Exit status of a run of its own, ended by a signal at the `at`-th call of the training step."""
-    script = folder / "train.py"
-    script.write_text(SCRIPT)
-    process = subprocess.run(
-        [sys.executable, str(script), name, str(at), rank, *command],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        start_new_session=True,
-    )
-    if not at:
-        assert process.returncode == 0, process.stderr
-    return process.returncode
-
-
 def same(a: Any, b: Any) -> bool:
     """Whether two nested values are equal bit for bit."""
     if isinstance(a, torch.Tensor):
@@ -127,16 +98,21 @@ def test_a_run_that_is_killed_and_then_stopped_ends_as_an_undisturbed_one(
     run: TinyRun = request.getfixturevalue(kind)
     whole, broken = tmp_path / "a" / "run", tmp_path / "b" / "run"
     calls = 2 if kind == "tiny_run" else 1  # of the training step in one of SAM's
-    launched(tmp_path, arguments(run, whole, ranks))
+    statuses, said = difffake(arguments(run, whole, ranks), ranks)
+    assert statuses == [0] * ranks, said
     command = arguments(run, broken, ranks)
-    assert launched(tmp_path, command, "SIGKILL", 4 * calls + 1) != 0
+    statuses, said = difffake(command, ranks, partial(interrupted_at, 4 * calls + 1, "SIGKILL", "all"))
+    assert statuses == [-signal.SIGKILL] * ranks, said
     step = torch.load(broken / "last.ckpt", weights_only=True)["global_step"]
     assert step == 4
     last = "group" if ranks == 1 else "1"  # one rank alone hears of it, and all stop after the same step
-    assert launched(tmp_path, [*command, "--resume"], "SIGTERM", 2 * calls + 1, last) == 143
+    stop = partial(interrupted_at, 2 * calls + 1, "SIGTERM", last)
+    statuses, said = difffake([*command, "--resume"], ranks, stop)
+    assert statuses[0] == 143, said
     step = torch.load(broken / "last.ckpt", weights_only=True)["global_step"]
     assert step == 7
-    launched(tmp_path, [*command, "--resume"])
+    statuses, said = difffake([*command, "--resume"], ranks)
+    assert statuses == [0] * ranks, said
     assert_same_runs(broken, whole)
 
 
