@@ -2,8 +2,9 @@
 
 import argparse
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
+from itertools import pairwise
 
 import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
@@ -19,7 +20,12 @@ from difffake.models.tiny_diffusion import tiny_prompt, tiny_scheduler, tiny_une
 
 Step = Callable[[], dict[str, float]]
 """Trains one batch and gives the losses by name."""
+Part = tuple[Tensor, Tensor, dict[str, Tensor]]
+"""Logits, labels and the other losses of a batch or a part of it."""
 SIDES = ("difffake", "straightforward", "published", "plain", "anl", "both")
+"""Those of `guide_step.py`."""
+SWITCHES = ("difffake", "checkpointed", "accumulated")
+"""Those of `memory_switches.py`: the second recomputes activations, the third takes the batch in two halves."""
 
 
 def build(args: argparse.Namespace, device: torch.device, names: Sequence[str] = SIDES) -> dict[str, Step]:
@@ -56,7 +62,7 @@ def build(args: argparse.Namespace, device: torch.device, names: Sequence[str] =
         trained = [*own_detector.parameters(), *(own_guide.parameters() if guided else ())]
         return own_detector, own_guide, torch.optim.AdamW(trained, lr=1e-5, fused=fused)
 
-    def difffake(guided: bool = True, noisy: bool = False) -> Step:
+    def difffake(guided: bool = True, noisy: bool = False, checkpointing: bool = False, parts: int = 1) -> Step:
         own_unet = copy.deepcopy(unet).to(half or torch.float32)
         frozen = LatentDiffusion(copy.deepcopy(vae), own_unet, tiny_scheduler(), prompt).to(device)
         own_detector, own_guide, optimizer = training(torch.channels_last, guided=guided, fused=True)
@@ -67,20 +73,31 @@ def build(args: argparse.Namespace, device: torch.device, names: Sequence[str] =
             own_detector.compile()
             own_guide.copy.compile()
             frozen.unet.compile()
+        if checkpointing:
+            own_guide.copy.enable_gradient_checkpointing()
+            frozen.unet.enable_gradient_checkpointing()
         images = faces[0].contiguous(memory_format=torch.channels_last)
         # A few at a time, so that memory in use peaks in the steps and not here.
         image, source, target = (torch.cat([frozen.encode(few) for few in part.split(4)]) for part in faces.unbind())
         latents = FaceLatents(image, source, target, torch.ones(args.batch, dtype=torch.bool, device=device))
         cached = torch.cat([teacher_noise(frozen, few, student.config) for few in image.split(4)])
 
-        def step() -> dict[str, float]:
-            with precision():
-                output = own_detector(images)
-                losses = own_guide(output.features, latents, noise, frozen) if guided else {}
-                losses |= student(output.features, cached) if noisy else {}
-            return finish(output.logit, label, losses, own_guide.loss_weights | student.loss_weights, optimizer)
+        rows = [slice(*ends) for ends in pairwise(range(0, args.batch + 1, args.batch // parts))]
 
-        return step
+        def part(some: slice) -> Part:
+            few = FaceLatents(image[some], source[some], target[some], latents.known[some])
+            with precision():
+                output = own_detector(images[some])
+                losses = (
+                    own_guide(output.features, few, Noise(noise.noise[some], noise.timestep[some]), frozen)
+                    if guided
+                    else {}
+                )
+                losses |= student(output.features, cached[some]) if noisy else {}
+            return output.logit, label[some], losses
+
+        weights = own_guide.loss_weights | student.loss_weights
+        return lambda: finish((part(some) for some in rows), weights, optimizer, parts)
 
     def straightforward(decoder_gradients: bool = False) -> Step:
         theirs = LatentDiffusion(copy.deepcopy(vae), copy.deepcopy(unet), tiny_scheduler(), prompt).to(device)
@@ -110,7 +127,7 @@ def build(args: argparse.Namespace, device: torch.device, names: Sequence[str] =
                 losses[name] = functional.mse_loss(predicted, injected)
                 alike = functional.cosine_similarity(image.flatten(1), clean.flatten(1))
                 losses[f"{name}_weight"] = functional.mse_loss(weight, alike)
-            return finish(output.logit, label, losses, own_guide.loss_weights, optimizer)
+            return finish([(output.logit, label, losses)], own_guide.loss_weights, optimizer)
 
         return step
 
@@ -122,7 +139,7 @@ def build(args: argparse.Namespace, device: torch.device, names: Sequence[str] =
         def step() -> dict[str, float]:
             with precision():
                 output = own_detector(images)
-            return finish(output.logit, label, {}, {}, optimizer)
+            return finish([(output.logit, label, {})], {}, optimizer)
 
         return step
 
@@ -133,24 +150,26 @@ def build(args: argparse.Namespace, device: torch.device, names: Sequence[str] =
         "plain": plain,
         "anl": lambda: difffake(guided=False, noisy=True),
         "both": lambda: difffake(noisy=True),
+        "checkpointed": lambda: difffake(checkpointing=True),
+        "accumulated": lambda: difffake(parts=2),
     }
     return {name: makers[name]() for name in names}
 
 
 def finish(
-    logit: Tensor,
-    label: Tensor,
-    losses: dict[str, Tensor],
-    weights: dict[str, float],
-    optimizer: torch.optim.Optimizer,
+    parts: Iterable[Part], weights: dict[str, float], optimizer: torch.optim.Optimizer, count: int = 1
 ) -> dict[str, float]:
-    """Backward pass and optimiser step; gives the losses by name."""
-    losses = {"classification": functional.binary_cross_entropy_with_logits(logit.float(), label.float()), **losses}
+    """Backward pass of each of `count` parts and one optimiser step; gives the means of the losses by name."""
     weights = {"classification": 1.0, **weights}
+    found: dict[str, Tensor] = {}
     optimizer.zero_grad()
-    torch.stack([weights[name] * value for name, value in losses.items()]).sum().backward()
+    for logit, label, losses in parts:
+        losses = {"classification": functional.binary_cross_entropy_with_logits(logit.float(), label.float()), **losses}
+        (torch.stack([weights[name] * value for name, value in losses.items()]).sum() / count).backward()
+        for name, value in losses.items():
+            found[name] = found.get(name, 0.0) + value.detach() / count
     optimizer.step()
-    return {name: value.item() for name, value in losses.items()}
+    return {name: value.item() for name, value in found.items()}
 
 
 def sd_shaped() -> tuple[nn.Module, nn.Module, Tensor, nn.Module]:

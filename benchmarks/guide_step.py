@@ -22,10 +22,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from gaussian_mixture import processor, spread
-from guide_sides import SIDES, Step, build
+from guide_sides import SIDES, SWITCHES, Step, build
 from torch.utils.flop_counter import FlopCounterMode
 
 PEAK = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12, "4090": 165e12}
@@ -44,13 +45,14 @@ def main() -> None:
     parser.add_argument("--device", default=default, help="cpu or cuda (default %(default)s)")
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="bfloat16", help="of difffake's step")
     parser.add_argument("--compile", action="store_true", help="torch.compile difffake's step")
-    parser.add_argument("--only", choices=SIDES, help="one side's memory, no timing")
+    parser.add_argument("--only", choices=[*SIDES, *SWITCHES], help="one side's memory and seconds a step, as JSON")
     args = parser.parse_args()
     device = torch.device(args.device)
     if args.only:
         step = build(args, device, [args.only])[args.only]
         step()  # makes gradients and the optimiser's state, which stay
-        print(peak_memory(step, device))
+        needed = peak_memory(step, device)
+        print(json.dumps({"gib": needed, "seconds": [timed(step, device) for _ in range(args.repeats)]}))
         return
     sides = build(args, device)
 
@@ -65,17 +67,13 @@ def main() -> None:
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(args.repeats):
         for name, step in sides.items():
-            synchronise(device)
-            start = time.perf_counter()
-            step()
-            synchronise(device)
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(timed(step, device))
     where = torch.cuda.get_device_name() if device.type == "cuda" else processor()
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     with FlopCounterMode(display=False) as counter:
         sides["difffake"]()
     sides.clear()  # makes room for the processes that measure memory
-    gib = {name: peak_memory_alone(name) for name in SIDES}
+    gib = {name: alone(name, [*sys.argv[1:], "--repeats", "0"])["gib"] for name in SIDES}
     for name, values in seconds.items():
         print(f"{name:16}{spread(values)}  peak memory {gib[name]:.2f} GiB")
     rate = counter.get_total_flops() / medians["difffake"]
@@ -99,18 +97,27 @@ def main() -> None:
     }))  # fmt: skip
 
 
+def timed(step: Step, device: torch.device) -> float:
+    """Seconds of a step, until the GPU has done it."""
+    synchronise(device)
+    start = time.perf_counter()
+    step()
+    synchronise(device)
+    return time.perf_counter() - start
+
+
 def synchronise(device: torch.device) -> None:
     """Wait for the GPU."""
     if device.type == "cuda":
         torch.cuda.synchronize()
 
 
-def peak_memory_alone(name: str) -> float:
-    """GiB that a step of one side needs, in a process that holds nothing else."""
+def alone(name: str, arguments: list[str]) -> dict[str, Any]:
+    """GiB and seconds of one side's steps, in a process that holds nothing else."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    out = subprocess.run([sys.executable, *sys.argv, "--only", name], check=True, capture_output=True, text=True)
-    return float(out.stdout.strip().splitlines()[-1])
+    command = [sys.executable, __file__, *arguments, "--only", name]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
 
 
 def peak_memory(step: Step, device: torch.device) -> float:

@@ -17,6 +17,8 @@ from difffake.sweeps.sweep_file import Values
 
 SEEDS = ("seed_everything", "anomaly.seed")
 """Parameters that only repeat a setting."""
+_METRIC, _VALUE = 24, 13
+"""Least width of a metric's name, and width of a mean with its deviation, in characters."""
 
 
 def run_metrics(folder: Path, metric: str, goal: str = "maximize") -> dict[str, float]:
@@ -59,14 +61,22 @@ def write_summary(out: Path, runs: Sequence[tuple[Values, Path]], metric: str, g
 
 
 def print_summary(cells: list[list[str]], console: Console) -> None:
-    """The table turned on its side: a line a metric, a column a setting, which fits a terminal."""
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold")
-    head, *settings = zip(*cells, strict=True) if len(cells) > 1 else [cells[0]]
-    for number, title in enumerate(head):
-        table.add_column(str(title), justify="right" if number else "left", min_width=0 if number else 40)
-    for line in settings:
-        table.add_row(*line)
-    console.print(table)
+    """A line a metric, a column a numbered setting, in as many blocks as the terminal needs."""
+    head, *settings = cells
+    first = head.index("runs")
+    for number, line in enumerate(settings, 1):
+        named = [f"{name}={value}" for name, value in zip(head[:first], line[:first], strict=True)]
+        console.print(f"{number}: {' '.join([*named, f'({line[first]} runs)'])}", markup=False, highlight=False)
+    columns = max(1, (console.width - _METRIC - 4) // _VALUE)
+    for start in range(0, len(settings), columns):
+        block = settings[start : start + columns]
+        table = Table(box=box.SIMPLE_HEAD, header_style="bold")
+        table.add_column("", min_width=_METRIC)
+        for number in range(start + 1, start + len(block) + 1):
+            table.add_column(str(number), justify="right", no_wrap=True)
+        for row, name in enumerate(head[first + 1 :], first + 1):
+            table.add_row(name, *(line[row] for line in block))
+        console.print(table)
 
 
 def _names(dictionaries: Iterable[dict[str, Any]]) -> list[str]:
