@@ -70,7 +70,7 @@ def print_summary(cells: list[list[str]], console: Console) -> None:
     columns = max(1, (console.width - _METRIC - 4) // _VALUE)
     for start in range(0, len(settings), columns):
         block = settings[start : start + columns]
-        table = Table(box=box.SIMPLE_HEAD, header_style="bold")
+        table = Table(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
         table.add_column("", min_width=_METRIC)
         for number in range(start + 1, start + len(block) + 1):
             table.add_column(str(number), justify="right", no_wrap=True)
