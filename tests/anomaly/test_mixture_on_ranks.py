@@ -13,7 +13,7 @@ from difffake.anomaly.mixture import GaussianMixture
 from difffake.anomaly.moments import COVARIANCE_TYPES
 from difffake.errors import UserError
 
-COMPONENTS = 3
+COMPONENTS = 7
 LONELY = 4
 """Count of ranks at which the last one gets no rows at all."""
 
@@ -25,9 +25,9 @@ def rows() -> Tensor:
 
 
 def share(rank: int, ranks: int) -> Tensor:
-    """Row numbers of a rank, of unequal count."""
-    numbers = torch.arange(1501)
-    return numbers[(numbers * 7 // 5) % (ranks - (ranks == LONELY)) == rank] if ranks > 1 else numbers
+    """Row numbers of a rank: each has its own part of the space, so none could choose alone what is right for all."""
+    shares = rows()[:, 0].argsort().tensor_split(ranks - (ranks == LONELY))
+    return shares[rank] if rank < len(shares) else torch.empty(0, dtype=torch.int64)
 
 
 def fitted(kind: str, x: Tensor, numbers: Tensor) -> GaussianMixture:
