@@ -11,11 +11,15 @@ import pytest
 import torch
 from processes import difffake, free_port
 from tiny import TinyRun
+from torch.nn import functional
 
 from difffake import distributed
 from difffake.anomaly.storage import load_anomaly
 from difffake.cli import main
+from difffake.data.datamodule import FaceData
+from difffake.data.datasets import to_unit
 from difffake.evaluation.results import read_results
+from difffake.models.checkpoint import load_detector
 
 
 def torchrun(*command: str, nodes: int = 1, processes: int = 2) -> None:
@@ -66,7 +70,10 @@ def test_two_ranks_fit_the_anomaly_model_and_evaluate_as_one_does(tiny_run: Tiny
 
 
 def test_two_nodes_train_as_two_processes_of_one_do(tiny_run: TinyRun, tmp_path: Path) -> None:
-    """Bit for bit, each node by a torchrun of its own; of the two processes Lightning starts the second."""
+    """Bit for bit, each node by a torchrun of its own; of the two processes Lightning starts the second.
+
+    Both validate what is saved, whatever each one's own batch statistics are.
+    """
     values = {
         "data.manifest": tiny_run.seen, "data.batch_size": 4, "data.workers": 0, "model.encoder": "resnet10t",
         "model.weights": "none", "model.image_size": 64, "trainer.max_epochs": 1, "trainer.limit_train_batches": 2,
@@ -80,6 +87,14 @@ def test_two_nodes_train_as_two_processes_of_one_do(tiny_run: TinyRun, tmp_path:
     a, b = (torch.load(out / "last.ckpt", weights_only=True)["state_dict"] for out in (nodes, processes))
     assert all(torch.equal(a[name], b[name]) for name in b)
     assert (nodes / "metrics.csv").read_text() == (processes / "metrics.csv").read_text()
+    detector, _ = load_detector(nodes / "last.ckpt")
+    batches = list(FaceData(str(tiny_run.seen), image_size=64, workers=0).val_dataloader())
+    with torch.inference_mode():
+        logits = [detector(to_unit(batch["image"])).logit.double() for batch in batches]
+    label = torch.cat([batch["label"] for batch in batches]).double()
+    wanted = functional.binary_cross_entropy_with_logits(torch.cat(logits), label)
+    logged = pd.read_csv(nodes / "metrics.csv")["val/loss"].dropna()
+    assert logged.item() == pytest.approx(wanted.item(), rel=1e-5)
 
 
 def test_groups_are_dealt_whole_and_evenly(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -174,12 +174,6 @@ class DetectorTraining(lightning.LightningModule):
         for logger in self.loggers:
             logger.log_metrics(values | {"epoch": self.current_epoch}, step=self.global_step)
 
-    def on_validation_start(self) -> None:
-        """Let all ranks validate what is saved: each rank has its own batch statistics, and rank 0's are kept."""
-        if self.trainer.world_size > 1:
-            for buffer in self.detector.buffers():
-                torch.distributed.broadcast(buffer, 0)
-
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Keep logits and coverage; AUC needs all of them."""
         output = self.detector(to_unit(batch["image"]))
