@@ -7,7 +7,8 @@ import json
 import netrc
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -34,6 +35,20 @@ def prepare(identity: str) -> None:
     if "WANDB_MODE" not in os.environ and not _logged_in():
         os.environ["WANDB_MODE"] = "offline"
         console.print("nobody is logged in to W&B: the run is kept in wandb/, and `wandb sync` uploads it later")
+
+
+@contextmanager
+def reached() -> Iterator[None]:
+    """Raise `UserError` where W&B's server cannot be reached or refuses, which on a cluster's node is common."""
+    import wandb
+
+    try:
+        yield
+    except wandb.errors.Error as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"no W&B run ({reason}): set WANDB_MODE=offline, and upload it later with `wandb sync`"
+        ) from error
 
 
 def note_run(folder: Path, identity: str, project: str, entity: str | None) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from processes import difffake
 from tiny import TinyRun
 
 from difffake.cli import main
@@ -95,3 +96,23 @@ def test_training_mixture_and_evaluation_are_one_run(
     }
     assert any(name.startswith("model") for name in settings)
     assert any(name.startswith("fingerprints") for name in settings)
+
+
+def test_a_server_that_cannot_be_reached_is_one_line(
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a cluster's node with a key and without a network."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    for name, value in (("API_KEY", "a" * 40), ("BASE_URL", "http://127.0.0.1:9"), ("INIT_TIMEOUT", "2")):
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    config = Path(__file__).parents[1] / "configs" / "logger" / "wandb.yaml"
+    small = ["--model.encoder", "resnet10t", "--model.weights", "none", "--model.image_size", "64"]
+    out = tmp_path / "run"
+    statuses, said = difffake(
+        ["fit", "--config", str(config), "--data.manifest", str(tiny_run.seen), "--out", str(out), *small]
+    )
+    assert statuses == [1]
+    assert "set WANDB_MODE=offline, and upload it later with `wandb sync`" in said
+    assert "Traceback" not in said
+    assert not out.exists()

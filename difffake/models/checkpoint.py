@@ -150,7 +150,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"{path} does not exist: name a checkpoint of `difffake fit`, such as runs/NAME/best.ckpt")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        if not isinstance(found, dict):
+            raise TypeError(f"{type(found)} is no checkpoint")
+        return found
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError, LookupError, TypeError) as error:
         raise UserError(f"{path} is not a whole checkpoint of `difffake fit` ({type(error).__name__})") from error
 

@@ -11,8 +11,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from difffake.errors import UserError
 from difffake.evaluation.results import RESULTS, read_results
 from difffake.files import staged_file
+from difffake.progress import console
 from difffake.sweeps.sweep_file import Values
 
 SEEDS = ("seed_everything", "anomaly.seed")
@@ -25,11 +27,19 @@ def run_metrics(folder: Path, metric: str, goal: str = "maximize") -> dict[str, 
     """Best `metric` of the log, and AUC by data set, manipulation, level and score; AUC and EER in percent."""
     found = {}
     for log in sorted(folder.rglob("metrics.csv")):
-        if metric in (table := pd.read_csv(log)).columns:
-            best = float(table[metric].min() if goal == "minimize" else table[metric].max())
-            found[metric] = best * (100 if metric.endswith(("auc", "eer")) else 1)
+        try:
+            if metric in (table := pd.read_csv(log)).columns:
+                best = float(table[metric].min() if goal == "minimize" else table[metric].max())
+                found[metric] = best * (100 if metric.endswith(("auc", "eer")) else 1)
+        except (ValueError, TypeError) as error:
+            console.print(f"{log} is left out of the table, it is broken ({error}): run it again")
     for path in sorted(folder.rglob(RESULTS)):
-        for row in read_results(path.parent)[0]:
+        try:
+            rows = read_results(path.parent)[0]
+        except UserError as error:
+            console.print(f"left out of the table: {error}")
+            continue
+        for row in rows:
             if row["auc"] is not None:
                 name = " ".join(part for part in (row["dataset"], row["method"], row["compression"]) if part)
                 found[f"{name}, {row['level']}, {row['score']}"] = 100 * float(row["auc"])
@@ -51,6 +61,8 @@ def write_summary(out: Path, runs: Sequence[tuple[Values, Path]], metric: str, g
     for (values, _), found in zip(runs, metrics, strict=True):
         groups.setdefault(tuple(_text(values.get(name)) for name in varied), []).append(found)
     columns = _names(metrics)
+    if metrics and metric not in columns:
+        console.print(f"no run has logged {metric}, the sweep's metric")
     cells = [[*varied, "runs", *columns]]
     for key, seeds in groups.items():
         spreads = [_spread([found[column] for found in seeds if column in found]) for column in columns]
@@ -60,14 +72,14 @@ def write_summary(out: Path, runs: Sequence[tuple[Values, Path]], metric: str, g
     return cells
 
 
-def print_summary(cells: list[list[str]], console: Console) -> None:
+def print_summary(cells: list[list[str]], screen: Console) -> None:
     """A line a metric, a column a numbered setting, in as many blocks as the terminal needs."""
     head, *settings = cells
     first = head.index("runs")
     for number, line in enumerate(settings, 1):
         named = [f"{name}={value}" for name, value in zip(head[:first], line[:first], strict=True)]
-        console.print(f"{number}: {' '.join([*named, f'({line[first]} runs)'])}", markup=False, highlight=False)
-    columns = max(1, (console.width - _METRIC - 4) // _VALUE)
+        screen.print(f"{number}: {' '.join([*named, f'({line[first]} runs)'])}", markup=False, highlight=False)
+    columns = max(1, (screen.width - _METRIC - 4) // _VALUE)
     for start in range(0, len(settings), columns):
         block = settings[start : start + columns]
         table = Table(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
@@ -76,7 +88,7 @@ def print_summary(cells: list[list[str]], console: Console) -> None:
             table.add_column(str(number), justify="right", no_wrap=True)
         for row, name in enumerate(head[first + 1 :], first + 1):
             table.add_row(name, *(line[row] for line in block))
-        console.print(table)
+        screen.print(table)
 
 
 def _names(dictionaries: Iterable[dict[str, Any]]) -> list[str]:

@@ -25,7 +25,8 @@ from difffake.progress import console
 from difffake.sweeps.collect import print_summary, write_summary
 from difffake.sweeps.sweep_file import Sweep, Values, command_of, read_sweep, run_id, runs_of
 
-DONE = "done.json"
+DONE, SWEEP = "done.json", "sweep.json"
+"""Files of a run that has ended well, and of the whole sweep."""
 
 
 def sweep(
@@ -53,15 +54,15 @@ def sweep(
         raise UserError(f"--runs {runs} must be at least 1")
     plan = read_sweep(file)
     folder = out or Path("sweeps") / file.stem
-    wanted = {run_id(values): values for values in runs_of(plan, runs, seed)}
+    planned = runs_of(plan, runs, seed)
+    wanted = {run_id(values): values for values in planned}
+    if len(wanted) < len(planned):
+        console.print(f"{len(planned) - len(wanted)} of {len(planned)} runs have the parameters of another: done once")
     if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
         raise UserError(f"{folder} was not written by difffake: choose another --out")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARKER).touch()
-    for name in wanted:
-        note = folder / name / DONE
-        if note.is_file() and json.loads(note.read_text())["template"] != list(plan.command):
-            raise UserError(f"{folder} has runs of another command than {file} has now: choose another --out")
+    _refuse_other_sweep(folder / SWEEP, plan)
     failed = _run_all(plan, wanted, folder, jobs)
     done = [(values, folder / name) for name, values in wanted.items() if (folder / name / DONE).is_file()]
     if done:
@@ -70,6 +71,22 @@ def sweep(
     for name in failed:
         console.print(f"run {name} failed: see {folder / name / 'log.txt'}")
     return 1 if failed else 0
+
+
+def _refuse_other_sweep(note: Path, plan: Sweep) -> None:
+    """Raise `UserError` if a folder was begun with another command, or with other data for experiments/run.sh."""
+    now = {"command": list(plan.command), **{name: os.environ.get(name) for name in ("TRAIN", "TEST", "CKPT")}}
+    if not note.is_file():
+        with staged_file(note) as partial:
+            partial.write_text(json.dumps(now, indent=1) + "\n")
+        return
+    try:
+        before = json.loads(note.read_text())
+        changed = [f"{name} {before[name]}, not {value}" for name, value in now.items() if before[name] != value]
+    except (ValueError, LookupError, TypeError) as error:
+        raise UserError(f"{note} is broken: choose another --out") from error
+    if changed:
+        raise UserError(f"{note.parent} has runs of {'; '.join(changed)}: choose another --out")
 
 
 def _run_all(plan: Sweep, wanted: dict[str, Values], folder: Path, jobs: int) -> list[str]:
@@ -155,9 +172,7 @@ def _run(
         running.pop(name, None)
         if status == 0:
             with staged_file(folder / DONE) as partial:
-                partial.write_text(
-                    json.dumps({"template": plan.command, "command": command, "parameters": values}, indent=1) + "\n"
-                )
+                partial.write_text(json.dumps({"command": command, "parameters": values}, indent=1) + "\n")
         return status
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import math
 import os
 import re
 import sys
@@ -63,13 +64,27 @@ def read_sweep(path: Path) -> Sweep:
         if "parameters" in entry:
             raise UserError(f"{path}: parameter {name} is nested: write it with a dot, {name}.option")
     metric = content.get("metric") or {}
+    if not isinstance(metric, dict) or metric.get("goal", "maximize") not in ("minimize", "maximize"):
+        raise UserError(f"{path}: metric {metric} is wrong: give a name, and maximize or minimize as its goal")
+    command = content.get("command") or _DEFAULT_COMMAND
+    if isinstance(command, str):
+        raise UserError(f"{path}: command must be a list, such as [bash, run.sh, ${{args}}]")
+    if "${program}" in command and not content.get("program"):
+        raise UserError(f"{path}: program is missing, which command names")
+    cap = content.get("run_cap")
+    if cap is not None and (not isinstance(cap, int) or cap < 1):
+        raise UserError(f"{path}: run_cap {cap} must be a whole number of at least 1")
+    try:
+        json.dumps(content["parameters"])
+    except TypeError as error:
+        raise UserError(f"{path}: a parameter's value is neither text nor number ({error}): quote it") from error
     return Sweep(
         path,
         method,
         {str(name): entry for name, entry in content["parameters"].items()},
-        tuple(map(str, content.get("command") or _DEFAULT_COMMAND)),
+        tuple(map(str, command)),
         str(content.get("program", "")),
-        content.get("run_cap"),
+        cap,
         str(metric.get("name", "val/auc")),
         str(metric.get("goal", "maximize")),
     )
@@ -161,9 +176,9 @@ def _drawn(sweep: Sweep, name: str, random: np.random.Generator) -> Any:
             step = entry.get("q", 1)
             return float(np.round(random.uniform(low, high) / step) * step)
         if kind == "log_uniform_values":
-            return float(np.exp(random.uniform(np.log(low), np.log(high))))
+            return float(np.exp(random.uniform(math.log(low), math.log(high))))
         return float(np.exp(random.uniform(low, high)))  # log_uniform: W&B's bounds are exponents
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, ArithmeticError) as error:
         raise UserError(f"{sweep.path}: parameter {name} ({kind}) is incomplete or wrong ({error})") from error
 
 

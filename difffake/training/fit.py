@@ -157,10 +157,10 @@ def fit(arguments: list[str]) -> None:
             half.unlink()
         if resumed and resumed[0].name != LAST:
             (out / LAST).unlink(missing_ok=True)  # broken: it must not take the place of the one before
-        if wandb:
+    try:
+        if wandb and rank() == 0:
             wandb_run.prepare(identity)
             _begin_wandb(cli, wandb, identity)
-    try:
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=resumed and resumed[0], weights_only=True)
     except Terminated:
         if rank() > 0:
@@ -189,8 +189,9 @@ def _begin_wandb(cli: FitCLI, logger: WandbLogger, identity: str) -> None:
         "manifests": {path: sha256(manifest_file(Path(path))) for path in cli.datamodule.paths},
         "diffusion": cli.model.diffusion.fingerprint() if cli.model.diffusion else None,
     }
-    logger.log_hyperparams({**cli.config.as_dict(), "fingerprints": facts})
-    run = logger.experiment
+    with wandb_run.reached():
+        logger.log_hyperparams({**cli.config.as_dict(), "fingerprints": facts})
+        run = logger.experiment
     wandb_run.note_run(Path(cli.config.out), identity, run.project, run.entity or None)
 
 

@@ -144,8 +144,12 @@ class WholeCheckpoints(CheckpointIO):
                 path.replace(path.with_name(PREVIOUS))
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        """The checkpoint, its tensors on the CPU."""
-        return torch.load(path, map_location="cpu", weights_only=True)
+        """The checkpoint, its tensors on the CPU, and the best one known where it is now, if the run was moved."""
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        for state in found.get("callbacks", {}).values():
+            if "best_model_path" in state:
+                _move(state, Path(path).resolve().parent)
+        return found
 
     def remove_checkpoint(self, path: Any) -> None:
         """Delete a checkpoint."""
@@ -163,7 +167,8 @@ def checkpoint_to_resume(folder: Path) -> tuple[Path, dict[str, Any]] | None:
             continue
         try:
             found = read_checkpoint(path)
-            if not found.get(RESUME_KEY, {}).get("position"):
+            kept = found.get(RESUME_KEY)
+            if not isinstance(kept, dict) or not kept.get("position"):
                 raise UserError(f"{path} is no {LAST} of this version's `difffake fit`: start anew with --overwrite")
         except UserError as error:
             broken = broken or error
@@ -172,7 +177,7 @@ def checkpoint_to_resume(folder: Path) -> tuple[Path, dict[str, Any]] | None:
             console.print(f"{broken}: going on from {path.name}")
         return path, found
     if broken:
-        raise broken
+        raise UserError(f"{broken}, and there is no whole {PREVIOUS}: start anew with --overwrite")
     if any(folder.glob("*.ckpt")):
         raise UserError(f"{folder} has checkpoints but no {LAST} to go on from: start anew with --overwrite")
     return None
@@ -194,11 +199,28 @@ def run_settings(trainer: lightning.Trainer, module: DetectorTraining, data: Fac
         "--data.batch_size": data.batch_size,
         "--data.fakes": data.fakes,
         "--data.methods": data.methods,
+        "--data.augment": dict(vars(data.augment)),
+        "--data.pseudo": dict(vars(data.pseudo)),
         "--seed_everything": module.seed,
         "--model.optimizer": dict(vars(module.optimizer_config)),
         "--trainer.accumulate_grad_batches": trainer.accumulate_grad_batches,
+        "--trainer.gradient_clip_val": trainer.gradient_clip_val,
+        "--trainer.precision": trainer.precision,
         "--trainer.limit_train_batches": trainer.limit_train_batches,
     }
+
+
+def _move(state: dict[str, Any], folder: Path) -> None:
+    """Let a `ModelCheckpoint`'s state name files of a folder instead of those of `dirpath`."""
+    before = state["dirpath"]
+
+    def moved(path: str) -> str:
+        return str(folder / Path(path).relative_to(before)) if path else path
+
+    for name in ("best_model_path", "kth_best_model_path", "last_model_path"):
+        state[name] = moved(state[name])
+    state["best_k_models"] = {moved(path): score for path, score in state["best_k_models"].items()}
+    state["dirpath"] = str(folder)
 
 
 def _logs(trainer: lightning.Trainer) -> list[CSVLog]:

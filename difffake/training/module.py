@@ -200,7 +200,8 @@ class DetectorTraining(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Optimiser and schedule by step."""
-        optimizer = build_optimizer(self.parameters(), self.optimizer_config)
+        clipped = bool(self.trainer.gradient_clip_val)
+        optimizer = build_optimizer(self.parameters(), self.optimizer_config, fused=not clipped)
         steps = int(self.trainer.estimated_stepping_batches)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule_factor(self.optimizer_config, steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -42,8 +42,8 @@ class OptimizerConfig:
             raise UserError("optimizer: lr and rho must be positive, and warmup at least 0 and under 1")
 
 
-def build_optimizer(parameters: Iterable[nn.Parameter], config: OptimizerConfig) -> Optimizer:
-    """The optimiser of a config."""
+def build_optimizer(parameters: Iterable[nn.Parameter], config: OptimizerConfig, *, fused: bool = True) -> Optimizer:
+    """The optimiser of a config; AdamW `fused` into one kernel, which Lightning cannot clip in mixed precision."""
 
     def sgd(parameters: Iterable[nn.Parameter]) -> Optimizer:
         return torch.optim.SGD(parameters, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
@@ -52,7 +52,7 @@ def build_optimizer(parameters: Iterable[nn.Parameter], config: OptimizerConfig)
         return SAM(parameters, sgd, config.rho)
     if config.name == "sgd":
         return sgd(parameters)
-    return torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=True)
+    return torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=fused)
 
 
 def schedule_factor(config: OptimizerConfig, steps: int) -> Callable[[int], float]:

@@ -1,11 +1,29 @@
 """The table of a sweep."""
 
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from difffake.sweeps.collect import print_summary
+from difffake.sweeps.collect import print_summary, write_summary
+
+
+def test_a_run_with_a_broken_log_is_named_and_the_others_are_in_the_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs = {"good": "val/auc\n0.5\n0.75\n", "text": "val/auc\n0.5\nbad\n", "empty": ""}
+    for name, content in logs.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metrics.csv").write_text(content)
+    runs = [({"lr": number}, tmp_path / name) for number, name in enumerate(logs)]
+    cells = write_summary(tmp_path, runs, "val/auc", "maximize")
+    assert cells == [["lr", "runs", "val/auc"], ["0", "1", "75.0"], ["1", "1", "-"], ["2", "1", "-"]]
+    said = "".join(capsys.readouterr().err.split())
+    assert "text/metrics.csvisleftout" in said
+    assert "empty/metrics.csvisleftout" in said
+    assert write_summary(tmp_path, runs, "val/auk", "maximize")[0] == ["lr", "runs"]
+    assert "no run has logged val/auk" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize("width", [50, 80, 200])

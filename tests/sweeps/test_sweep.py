@@ -111,7 +111,12 @@ def test_another_command_does_not_pass_for_the_same_runs(
     content = yaml.safe_load(file.read_text())
     file.write_text(yaml.safe_dump(content | {"command": ["true", "${args}"]}))
     assert main(command) == 1
-    assert "has runs of another command" in capsys.readouterr().err
+    assert "has runs of command [" in capsys.readouterr().err
+    file.write_text(yaml.safe_dump(content))
+    assert main(command) == 0
+    monkeypatch.setenv("CKPT", "other.ckpt")  # which experiments/run.sh reads
+    assert main(command) == 1
+    assert "has runs of CKPT None, not other.ckpt: choose another --out" in capsys.readouterr().err
 
 
 def test_a_stopped_sweep_waits_until_its_runs_are_saved(file: Path, tmp_path: Path) -> None:

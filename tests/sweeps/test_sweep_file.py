@@ -1,5 +1,6 @@
 """Sweep files: the same commands as W&B's agent makes, and which runs there are."""
 
+import datetime
 import json
 import sys
 from pathlib import Path
@@ -28,7 +29,7 @@ EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").glob("*.yaml"))
 
 def written(folder: Path, content: dict[str, Any]) -> Sweep:
     path = folder / "sweep.yaml"
-    path.write_text(yaml.safe_dump(content))
+    path.write_text(yaml.safe_dump({"program": "train.py"} | content))
     return read_sweep(path)
 
 
@@ -96,7 +97,29 @@ def test_random_values_follow_their_distributions(tmp_path: Path) -> None:
         ({"method": "random", "parameters": {"a": {"min": 0, "max": 1}}}, "give --runs"),
         ({"method": "random", "run_cap": 1, "parameters": {"a": {"min": 0}}}, "incomplete or wrong"),
         ({"method": "random", "run_cap": 1, "parameters": {"a": {"distribution": "beta"}}}, "beta of a"),
+        (
+            {
+                "method": "random",
+                "run_cap": 1,
+                "parameters": {"a": {"distribution": "q_uniform", "min": 0, "max": 1, "q": 0}},
+            },
+            "incomplete or wrong",
+        ),
+        (
+            {
+                "method": "random",
+                "run_cap": 1,
+                "parameters": {"a": {"distribution": "log_uniform_values", "min": 0, "max": 1}},
+            },
+            "incomplete or wrong",
+        ),
         ({"method": "grid", "parameters": {"a": {"value": 1}}, "command": ["${argz}"]}, r"\$\{argz\} in command"),
+        ({"method": "grid", "parameters": {"a": {"value": 1}}, "command": "bash a.sh"}, "command must be a list"),
+        ({"method": "grid", "parameters": {"a": {"value": 1}}, "program": ""}, "program is missing"),
+        ({"method": "grid", "parameters": {"a": {"value": datetime.date(2026, 1, 1)}}}, "neither text nor number"),
+        ({"method": "grid", "parameters": {"a": {"value": 1}}, "metric": "val/auc"}, "metric val/auc is wrong"),
+        ({"method": "grid", "parameters": {"a": {"value": 1}}, "metric": {"goal": "maximise"}}, "maximize or minimize"),
+        ({"method": "random", "parameters": {"a": {"value": 1}}, "run_cap": "two"}, "run_cap two"),
     ],
 )
 def test_what_cannot_be_run_is_said(content: dict[str, Any], words: str, tmp_path: Path) -> None:

@@ -140,6 +140,19 @@ def test_bf16_and_ema_by_option(tiny_run: TinyRun, tmp_path: Path) -> None:
     load_detector(tmp_path / "run" / "best.ckpt")
 
 
+def test_gradients_are_clipped_in_bf16(tiny_run: TinyRun, tmp_path: Path) -> None:
+    """To next to nothing, so the weights hardly move; Lightning refuses it for a fused AdamW."""
+    options = ["--trainer.precision", "bf16-mixed", "--model.optimizer.name", "sgd", "--model.optimizer.lr", "1"]
+    moved = {}
+    for clip in ("1e-9", "1"):
+        assert fit(tiny_run, tmp_path / clip, *options, "--trainer.gradient_clip_val", clip) == 0
+        moved[clip] = dict(load_detector(tmp_path / clip / "best.ckpt")[0].named_parameters())
+    change = sum(float((value - moved["1"][name]).detach().norm()) for name, value in moved["1e-9"].items())
+    assert change > 0.1
+    adamw = [*options[:2], "--model.optimizer.name", "adamw", "--trainer.gradient_clip_val", "1"]
+    assert fit(tiny_run, tmp_path / "adamw", *adamw) == 0
+
+
 def test_same_seed_same_weights(tiny_run: TinyRun, tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         assert fit(tiny_run, tmp_path / name, "--seed_everything", "5" if name == "c" else "4") == 0

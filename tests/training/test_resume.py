@@ -152,10 +152,28 @@ def test_a_broken_checkpoint_is_named_and_the_one_before_is_used(
     assert "last.ckptisnotawholecheckpoint" in said
     assert "goingonfromprevious.ckpt" in said
     assert_same_runs(out, whole)
+    for foreign in (torch.ones(3), {"difffake_resume": [1]}):
+        torch.save(foreign, out / "last.ckpt")
+        assert main([*arguments(tiny_run, out, 1), "--resume"]) == 0
+        assert "goingonfromprevious.ckpt" in "".join(capsys.readouterr().err.split())
     for name in ("last.ckpt", "previous.ckpt"):
         (out / name).write_bytes(content[:5000])
     assert main([*arguments(tiny_run, out, 1), "--resume"]) == 1
-    assert "last.ckpt is not a whole checkpoint" in capsys.readouterr().err
+    assert "no whole previous.ckpt: start anew with --overwrite" in capsys.readouterr().err
+
+
+def test_a_run_folder_may_be_moved(tiny_run: TinyRun, tmp_path: Path) -> None:
+    """It goes on as in its old place, and the best checkpoint so far stays the one to beat."""
+    whole, moved = tmp_path / "whole", tmp_path / "elsewhere" / "run"
+    assert main(arguments(tiny_run, whole, 1)) == 0
+    shutil.copytree(whole, moved)
+    for out in (whole, moved):
+        assert main([*arguments(tiny_run, out, 1), "--resume", "--trainer.max_epochs", "3"]) == 0
+    assert_same_runs(moved, whole)
+    callbacks = torch.load(moved / "last.ckpt", weights_only=True)["callbacks"].values()
+    best = next(state for state in callbacks if "best_model_path" in state)
+    assert best["best_model_path"] == str(moved / "best.ckpt")
+    assert float(best["best_model_score"]) == pytest.approx(pd.read_csv(moved / "metrics.csv")["val/auc"].max())
 
 
 def test_another_run_is_refused_and_nothing_is_lost(
@@ -176,6 +194,9 @@ def test_another_run_is_refused_and_nothing_is_lost(
         (["--data.batch_size", "6"], "the run to resume had --data.batch_size 4, not 6: give the same"),
         (["--data.manifest", str(other)], "the run to resume had manifest (SHA-256)"),
         (["--seed_everything", "3"], "the run to resume had --seed_everything 0, not 3"),
+        (["--trainer.precision", "bf16-mixed"], "the run to resume had --trainer.precision 32-true, not bf16-mixed"),
+        (["--trainer.gradient_clip_val", "1"], "the run to resume had --trainer.gradient_clip_val None, not 1"),
+        (["--data.augment.flip", "0"], "the run to resume had --data.augment {"),
     ):
         assert main([*longer, *options]) == 1
         assert message in capsys.readouterr().err
