@@ -23,6 +23,7 @@ from difffake.models.load_diffusion import DiffusionConfig
 from difffake.progress import console
 from difffake.training.csv_log import CSVLog
 from difffake.training.last_checkpoint import (
+    BEST,
     LAST,
     RESUME_KEY,
     LastCheckpoint,
@@ -78,7 +79,7 @@ class FitCLI(LightningCLI):
         config = self.config_init.trainer
         # Selection is on the training data set's own validation split, never on test data.
         best = ModelCheckpoint(
-            dirpath=out, filename="best", monitor="val/auc", mode="max", enable_version_counter=False
+            dirpath=out, filename=Path(BEST).stem, monitor="val/auc", mode="max", enable_version_counter=False
         )
         self.best = best
         last = LastCheckpoint(out, self.config_init.checkpoint_steps)
@@ -177,9 +178,9 @@ def fit(arguments: list[str]) -> None:
     if cli.trainer.is_global_zero:
         if cli.best.best_model_score is None:
             raise UserError("the run ended before its first validation, so there is no best.ckpt: train for longer")
-        if not (out / "best.ckpt").is_file():
-            raise UserError(f"{out}/best.ckpt has been deleted, and nothing better came after it: start anew")
-        console.print(f"best val/auc {float(cli.best.best_model_score):.4f}: {out}/best.ckpt")
+        if not (out / BEST).is_file():
+            raise UserError(f"{out}/{BEST} has been deleted, and nothing better came after it: start anew")
+        console.print(f"best val/auc {float(cli.best.best_model_score):.4f}: {out}/{BEST}")
 
 
 def _begin_wandb(cli: FitCLI, logger: WandbLogger, identity: str) -> None:

@@ -22,7 +22,7 @@ from difffake.progress import console
 from difffake.training.csv_log import CSVLog
 from difffake.training.module import DetectorTraining
 
-LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
+BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"
 RESUME_KEY = "difffake_resume"
 
 
@@ -147,7 +147,7 @@ class WholeCheckpoints(CheckpointIO):
         """The checkpoint, its tensors on the CPU, and the best one known where it is now, if the run was moved."""
         found = torch.load(path, map_location="cpu", weights_only=True)
         for state in found.get("callbacks", {}).values():
-            if "best_model_path" in state:
+            if Path(state.get("best_model_path", "")).name == BEST:
                 _move(state, Path(path).resolve().parent)
         return found
 
