@@ -85,14 +85,11 @@ def build(args: argparse.Namespace, device: torch.device, names: Sequence[str] =
         rows = [slice(*ends) for ends in pairwise(range(0, args.batch + 1, args.batch // parts))]
 
         def part(some: slice) -> Part:
-            few = FaceLatents(image[some], source[some], target[some], latents.known[some])
+            few = FaceLatents(*(values[some] for values in latents))
+            added = Noise(*(values[some] for values in noise))
             with precision():
                 output = own_detector(images[some])
-                losses = (
-                    own_guide(output.features, few, Noise(noise.noise[some], noise.timestep[some]), frozen)
-                    if guided
-                    else {}
-                )
+                losses = own_guide(output.features, few, added, frozen) if guided else {}
                 losses |= student(output.features, cached[some]) if noisy else {}
             return output.logit, label[some], losses
 
