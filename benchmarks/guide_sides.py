@@ -11,12 +11,12 @@ from diffusers.models.attention_processor import AttnProcessor2_0
 from torch import Tensor, nn
 from torch.nn import functional
 
+from difffake.diffusion.latent_diffusion import LatentDiffusion
+from difffake.diffusion.tiny import tiny_prompt, tiny_scheduler, tiny_unet, tiny_vae
 from difffake.models.detector import Detector, DetectorConfig, build_detector
-from difffake.models.guide import FaceLatents, Guide, GuideConfig, Noise
-from difffake.models.latent_diffusion import LatentDiffusion
-from difffake.models.noise_learning import NoiseLearningConfig, build_noise_learning
-from difffake.models.noise_teacher import teacher_noise
-from difffake.models.tiny_diffusion import tiny_prompt, tiny_scheduler, tiny_unet, tiny_vae
+from difffake.regularizers.guide.guide import FaceLatents, Guide, GuideConfig, Noise
+from difffake.regularizers.noise_learning.noise_learning import NoiseLearningConfig, build_noise_learning
+from difffake.regularizers.noise_learning.teacher import teacher_noise
 
 Step = Callable[[], dict[str, float]]
 """Trains one batch and gives the losses by name."""

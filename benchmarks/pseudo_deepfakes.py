@@ -23,11 +23,11 @@ from functools import partial
 import cv2
 import numpy as np
 
-from difffake.data.procedural import render_face
-from difffake.data.procedural_people import Identity
 from difffake.data.pseudo import PseudoConfig, pseudo_deepfake
 from difffake.data.pseudo.config import HULLS, Region
 from difffake.data.pseudo.regions import region_parts
+from difffake.drawn.people import Identity
+from difffake.drawn.render import render_face
 from difffake.randomness import generator
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it would ask the network for a newer version

@@ -8,9 +8,9 @@ Half an hour on two CPU cores. OUT/model then goes to difffake/models/drawn_face
 import argparse
 from pathlib import Path
 
-from difffake.data.procedural_dataset import DrawnDataset, write_drawn_faces
-from difffake.data.procedural_people import PHONE, STUDIO
-from difffake.training.pretrain_guide import pretrain_guide
+from difffake.data.drawn import DrawnDataset, write_drawn_faces
+from difffake.diffusion.pretrain import pretrain_guide
+from difffake.drawn.people import PHONE, STUDIO
 
 SEED = 1000
 """The demo and the tests draw with small seeds."""

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from difffake.data.manifest import SPLITS, Manifest
-from difffake.data.readers import Item, read_table
+from difffake.data.manifest import Manifest
 from difffake.intervals import bootstrap_intervals
 from difffake.metrics import auc
+from difffake.readers.item import SPLITS, Item, read_table
 
 
 def main() -> None:

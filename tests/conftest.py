@@ -1,9 +1,17 @@
 """Fixtures that several tests use."""
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from tiny import GuidedRun, TinyRun
+
+from difffake.data.manifest import Manifest
+from difffake.drawn.people import Identity
+from difffake.drawn.render import render_face
+from difffake.faces.images import write_png
 
 
 @pytest.fixture(scope="session")
@@ -27,10 +35,10 @@ def landmarker(shared_data: Path) -> Path:
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
     """Trained for a few steps through the commands that users run, so that every stage has real inputs."""
-    from difffake.cli import main
-    from difffake.data.procedural_dataset import DrawnDataset
-    from difffake.data.procedural_people import PHONE, STUDIO
-    from difffake.deploy.demo import draw_and_forge
+    from difffake.commands.demo import draw_and_forge
+    from difffake.commands.main import main
+    from difffake.data.drawn import DrawnDataset
+    from difffake.drawn.people import PHONE, STUDIO
 
     root = tmp_path_factory.mktemp("tiny")
     sets = (
@@ -61,8 +69,8 @@ def guided_run(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> G
     """Trained with a guide for a few steps on the same fakes, taught by a frozen model with random weights."""
     import torch
 
-    from difffake.cli import main
-    from difffake.models.tiny_diffusion import save_diffusion, tiny_prompt, tiny_scheduler, tiny_unet, tiny_vae
+    from difffake.commands.main import main
+    from difffake.diffusion.tiny import save_diffusion, tiny_prompt, tiny_scheduler, tiny_unet, tiny_vae
 
     root = tmp_path_factory.mktemp("guided")
     run = GuidedRun(tiny_run.seen, tiny_run.unseen, root / "run", root / "model")
@@ -89,3 +97,22 @@ def guided_run(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> G
     }
     assert main(["fit", *(part for name, value in arguments.items() for part in (f"--{name}", str(value)))]) == 0
     return run
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """Six real faces in train and two in val, a fake of each but the last; a fake is one grey level all over."""
+    root = tmp_path_factory.mktemp("faces")
+    rows: list[dict[str, Any]] = []
+    for number in range(8):
+        image, landmarks = render_face(Identity.sample(np.random.default_rng(number)), size=96)
+        common = dict.fromkeys(("identity", "source", "compression"), "") | {"dataset": "d", "frame": 0, "box": None}
+        common |= {"split": "train" if number < 6 else "val", "target": f"original-{number}", "video": ""}
+        write_png(root / f"real-{number}.png", image)
+        real = {"path": f"real-{number}.png", "label": 0, "method": "real", "landmarks": landmarks.ravel().tolist()}
+        rows.append(common | real)
+        if number != 5:
+            write_png(root / f"fake-{number}.png", np.full((96, 96, 3), 10 * number, np.uint8))
+            rows.append(common | {"path": f"fake-{number}.png", "label": 1, "method": "x", "landmarks": None})
+    Manifest(pd.DataFrame(rows), root).write(root / "manifest.parquet")
+    return Manifest.read(root)

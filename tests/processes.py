@@ -66,7 +66,7 @@ def _command(
     import torch
     from lightning.pytorch.utilities import rank_zero_only
 
-    from difffake.cli import main
+    from difffake.commands.main import main
 
     os.setsid()  # a signal to the group is one to this process and its loaders
     os.environ.clear()

@@ -15,11 +15,11 @@ from torch.nn import functional
 
 from difffake import distributed
 from difffake.anomaly.storage import load_anomaly
-from difffake.cli import main
-from difffake.data.datamodule import FaceData
+from difffake.commands.main import main
 from difffake.data.datasets import to_unit
 from difffake.evaluation.results import read_results
 from difffake.models.checkpoint import load_detector
+from difffake.training.datamodule import FaceData
 
 
 def torchrun(*command: str, nodes: int = 1, processes: int = 2) -> None:
@@ -29,7 +29,7 @@ def torchrun(*command: str, nodes: int = 1, processes: int = 2) -> None:
         subprocess.Popen(
             [
                 sys.executable, "-m", "torch.distributed.run", f"--nnodes={nodes}", f"--nproc-per-node={processes}",
-                f"--node-rank={node}", "--master-addr=127.0.0.1", f"--master-port={port}", "-m", "difffake.cli",
+                f"--node-rank={node}", "--master-addr=127.0.0.1", f"--master-port={port}", "-m", "difffake",
                 *command,
             ],
             env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -82,7 +82,7 @@ def test_two_nodes_train_as_two_processes_of_one_do(tiny_run: TinyRun, tmp_path:
     fit = ["fit", *(part for name, value in values.items() for part in (f"--{name}", str(value)))]
     nodes, processes = tmp_path / "nodes", tmp_path / "processes"
     torchrun(*fit, "--trainer.num_nodes=2", "--trainer.devices=1", f"--out={nodes}", nodes=2, processes=1)
-    command = [sys.executable, "-m", "difffake.cli", *fit, "--trainer.devices=2", f"--out={processes}"]
+    command = [sys.executable, "-m", "difffake", *fit, "--trainer.devices=2", f"--out={processes}"]
     subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=True, timeout=300)
     a, b = (torch.load(out / "last.ckpt", weights_only=True)["state_dict"] for out in (nodes, processes))
     assert all(torch.equal(a[name], b[name]) for name in b)

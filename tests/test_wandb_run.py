@@ -10,7 +10,7 @@ import pytest
 from processes import difffake
 from tiny import TinyRun
 
-from difffake.cli import main
+from difffake.commands.main import main
 
 wandb = pytest.importorskip("wandb", reason="wandb is not installed")
 

@@ -12,12 +12,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from difffake.data.augment import AugmentConfig, augment
-from difffake.data.images import read_image
-from difffake.data.latent_cache import LatentStore
 from difffake.data.manifest import Manifest
 from difffake.data.partners import Partners
 from difffake.data.pseudo import PseudoConfig, pseudo_deepfake
+from difffake.diffusion.cache import LatentStore
 from difffake.errors import UserError
+from difffake.faces.images import read_image
 from difffake.randomness import generator
 
 Key = tuple[int, int]

@@ -11,6 +11,7 @@ import pandas as pd
 
 from difffake.errors import UserError
 from difffake.files import staged_file
+from difffake.readers.item import SPLITS
 
 TEXT_COLUMNS = (
     "path",  # of the crop, relative to the manifest's folder, with forward slashes
@@ -27,8 +28,6 @@ INTEGER_COLUMNS = ("label", "frame")  # label: 0 real, 1 fake; frame: number in 
 LIST_COLUMNS = ("box", "landmarks")  # box: x0 y0 x1 y1 of the crop in the original image, in pixels;
 # landmarks: 68 points (x0 y0 x1 y1 ...) in pixels of the crop; both None where unknown
 COLUMNS = TEXT_COLUMNS + INTEGER_COLUMNS + LIST_COLUMNS
-SPLITS = ("train", "val", "test")
-REAL = "real"
 FORGED = "forged-"
 """How the names of data sets begin that `difffake forge` made of others."""
 

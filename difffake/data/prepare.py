@@ -13,17 +13,22 @@ from typing import Any
 import cv2
 import pandas as pd
 
-from difffake.data.faces import LandmarkDetector, crop_face
-from difffake.data.ffpp import read_dfd, read_ffpp
-from difffake.data.images import read_image, write_png
-from difffake.data.landmarker import landmarker_model
 from difffake.data.manifest import Manifest, check_splits, join_groups, split_by_group
 from difffake.data.pseudo.blend import MIN_SIDE
-from difffake.data.readers import Item, read_folder, read_table, read_videos
-from difffake.data.video import read_frames
 from difffake.errors import UserError
+from difffake.faces.crops import crop_face
+from difffake.faces.detection import LandmarkDetector
+from difffake.faces.images import read_image, write_png
+from difffake.faces.model_file import landmarker_model
+from difffake.faces.video import read_frames
 from difffake.files import refuse_existing, staged_folder
 from difffake.progress import console, track
+from difffake.readers.dfd import read_dfd
+from difffake.readers.ffpp import read_ffpp
+from difffake.readers.folder import read_folder
+from difffake.readers.item import Item
+from difffake.readers.table import read_table
+from difffake.readers.videos import read_videos
 
 READERS: dict[str, Callable[[Path], list[Item]]] = {
     "folder": read_folder,

@@ -16,10 +16,10 @@ import pandas as pd
 from scipy.special import log_expit, logsumexp
 
 from difffake import metrics
-from difffake.data.manifest import REAL
 from difffake.errors import UserError
 from difffake.files import staged_file
 from difffake.intervals import bootstrap_intervals
+from difffake.readers.item import REAL
 
 COLUMNS = (
     "dataset", "method", "compression", "label", "video", "target", "identity", "path", "score", "value",

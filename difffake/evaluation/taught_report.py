@@ -7,20 +7,20 @@ from typing import Any, Literal
 
 import torch
 
+from difffake.data.faces_to_draw import FacesToDraw, Loading, limited, read_faces_to_draw
 from difffake.data.manifest import manifest_file
 from difffake.data.partners import PairOrder, Partners
+from difffake.diffusion.load import DiffusionConfig
 from difffake.errors import UserError
-from difffake.evaluation.faces_to_draw import FacesToDraw, Loading, limited, read_faces_to_draw
-from difffake.evaluation.guide_pictures import Sampling, draw_guide
-from difffake.evaluation.noise_pictures import draw_coverage, draw_noise
 from difffake.evaluation.provenance import provenance
 from difffake.evaluation.report import TESTBEDS
 from difffake.files import refuse_existing, staged_folder
 from difffake.models.checkpoint import TAUGHT_KEY, TaughtInfo, load_detector, load_taught
 from difffake.models.device import choose_device
-from difffake.models.load_diffusion import DiffusionConfig
 from difffake.progress import console
-from difffake.training.reconstructions import choose_rows
+from difffake.regularizers.guide.pictures import Sampling, draw_guide
+from difffake.regularizers.guide.reconstructions import choose_rows
+from difffake.regularizers.noise_learning.pictures import draw_coverage, draw_noise
 
 FIGURES = "figures.json"
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from difffake.data.manifest import FORGED, Manifest, check_splits, own_names
 from difffake.errors import UserError
-from difffake.forge.compression import CRF
 from difffake.forge.methods import DIFFUSION, METHODS
 from difffake.forge.task import Settings
+from difffake.forge.tools.compression import CRF
 from difffake.progress import console
 
 

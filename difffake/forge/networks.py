@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from difffake.forge.bottleneck import LOWER_FACE, WHOLE_FACE, Bottleneck, save_network, train
 from difffake.forge.methods import AUTOENCODER, MOUTH_TEXTURE
 from difffake.forge.task import Task
+from difffake.forge.tools.bottleneck import LOWER_FACE, WHOLE_FACE, Bottleneck, save_network, train
 from difffake.forge.work import Worker, enough_pictures, one_thread
 from difffake.progress import console, track
 from difffake.randomness import generator

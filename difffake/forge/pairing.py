@@ -8,10 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from difffake.data.manifest import SPLITS, Manifest, own_names
-from difffake.forge.face import Image, Points
-from difffake.forge.regions import hull
+from difffake.data.manifest import Manifest, own_names
+from difffake.forge.tools.face import Image, Points
+from difffake.forge.tools.regions import hull
 from difffake.randomness import generator
+from difffake.readers.item import SPLITS
 
 Floats = NDArray[np.float64]
 

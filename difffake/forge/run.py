@@ -20,19 +20,19 @@ import scipy
 import torch
 
 import difffake
-from difffake.data.images import read_image
 from difffake.data.manifest import Manifest, manifest_file
 from difffake.data.records import RECORDS
+from difffake.diffusion.load import DiffusionConfig, load_diffusion
 from difffake.errors import UserError
+from difffake.faces.images import read_image
 from difffake.files import refuse_existing, resumable_folder, sha256
+from difffake.forge.audit import check_shortcuts
 from difffake.forge.inputs import check_settings, real_faces
 from difffake.forge.networks import train_networks
 from difffake.forge.pairing import Clip, Pair, clips_of, look, pair_clips
 from difffake.forge.readme import write_readme
-from difffake.forge.shortcuts import check_shortcuts
 from difffake.forge.task import Settings, Task
 from difffake.forge.work import Worker
-from difffake.models.load_diffusion import DiffusionConfig, load_diffusion
 from difffake.progress import console, track
 
 STILLS = 16

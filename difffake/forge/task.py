@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from difffake.forge.face import Forged
 from difffake.forge.pairing import Clip, Pair
+from difffake.forge.tools.face import Forged
 
 Row = dict[str, Any]
 

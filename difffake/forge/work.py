@@ -10,22 +10,23 @@ import cv2
 import numpy as np
 import torch
 
-from difffake.data.images import read_image, write_png
-from difffake.data.manifest import FORGED, REAL, Manifest
+from difffake.data.manifest import FORGED, Manifest
+from difffake.diffusion.latent_diffusion import LatentDiffusion
+from difffake.diffusion.load import DiffusionConfig, load_diffusion
+from difffake.faces.images import read_image, write_png
 from difffake.files import staged_file
-from difffake.forge.autoencoder import MIN_IMAGES, autoencoder
-from difffake.forge.bottleneck import WHOLE_FACE, Bottleneck, for_two, load_network
-from difffake.forge.compression import CRF, compress
-from difffake.forge.diffusion_swap import diffusion_swap
-from difffake.forge.face import FaceImage, Forged, Forgery, Mask, Points, Unfit, face_width
 from difffake.forge.methods import AUTOENCODER, DIFFUSION_SWAP, MOUTH_TEXTURE, PLAIN, SOURCELESS, SYNTHESIS
-from difffake.forge.mouth_texture import mouth_texture
+from difffake.forge.methods.autoencoder import MIN_IMAGES, autoencoder
+from difffake.forge.methods.diffusion_swap import diffusion_swap
+from difffake.forge.methods.mouth_texture import mouth_texture
+from difffake.forge.methods.synthesis import synthesis
 from difffake.forge.pairing import Clip
-from difffake.forge.synthesis import synthesis
 from difffake.forge.task import Found, Frame, Settings, Task
-from difffake.models.latent_diffusion import LatentDiffusion
-from difffake.models.load_diffusion import DiffusionConfig, load_diffusion
+from difffake.forge.tools.bottleneck import WHOLE_FACE, Bottleneck, for_two, load_network
+from difffake.forge.tools.compression import CRF, compress
+from difffake.forge.tools.face import FaceImage, Forged, Forgery, Mask, Points, Unfit, face_width
 from difffake.randomness import named_generator
+from difffake.readers.item import REAL
 
 LANDMARK_ERROR = 0.004
 """Standard deviation of a forger's landmarks, as a part of the face's width: forged faces tremble a little."""

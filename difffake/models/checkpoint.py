@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from difffake.diffusion.latent_diffusion import LatentDiffusion
+from difffake.diffusion.load import DiffusionConfig, load_diffusion
 from difffake.errors import UserError
 from difffake.models.detector import Detector, DetectorConfig, build_detector
-from difffake.models.guide import Guide, GuideConfig
-from difffake.models.latent_diffusion import LatentDiffusion
-from difffake.models.load_diffusion import DiffusionConfig, load_diffusion
-from difffake.models.noise_learning import NoiseLearning, NoiseLearningConfig, build_noise_learning
+from difffake.regularizers.guide.guide import Guide, GuideConfig
+from difffake.regularizers.noise_learning.noise_learning import NoiseLearning, NoiseLearningConfig, build_noise_learning
 
 KEY = "difffake"
 """Entry of a Lightning checkpoint that holds a `dict` for `CheckpointInfo`."""

@@ -15,13 +15,13 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 import difffake
 from difffake import wandb_run
-from difffake.data.datamodule import FaceData
 from difffake.data.manifest import manifest_file
+from difffake.diffusion.load import DiffusionConfig
 from difffake.errors import Terminated, UserError
 from difffake.files import MARKER, refuse_existing, remove_written, sha256
-from difffake.models.load_diffusion import DiffusionConfig
 from difffake.progress import console
 from difffake.training.csv_log import CSVLog
+from difffake.training.datamodule import FaceData
 from difffake.training.last_checkpoint import (
     BEST,
     LAST,

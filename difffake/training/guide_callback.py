@@ -11,18 +11,18 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import WandbLogger
 from torch import nn
 
-from difffake.data.datamodule import FaceData
 from difffake.data.datasets import LatentSpec, PairDataset
-from difffake.data.manifest import REAL
 from difffake.data.partners import find_partners
 from difffake.data.records import exact_partners
+from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.errors import UserError
 from difffake.files import staged_file
-from difffake.models.latent_diffusion import LatentDiffusion
 from difffake.progress import console
+from difffake.readers.item import REAL
+from difffake.regularizers.guide.reconstruction_figure import DPI, reconstruction_figure
+from difffake.regularizers.guide.reconstructions import Faces, choose_rows, read_faces, rebuild
+from difffake.training.datamodule import FaceData
 from difffake.training.module import DetectorTraining
-from difffake.training.reconstruction_figure import DPI, reconstruction_figure
-from difffake.training.reconstructions import Faces, choose_rows, read_faces, rebuild
 
 
 class GuideFigures(Callback):

@@ -13,13 +13,13 @@ import torch
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 from lightning.pytorch.callbacks import Checkpoint
 
-from difffake.data.datamodule import FaceData
 from difffake.data.manifest import manifest_file
 from difffake.errors import Terminated, UserError
 from difffake.files import sha256, staged_file
 from difffake.models.checkpoint import read_checkpoint
 from difffake.progress import console
 from difffake.training.csv_log import CSVLog
+from difffake.training.datamodule import FaceData
 from difffake.training.module import DetectorTraining
 
 BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"

@@ -9,19 +9,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from difffake.data.datamodule import FaceData
 from difffake.data.datasets import Batch, to_unit
+from difffake.diffusion.face_latents import face_latents
+from difffake.diffusion.latent_diffusion import LatentDiffusion
+from difffake.diffusion.load import DiffusionConfig, load_diffusion
 from difffake.errors import UserError
 from difffake.metrics import auc, eer, youden_threshold
 from difffake.models.checkpoint import KEY, TAUGHT_KEY, CheckpointInfo, TaughtInfo
 from difffake.models.detector import DetectorConfig, build_detector
-from difffake.models.face_latents import face_latents
-from difffake.models.guide import Guide, GuideConfig, Noise
-from difffake.models.latent_diffusion import LatentDiffusion
-from difffake.models.load_diffusion import DiffusionConfig, load_diffusion
-from difffake.models.noise_learning import NoiseLearning, NoiseLearningConfig, build_noise_learning, coverage
-from difffake.models.noise_teacher import batch_noise, injected
 from difffake.randomness import generator
+from difffake.regularizers.guide.guide import Guide, GuideConfig, Noise
+from difffake.regularizers.noise_learning.noise_learning import (
+    NoiseLearning,
+    NoiseLearningConfig,
+    build_noise_learning,
+    coverage,
+)
+from difffake.regularizers.noise_learning.teacher import batch_noise, injected
+from difffake.training.datamodule import FaceData
 from difffake.training.epoch_means import EpochMeans
 from difffake.training.optimizers import OptimizerConfig, build_optimizer, schedule_factor
 from difffake.training.sam import SAM

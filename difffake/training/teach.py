@@ -6,15 +6,15 @@ import lightning
 import numpy as np
 from torch import Tensor
 
-from difffake.data.datamodule import FaceData
 from difffake.data.datasets import LatentSpec
-from difffake.data.latent_cache import LatentCache, LatentStore
 from difffake.data.manifest import Manifest
-from difffake.models.fill_cache import fill_cache, fill_from_latents
-from difffake.models.latent_diffusion import LatentDiffusion
-from difffake.models.noise_learning import NoiseLearningConfig
-from difffake.models.noise_teacher import teacher_key, teacher_noise
+from difffake.diffusion.cache import LatentCache, LatentStore
+from difffake.diffusion.fill import fill_cache, fill_from_latents
+from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.progress import console
+from difffake.regularizers.noise_learning.noise_learning import NoiseLearningConfig
+from difffake.regularizers.noise_learning.teacher import teacher_key, teacher_noise
+from difffake.training.datamodule import FaceData
 
 
 def teach(

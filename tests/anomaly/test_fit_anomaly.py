@@ -9,7 +9,7 @@ from tiny import TinyRun
 
 from difffake.anomaly.fit import pair_features, pair_groups
 from difffake.anomaly.storage import load_anomaly
-from difffake.cli import main
+from difffake.commands.main import main
 from difffake.data.datasets import CropDataset, PairDataset
 from difffake.data.manifest import Manifest
 from difffake.data.pseudo import PseudoConfig

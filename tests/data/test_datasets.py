@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from difffake.data.augment import AugmentConfig, augment, jpeg_round_trip
-from difffake.data.datamodule import FaceData
 from difffake.data.datasets import CropDataset, PairDataset, collate, to_unit
-from difffake.data.images import read_image
 from difffake.data.manifest import Manifest
 from difffake.data.pseudo import PseudoConfig, pseudo_deepfake
 from difffake.data.samplers import EpochSampler
 from difffake.errors import UserError
+from difffake.faces.images import read_image
 from difffake.randomness import generator
+from difffake.training.datamodule import FaceData
 
 
 def pairs(manifest: Manifest, fakes: str, augment: AugmentConfig | None = None) -> PairDataset:

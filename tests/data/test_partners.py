@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from tiny import TinyRun
 
-from difffake.data.datamodule import FaceData
 from difffake.data.manifest import Manifest
 from difffake.data.partners import PairOrder, find_partners
 from difffake.errors import UserError
+from difffake.training.datamodule import FaceData
 
 
 def crop(path: str, **columns: Any) -> dict[str, Any]:

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from difffake.data.images import read_image
-from difffake.data.landmarker import landmarker_model
 from difffake.data.manifest import Manifest
 from difffake.data.prepare import prepare
 from difffake.errors import UserError
+from difffake.faces.images import read_image
+from difffake.faces.model_file import landmarker_model
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_a_download_is_checked_and_kept(tmp_path: Path, monkeypatch: pytest.Monk
     """The real download code on a local file in place of the server."""
     import hashlib
 
-    from difffake.data import landmarker as module
+    from difffake.faces import model_file as module
 
     monkeypatch.delenv("DIFFFAKE_LANDMARKER", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -8,16 +8,16 @@ import pytest
 import torch
 
 from difffake.data.augment import AugmentConfig
-from difffake.data.datamodule import FaceData
 from difffake.data.datasets import Batch, LatentSpec, PairDataset, collate, to_tensor
-from difffake.data.images import read_image
-from difffake.data.latent_cache import LatentCache, LatentStore
 from difffake.data.loading import loader
 from difffake.data.manifest import Manifest
 from difffake.data.partners import find_partners
 from difffake.data.pseudo import PseudoConfig, pseudo_deepfake
+from difffake.diffusion.cache import LatentCache, LatentStore
 from difffake.errors import UserError
+from difffake.faces.images import read_image
 from difffake.randomness import generator
+from difffake.training.datamodule import FaceData
 
 STILL = AugmentConfig(flip=0, jpeg=0)
 

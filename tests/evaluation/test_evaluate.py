@@ -13,9 +13,9 @@ from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 from tiny import TinyRun
 
-from difffake.cli import main
-from difffake.data.images import read_image
+from difffake.commands.main import main
 from difffake.evaluation.evaluate import anomaly_scores, read_anomaly
+from difffake.faces.images import read_image
 from difffake.models.checkpoint import load_detector
 
 A, B = "forged-drawn-a", "forged-drawn-b"

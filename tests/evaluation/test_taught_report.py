@@ -12,8 +12,8 @@ import pytest
 import torch
 from tiny import GuidedRun
 
-from difffake.cli import main
-from difffake.data.images import read_image
+from difffake.commands.main import main
+from difffake.faces.images import read_image
 from difffake.models.checkpoint import TAUGHT_KEY, load_detector, load_taught
 
 A, B = "forged-drawn-a", "forged-drawn-b"

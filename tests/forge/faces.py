@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from difffake.data.images import read_image
-from difffake.data.procedural import render_face
-from difffake.data.procedural_people import Expression, Identity, Pose
-from difffake.forge.face import FaceImage
+from difffake.drawn.people import Expression, Identity, Pose
+from difffake.drawn.render import render_face
+from difffake.faces.images import read_image
+from difffake.forge.tools.face import FaceImage
 from difffake.randomness import generator
 
 
@@ -17,7 +17,8 @@ def drawn(person: int, expression: Expression | None = None, pose: Pose | None =
 
 def photographs(shared_data: Path, landmarker: Path, count: int) -> list[FaceImage]:
     """Neutral faces of the London Set, cropped as `difffake prepare` does."""
-    from difffake.data.faces import LandmarkDetector, crop_face
+    from difffake.faces.crops import crop_face
+    from difffake.faces.detection import LandmarkDetector
 
     faces = []
     with LandmarkDetector(landmarker) as detect:

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from faces import drawn
 
-from difffake.data.procedural_people import Expression, Pose
-from difffake.forge.bottleneck import (
+from difffake.drawn.people import Expression, Pose
+from difffake.forge.tools.bottleneck import (
     LOWER_FACE,
     PATCH,
     WHOLE_FACE,
@@ -18,8 +18,8 @@ from difffake.forge.bottleneck import (
     save_network,
     train,
 )
-from difffake.forge.face import FaceImage
-from difffake.forge.warp import transform
+from difffake.forge.tools.face import FaceImage
+from difffake.forge.tools.warp import transform
 from difffake.randomness import generator
 
 

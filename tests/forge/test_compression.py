@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from faces import drawn
 
-from difffake.data.procedural_people import Pose
-from difffake.forge.compression import CRF, compress
+from difffake.drawn.people import Pose
+from difffake.forge.tools.compression import CRF, compress
 
 CLIP = [drawn(0, pose=Pose(yaw=yaw)).image for yaw in np.linspace(-0.1, 0.1, 7)]
 

@@ -11,21 +11,21 @@ import pytest
 import torch
 from faces import drawn
 
-from difffake.cli import main
-from difffake.data.images import read_image
+from difffake.commands.main import main
+from difffake.data.drawn import DRAWN_A, write_drawn_faces
 from difffake.data.manifest import Manifest
-from difffake.data.procedural_dataset import DRAWN_A, write_drawn_faces
 from difffake.data.records import read_records
+from difffake.diffusion.latent_diffusion import LatentDiffusion
+from difffake.diffusion.load import DiffusionConfig, load_diffusion
+from difffake.diffusion.tiny import save_diffusion, tiny_prompt, tiny_scheduler, tiny_unet, tiny_vae
 from difffake.errors import UserError
-from difffake.forge.diffusion_swap import diffusion_swap
-from difffake.forge.face import FaceImage, Forged, Unfit, face_width
+from difffake.faces.images import read_image
 from difffake.forge.methods import DIFFUSION, DIFFUSION_SWAP, SYNTHESIS
-from difffake.forge.redraw import first_step, redrawn
-from difffake.forge.regions import hull
-from difffake.forge.synthesis import synthesis
-from difffake.models.latent_diffusion import LatentDiffusion
-from difffake.models.load_diffusion import DiffusionConfig, load_diffusion
-from difffake.models.tiny_diffusion import save_diffusion, tiny_prompt, tiny_scheduler, tiny_unet, tiny_vae
+from difffake.forge.methods.diffusion_swap import diffusion_swap
+from difffake.forge.methods.synthesis import synthesis
+from difffake.forge.tools.face import FaceImage, Forged, Unfit, face_width
+from difffake.forge.tools.redraw import first_step, redrawn
+from difffake.forge.tools.regions import hull
 from difffake.randomness import generator
 
 FACES = replace(DRAWN_A, identities=(2, 0, 2), videos=1, frames=2)
@@ -49,7 +49,7 @@ def diffusion(folder: Path) -> LatentDiffusion:
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("difffake.forge.redraw.STEPS", 3)
+    monkeypatch.setattr("difffake.forge.tools.redraw.STEPS", 3)
 
 
 def forge(method: Method, diffusion: LatentDiffusion, target: FaceImage, source: FaceImage, seed: int = 3) -> Forged:

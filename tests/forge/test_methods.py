@@ -9,14 +9,14 @@ import pytest
 import torch
 from faces import drawn, photographs
 
-from difffake.data.procedural_people import Expression, Pose
+from difffake.drawn.people import Expression, Pose
 from difffake.errors import UserError
-from difffake.forge.autoencoder import autoencoder
-from difffake.forge.bottleneck import Bottleneck
-from difffake.forge.face import FaceImage, Forged, Forgery, Unfit, face_width
 from difffake.forge.methods import AUTOENCODER, DIFFUSION, METHODS, MOUTH_TEXTURE, PLAIN
-from difffake.forge.mouth_texture import mouth_texture
-from difffake.forge.regions import hull
+from difffake.forge.methods.autoencoder import autoencoder
+from difffake.forge.methods.mouth_texture import mouth_texture
+from difffake.forge.tools.bottleneck import Bottleneck
+from difffake.forge.tools.face import FaceImage, Forged, Forgery, Unfit, face_width
+from difffake.forge.tools.regions import hull
 from difffake.randomness import generator
 
 

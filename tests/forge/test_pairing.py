@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from faces import drawn
 
-from difffake.data.procedural_people import Expression, Pose
+from difffake.drawn.people import Expression, Pose
 from difffake.forge.pairing import Clip, distances, look, pair_clips
 from difffake.randomness import generator
 

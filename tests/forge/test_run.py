@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from difffake.cli import main
-from difffake.data.images import read_image
+from difffake.commands.main import main
+from difffake.data.drawn import DRAWN_A, write_drawn_faces
 from difffake.data.manifest import Manifest, check_splits, leak_keys
-from difffake.data.procedural_dataset import DRAWN_A, write_drawn_faces
 from difffake.data.records import read_records
 from difffake.errors import UserError
+from difffake.faces.images import read_image
 from difffake.forge.run import forge
 
 CLIPS = replace(DRAWN_A, identities=(3, 0, 2), videos=1, frames=4)

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from difffake.forge.tone import match_colour, match_detail, match_light
+from difffake.forge.tools.tone import match_colour, match_detail, match_light
 
 RNG = np.random.default_rng(0)
 MASK = np.zeros((96, 96), np.float32)

@@ -6,9 +6,9 @@ import pytest
 from faces import drawn
 from scipy.interpolate import LinearNDInterpolator
 
-from difffake.data.procedural_people import Pose
-from difffake.forge.face import Unfit
-from difffake.forge.warp import mesh_points, similarity, transform, triangle_map, warped_onto
+from difffake.drawn.people import Pose
+from difffake.forge.tools.face import Unfit
+from difffake.forge.tools.warp import mesh_points, similarity, transform, triangle_map, warped_onto
 
 FULL = np.full((160, 160), 255, np.uint8)
 

@@ -11,16 +11,16 @@ import pytest
 import torch
 from tiny import GuidedRun
 
+from difffake.diffusion.load import DiffusionConfig
 from difffake.errors import UserError
 from difffake.models.checkpoint import GUIDE_PREFIX, PREFIX, TAUGHT_KEY, load_detector, load_taught
-from difffake.models.load_diffusion import DiffusionConfig
 
 ALONE = """
 import sys
 sys.modules["diffusers"] = sys.modules["transformers"] = None  # their import fails
 import numpy as np
 import torch
-from difffake.deploy.predictor import Predictor
+from difffake.predict.predictor import Predictor
 from difffake.models.checkpoint import load_detector
 detector, info = load_detector(sys.argv[1])
 with torch.no_grad():

@@ -133,7 +133,7 @@ def test_the_experiments_are_options_of_the_commands(path: Path, tmp_path: Path)
     """Every run's options are read by `difffake fit` and `fit-anomaly` themselves, which then find no data."""
     import subprocess
 
-    from difffake.cli import main
+    from difffake.commands.main import main
 
     sweep = read_sweep(path)
     environment = {"RUN_FOLDER": str(tmp_path / "run")}
@@ -151,7 +151,7 @@ def test_the_experiments_are_options_of_the_commands(path: Path, tmp_path: Path)
                 [
                     sys.executable,
                     "-m",
-                    "difffake.cli",
+                    "difffake.commands.main",
                     "fit",
                     *options,
                     "--data.manifest=x",

@@ -14,12 +14,12 @@ import torch
 import yaml
 from tiny import TinyRun
 
-from difffake.cli import main
-from difffake.data.datamodule import FaceData
+from difffake.commands.main import main
 from difffake.data.datasets import Batch, to_unit
 from difffake.metrics import auc
 from difffake.models.checkpoint import KEY, load_detector
 from difffake.models.detector import Detector
+from difffake.training.datamodule import FaceData
 from difffake.training.module import DetectorTraining
 from difffake.training.sam import SAM
 
@@ -88,7 +88,17 @@ def test_on_two_ranks_every_validation_sample_counts_once(tiny_run: TinyRun, tmp
     small = ["--data.batch_size", "8", "--data.workers", "0", "--model.image_size", "64", "--trainer.max_epochs", "1"]
     model = ["--model.encoder", "resnet10t", "--model.weights", "none", "--out", str(tmp_path / "run")]
     ranks = ["--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp"]
-    command = [sys.executable, "-m", "difffake.cli", "fit", "--data.manifest", str(tmp_path), *small, *model, *ranks]
+    command = [
+        sys.executable,
+        "-m",
+        "difffake.commands.main",
+        "fit",
+        "--data.manifest",
+        str(tmp_path),
+        *small,
+        *model,
+        *ranks,
+    ]
     subprocess.run(command, check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     detector, _ = load_detector(tmp_path / "run" / "best.ckpt")
     data = FaceData(str(tmp_path), batch_size=2, image_size=64, workers=0)

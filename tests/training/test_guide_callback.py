@@ -8,12 +8,12 @@ import pytest
 import torch
 from tiny import GuidedRun
 
-from difffake.cli import main
-from difffake.data.datamodule import FaceData
-from difffake.data.images import read_image
+from difffake.commands.main import main
 from difffake.data.manifest import Manifest
-from difffake.models.latent_diffusion import LatentDiffusion
-from difffake.models.tiny_diffusion import tiny_prompt, tiny_scheduler, tiny_unet, tiny_vae
+from difffake.diffusion.latent_diffusion import LatentDiffusion
+from difffake.diffusion.tiny import tiny_prompt, tiny_scheduler, tiny_unet, tiny_vae
+from difffake.faces.images import read_image
+from difffake.training.datamodule import FaceData
 from difffake.training.guide_callback import GuideFigures, validation_faces
 
 MODULE = "difffake.training.guide_callback"

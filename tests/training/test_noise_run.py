@@ -15,12 +15,12 @@ import torch
 from safetensors.torch import load_file
 from tiny import GuidedRun
 
-from difffake.cli import main
+from difffake.commands.main import main
 from difffake.data.datasets import to_tensor, to_unit
-from difffake.data.images import read_image
+from difffake.faces.images import read_image
 from difffake.models.checkpoint import TAUGHT_KEY, load_detector, load_taught
-from difffake.models.noise_learning import coverage
-from difffake.models.noise_teacher import teacher_noise
+from difffake.regularizers.noise_learning.noise_learning import coverage
+from difffake.regularizers.noise_learning.teacher import teacher_noise
 
 ANL = ["--model.noise_learning.timesteps", "[50,200]"]
 NO_GUIDE = ["--model.guide", "null"]

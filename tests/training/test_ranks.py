@@ -8,7 +8,7 @@ import torch
 from processes import difffake
 from tiny import GuidedRun
 
-from difffake.cli import main
+from difffake.commands.main import main
 
 OPTIONS = {
     "plain": [],

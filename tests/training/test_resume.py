@@ -14,7 +14,7 @@ import torch
 from processes import difffake
 from tiny import GuidedRun, TinyRun
 
-from difffake.cli import main
+from difffake.commands.main import main
 from difffake.training.last_checkpoint import WholeCheckpoints
 from difffake.training.module import DetectorTraining
 

@@ -13,12 +13,12 @@ import torch
 from safetensors.torch import load_file
 from tiny import GuidedRun
 
-from difffake.cli import main
+from difffake.commands.main import main
+from difffake.diffusion.latent_diffusion import LatentDiffusion
+from difffake.diffusion.load import DiffusionConfig, load_diffusion
 from difffake.models.checkpoint import load_detector
-from difffake.models.latent_diffusion import LatentDiffusion
-from difffake.models.load_diffusion import DiffusionConfig, load_diffusion
-from difffake.models.noise_learning import NoiseLearningConfig
-from difffake.models.noise_teacher import teacher_noise
+from difffake.regularizers.noise_learning.noise_learning import NoiseLearningConfig
+from difffake.regularizers.noise_learning.teacher import teacher_noise
 from difffake.training import module
 from difffake.training.module import DetectorTraining
 
@@ -156,20 +156,20 @@ import os
 import sys
 from pathlib import Path
 
-from difffake.cli import main
-from difffake.data import latent_cache
-from difffake.models import fill_cache
+from difffake.commands.main import main
+from difffake.diffusion import cache
+from difffake.diffusion import fill
 
-latent_cache.SHARD = fill_cache.SHARD = 32
-write = latent_cache.LatentCache.write
+cache.SHARD = fill.SHARD = 32
+write = cache.LatentCache.write
 
 
-def noted(cache, rows, latents):
-    write(cache, rows, latents)
+def noted(this, rows, latents):
+    write(this, rows, latents)
     (Path(sys.argv[0]).parent / f"{rows.start}-by-{os.environ.get('LOCAL_RANK', '0')}").touch()
 
 
-latent_cache.LatentCache.write = noted
+cache.LatentCache.write = noted
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
 """

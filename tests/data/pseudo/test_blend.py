@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 import pytest
 
-from difffake.data.images import read_image
-from difffake.data.procedural import render_face
-from difffake.data.procedural_people import Identity
 from difffake.data.pseudo import PseudoConfig, pseudo_deepfake
 from difffake.data.pseudo.blend import blend
 from difffake.data.pseudo.config import REGIONS, Region
+from difffake.drawn.people import Identity
+from difffake.drawn.render import render_face
 from difffake.errors import UserError
+from difffake.faces.images import read_image
 from difffake.randomness import generator
 
 
@@ -126,9 +126,9 @@ def test_the_input_is_left_as_it_is(image: np.ndarray, landmarks: np.ndarray) ->
 
 PRINT_DIGEST = """
 import hashlib
-from difffake.data.images import read_image
-from difffake.data.procedural import render_face
-from difffake.data.procedural_people import Identity
+from difffake.faces.images import read_image
+from difffake.drawn.render import render_face
+from difffake.drawn.people import Identity
 from difffake.data.pseudo import pseudo_deepfake
 from difffake.randomness import generator
 image, landmarks = render_face(Identity.sample(generator(1)), size=128)

@@ -1,1 +1,0 @@
-"""Run configurations; installed as the package `difffake.configs`, so that `difffake demo` finds its own."""

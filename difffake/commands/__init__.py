@@ -1,0 +1,1 @@
+"""The commands of `difffake`: a file for each, named as the command."""

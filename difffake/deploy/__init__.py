@@ -1,1 +1,0 @@
-"""The user's door: scores for files, and the demonstration of the whole pipeline."""

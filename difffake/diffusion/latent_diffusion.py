@@ -1,0 +1,154 @@
+"""A frozen latent diffusion model: the teacher of the guide branch and of noise learning."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from difffake.diffusion.attention import Attention
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+
+M = TypeVar("M", bound=nn.Module)
+
+
+class LatentDiffusion:
+    """VAE, U-Net, noise schedule and the embedding of the empty prompt, all frozen for good.
+
+    Not an `nn.Module` on purpose: a module that holds one neither saves it, nor trains it, nor synchronises it.
+
+    Args:
+        vae: diffusers' AutoencoderKL; always in float32, because Stable Diffusion's overflows in float16.
+        unet: diffusers' UNet2DConditionModel, whose precision is the one it is run in.
+        scheduler: of the training noise, from step 0 to `steps` - 1.
+        prompt: (1, L, D), embedding of the empty prompt.
+        name: Hub name or folder that it was loaded from.
+
+    Source: Rombach et al., CVPR 2022.
+    """
+
+    def __init__(
+        self,
+        vae: "AutoencoderKL",
+        unet: "UNet2DConditionModel",
+        scheduler: "DDPMScheduler",
+        prompt: Tensor,
+        name: str = "",
+    ) -> None:
+        self.vae = _frozen(vae.float())
+        self.unet = _frozen(unet)
+        self.unet.set_attn_processor(Attention())
+        self.scheduler = scheduler
+        self.prompt = prompt.to(unet.dtype)
+        self.name = name
+        self.signal = scheduler.alphas_cumprod.float()
+        """(T,), share of the image's variance that is left at each step: alpha-bar."""
+        self.steps = len(self.signal)
+        self.vae_fingerprint = fingerprint(vae.state_dict())
+        """SHA-256 of the VAE's weights: cached latents belong to it."""
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "LatentDiffusion":
+        # It never changes, so copies of what holds it, such as a moving average of a training module, share it.
+        return self
+
+    @property
+    def scale(self) -> int:
+        """Pixels a latent on each side: 8 for Stable Diffusion."""
+        return 2 ** (len(self.vae.config["block_out_channels"]) - 1)
+
+    @property
+    def channels(self) -> int:
+        """Channels of a latent: 4 for Stable Diffusion."""
+        return int(self.vae.config["latent_channels"])
+
+    @property
+    def width(self) -> int:
+        """Channels after the U-Net's first convolution: 320 for Stable Diffusion 1.5."""
+        return int(self.unet.config["block_out_channels"][0])
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        return self.prompt.device
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all weights, the schedule and the prompt's embedding. Takes seconds for Stable Diffusion."""
+        parts = {f"unet.{name}": value for name, value in self.unet.state_dict().items()}
+        return fingerprint(parts | {"signal": self.signal, "prompt": self.prompt, "vae": _text(self.vae_fingerprint)})
+
+    def to(self, device: torch.device | str) -> "LatentDiffusion":
+        """Move everything, in place."""
+        self.vae.to(device)
+        self.unet.to(device)
+        self.prompt = self.prompt.to(device)
+        self.signal = self.signal.to(device)
+        return self
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> Tensor:
+        """Latents (B, 4, h, w) float32 of images (B, 3, H, W) in [0, 1], about unit variance.
+
+        The mean of the VAE's distribution, so that it can be computed once; DiffusionFake's code draws from it.
+        """
+        with torch.autocast(images.device.type, enabled=False):
+            mean = self.vae.encode(images.float() * 2 - 1).latent_dist.mode()
+        return mean * self.vae.config["scaling_factor"]
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Images (B, 3, H, W) in [0, 1] of latents (B, 4, h, w)."""
+        with torch.autocast(latents.device.type, enabled=False):
+            images = self.vae.decode(latents.float() / self.vae.config["scaling_factor"]).sample
+        return (images / 2 + 0.5).clamp(0, 1)
+
+    def add_noise(self, latents: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
+        """Noisy latents (B, 4, h, w) at steps (B,): `sqrt(a) z + sqrt(1 - a) noise` with a = alpha-bar."""
+        left = self.signal[timestep].view(-1, 1, 1, 1)
+        return left.sqrt() * latents + (1 - left).sqrt() * noise
+
+    def predict_noise(
+        self, noisy: Tensor, timestep: Tensor, down: Sequence[Tensor] | None = None, middle: Tensor | None = None
+    ) -> Tensor:
+        """The noise (B, 4, h, w) float32 that the U-Net sees in `noisy` at steps (B,).
+
+        `down` and `middle` are added to the decoder's skip connections and to the middle block's output, as a
+        ControlNet's are; gradients flow to them. Works for models that predict noise or velocity.
+        """
+        dtype = self.unet.dtype
+        with torch.autocast(noisy.device.type, enabled=False):
+            out = self.unet(
+                noisy.to(dtype),
+                timestep,
+                self.prompt.expand(len(noisy), -1, -1),
+                down_block_additional_residuals=None if down is None else [part.to(dtype) for part in down],
+                mid_block_additional_residual=None if middle is None else middle.to(dtype),
+            ).sample.float()
+        if self.scheduler.config["prediction_type"] == "epsilon":
+            return out
+        left = self.signal[timestep].view(-1, 1, 1, 1)  # velocity: sqrt(a) noise - sqrt(1 - a) z
+        return left.sqrt() * out + (1 - left).sqrt() * noisy
+
+
+def fingerprint(state: dict[str, Tensor]) -> str:
+    """SHA-256 of named tensors, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    for name, value in _sorted(state.items()):
+        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _sorted(items: Iterable[tuple[str, Tensor]]) -> list[tuple[str, Tensor]]:
+    return sorted(items, key=lambda item: item[0])
+
+
+def _text(text: str) -> Tensor:
+    return torch.tensor(list(text.encode()), dtype=torch.uint8)
+
+
+def _frozen(module: M) -> M:
+    # channels_last: EfficientNets and U-Nets alike run faster with it, on the CPU and in half precision on a GPU.
+    return module.requires_grad_(False).eval().to(memory_format=torch.channels_last)

@@ -1,0 +1,289 @@
+"""The command `pretrain-guide`: a small latent diffusion model of any faces, first its VAE, then its U-Net."""
+
+import csv
+import json
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from math import cos, pi
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from difffake.data.datasets import to_tensor, to_unit
+from difffake.data.manifest import Manifest, manifest_file
+from difffake.diffusion.latent_diffusion import LatentDiffusion
+from difffake.diffusion.sampling import ddim_sample, ddim_steps
+from difffake.diffusion.tiny import save_diffusion, tiny_prompt, tiny_scheduler, tiny_unet, tiny_vae
+from difffake.errors import UserError
+from difffake.faces.images import read_image, write_png
+from difffake.files import refuse_existing, resumable_folder, sha256, staged_file
+from difffake.models.device import choose_device
+from difffake.progress import console, track
+from difffake.randomness import generator
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+
+MAX_FACES = 20_000
+"""So many faces are held in memory; a network this small learns little from more."""
+SAVE_EVERY = 200
+"""Steps between states that an interrupted run goes on from."""
+PATCH = 64
+"""Side of the random patches that the VAE is trained on, in pixels; convolutional, it takes any size afterwards."""
+_VAE, _UNET, _SAMPLES, _HELD_OUT = range(4)  # keys of random numbers
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the weights depend on, beside the faces."""
+
+    image_size: int
+    vae_steps: int
+    unet_steps: int
+    batch_size: int
+    seed: int
+    device: str
+
+
+def pretrain_guide(
+    manifest: Sequence[Path],
+    out: Path,
+    image_size: int = 96,
+    vae_steps: int = 1500,
+    unet_steps: int = 3000,
+    batch_size: int = 64,
+    device: str = "auto",
+    seed: int = 0,
+    overwrite: bool = False,
+) -> None:
+    """Train a small latent diffusion model of real faces: the frozen teacher where Stable Diffusion is too large.
+
+    An interrupted run goes on where it was when the same command is given again.
+
+    Args:
+        manifest: one or more; real faces of the split train are learned from, those of val measure what was learned.
+        out: folder to write, in diffusers' layout: vae/, unet/, scheduler/, samples.png, training.json.
+        image_size: side of the images in pixels, a multiple of 16 and at least 64; use the model at about this size.
+        vae_steps: optimiser steps of the VAE.
+        unet_steps: optimiser steps of the U-Net.
+        batch_size: latents a step of the U-Net; the VAE gets a quarter as many patches.
+        device: auto, cpu, cuda or cuda:N.
+        seed: of all random numbers.
+        overwrite: replace an existing output folder, or the rest of an interrupted run with other settings.
+    """
+    if image_size < PATCH or image_size % 16:
+        raise UserError(f"--image-size {image_size} must be a multiple of 16, at least {PATCH}")
+    if min(vae_steps, unet_steps) < 1 or batch_size < 4:
+        raise UserError("--vae-steps and --unet-steps must be at least 1, and --batch-size at least 4")
+    where = choose_device(device)
+    refuse_existing(out, overwrite, manifest)
+    real = Manifest.concat([Manifest.read(path) for path in manifest]).select(label=0)
+    faces, held_out = (_faces(real.select(split=split), image_size, seed, split) for split in ("train", "val"))
+    if not len(faces):
+        raise UserError(f"{manifest[0]} has no real faces in the split train: prepare the data with such a split")
+    settings = Settings(image_size, vae_steps, unet_steps, batch_size, seed, where.type)
+    files = [sha256(manifest_file(path)) for path in manifest]
+    note = json.dumps({**asdict(settings), "manifests": files, "torch": torch.__version__})
+    with resumable_folder(out, note, overwrite) as folder:
+        vae = train_vae(folder, faces, settings, where)
+        unet = train_unet(folder, vae, faces, settings, where)
+        diffusion = LatentDiffusion(vae, unet, tiny_scheduler(), tiny_prompt()).to(where)
+        facts = asdict(settings) | {"faces": len(faces)}
+        if len(held_out):
+            facts |= _measured(diffusion, held_out, seed)
+        _draw(folder / "samples.png", diffusion, held_out if len(held_out) else faces, seed)
+        save_diffusion(folder, vae.cpu(), unet.cpu(), tiny_scheduler(), tiny_prompt())
+        (folder / "training.json").write_text(json.dumps(facts, indent=1) + "\n")
+        for state in folder.glob("*.state"):
+            state.unlink()
+    console.print(f"{out}: a model of {len(faces)} faces; look at {out / 'samples.png'}")
+
+
+def train_vae(folder: Path, faces: Tensor, settings: Settings, device: torch.device) -> "AutoencoderKL":
+    """VAE trained on random patches of faces (N, 3, H, W) uint8, its latents scaled to unit variance.
+
+    Loss: absolute error, the same of differences between neighbouring pixels, so that edges stay, and a little of the
+    Kullback-Leibler divergence. Neither a discriminator nor a perceptual loss: those need networks of their own.
+    """
+    torch.manual_seed(settings.seed)
+    vae = tiny_vae().to(device, memory_format=torch.channels_last)
+
+    def loss(step: int) -> Tensor:
+        rng = generator(settings.seed, _VAE, step)
+        images = to_unit(_patches(faces, settings.batch_size // 4, rng).to(device)) * 2 - 1
+        posterior = vae.encode(images).latent_dist
+        noise = torch.from_numpy(rng.standard_normal(posterior.mean.shape, np.float32)).to(device)
+        error = vae.decode(posterior.mean + posterior.std * noise).sample - images
+        edges = error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
+        return error.abs().mean() + edges + 1e-6 * posterior.kl().mean()
+
+    _optimise(folder / "vae", vae, vae, loss, settings.vae_steps, 2e-3)
+    vae.eval()
+    with torch.no_grad():
+        some = to_unit(faces[:: max(1, len(faces) // 256)].to(device)) * 2 - 1
+        deviation = torch.cat([vae.encode(part).latent_dist.mode() for part in some.split(32)]).std()
+    vae.register_to_config(scaling_factor=1 / float(deviation))
+    return vae
+
+
+def train_unet(
+    folder: Path, vae: "AutoencoderKL", faces: Tensor, settings: Settings, device: torch.device
+) -> "UNet2DConditionModel":
+    """U-Net trained to predict the noise in latents of faces (N, 3, H, W) uint8 and of the same mirrored.
+
+    Gives the moving average of its weights. Ho et al., NeurIPS 2020, the simple loss.
+    """
+    torch.manual_seed(settings.seed + 1)
+    unet = tiny_unet().to(device, memory_format=torch.channels_last)
+    average = tiny_unet().to(device, memory_format=torch.channels_last)
+    average.load_state_dict(unet.state_dict())
+    diffusion = LatentDiffusion(vae, average, tiny_scheduler(), tiny_prompt()).to(device)
+    latents = torch.cat([_encoded(diffusion, part) for part in (faces, faces.flip(3))])
+    prompt = tiny_prompt().to(device)
+
+    def loss(step: int) -> Tensor:
+        rng = generator(settings.seed, _UNET, step)
+        clean = latents[torch.from_numpy(rng.integers(len(latents), size=settings.batch_size))].to(device)
+        noise, timestep = _noise(clean, diffusion.steps, rng)
+        noisy = diffusion.add_noise(clean, noise, timestep)
+        out = unet(noisy, timestep, prompt.expand(len(clean), -1, -1)).sample
+        return functional.mse_loss(out, noise)
+
+    _optimise(folder / "unet", unet, average, loss, settings.unet_steps, 1e-3)
+    return average.eval()
+
+
+def held_out_error(diffusion: LatentDiffusion, faces: Tensor, seed: int) -> float:
+    """Mean squared error of the noise predicted in faces (N, 3, H, W) uint8, over steps drawn by `seed`.
+
+    1 is what predicting no noise at all would give.
+    """
+    latents = _encoded(diffusion, faces).to(diffusion.device)
+    noise, timestep = _noise(latents, diffusion.steps, generator(seed, _HELD_OUT))
+    noisy = diffusion.add_noise(latents, noise, timestep)
+    with torch.no_grad():
+        parts = zip(noisy.split(64), timestep.split(64), strict=True)
+        return float(functional.mse_loss(torch.cat([diffusion.predict_noise(*part) for part in parts]), noise))
+
+
+def _optimise(
+    path: Path, network: nn.Module, average: nn.Module, loss: Callable[[int], Tensor], steps: int, rate: float
+) -> None:
+    """Adam's steps at a rate that rises over the first twentieth, then falls to 0 along half a cosine.
+
+    `average`, unless it is the network itself, follows as the moving average of its weights. The state is kept in
+    PATH.state, losses in PATH.csv.
+    """
+    optimizer = torch.optim.Adam(network.parameters(), lr=rate, betas=(0.9, 0.99))
+    rise = max(1, steps // 20)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min(1, (step + 1) / rise) * (1 + cos(pi * step / steps)) / 2
+    )
+    parts: dict[str, Any] = {"network": network, "average": average, "optimizer": optimizer, "schedule": schedule}
+    state_file, start = path.with_suffix(".state"), 0
+    if state_file.is_file():
+        try:
+            state = torch.load(state_file, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+            raise UserError(f"{state_file} is broken: delete it, and {path.name} is trained anew") from error
+        start = state["step"]
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+    if start >= steps:
+        return
+    network.train()
+    losses: list[tuple[int, Tensor]] = []
+    for step in track(range(start, steps), f"{path.name} from step {start}" if start else path.name):
+        optimizer.zero_grad()
+        value = loss(step)
+        value.backward()
+        optimizer.step()
+        schedule.step()
+        if average is not network:
+            _follow(average, network, min(0.999, (step + 1) / (step + 10)))
+        losses.append((step, value.detach()))
+        if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
+            _append(path.with_suffix(".csv"), losses)
+            losses.clear()
+            with staged_file(state_file) as partial:
+                torch.save({"step": step + 1} | {name: part.state_dict() for name, part in parts.items()}, partial)
+
+
+@torch.no_grad()
+def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:
+    for old, new in zip(average.parameters(), network.parameters(), strict=True):
+        old.lerp_(new, 1 - decay)
+
+
+def _append(path: Path, losses: list[tuple[int, Tensor]]) -> None:
+    with path.open("a", newline="") as file:
+        csv.writer(file).writerows((step, f"{float(value):.5f}") for step, value in losses[::10])
+
+
+def _faces(manifest: Manifest, image_size: int, seed: int, name: str) -> Tensor:
+    """At most `MAX_FACES` random faces (N, 3, S, S) uint8."""
+    rows = sorted(generator(seed).permutation(len(manifest))[:MAX_FACES].tolist())
+    if not rows:
+        return torch.zeros(0, 3, image_size, image_size, dtype=torch.uint8)
+    return torch.stack([to_tensor(read_image(manifest.file(row)), image_size) for row in track(rows, f"{name} faces")])
+
+
+def _patches(faces: Tensor, count: int, rng: np.random.Generator) -> Tensor:
+    """Random patches (count, 3, PATCH, PATCH) of random faces, half of them mirrored."""
+    found = []
+    for face, y, x in zip(
+        rng.integers(len(faces), size=count), *rng.integers(faces.shape[2] - PATCH + 1, size=(2, count)), strict=True
+    ):
+        found.append(faces[face, :, y : y + PATCH, x : x + PATCH])
+    mirrored = torch.from_numpy(rng.random(count) < 0.5).view(-1, 1, 1, 1)
+    patches = torch.stack(found)
+    return torch.where(mirrored, patches.flip(3), patches)
+
+
+def _encoded(diffusion: LatentDiffusion, faces: Tensor) -> Tensor:
+    """Latents (N, 4, h, w) on the CPU of faces (N, 3, H, W) uint8."""
+    return torch.cat([diffusion.encode(to_unit(part.to(diffusion.device))).cpu() for part in faces.split(64)])
+
+
+def _noise(latents: Tensor, steps: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Noise like the latents (N, 4, h, w), and steps (N,)."""
+    noise = torch.from_numpy(rng.standard_normal(latents.shape, np.float32))
+    timestep = torch.from_numpy(rng.integers(steps, size=len(latents)))
+    return noise.to(latents.device), timestep.to(latents.device)
+
+
+def _measured(diffusion: LatentDiffusion, held_out: Tensor, seed: int) -> dict[str, float]:
+    """What the model has learned, on faces that it has not seen."""
+    rebuilt = torch.cat(list(_rebuilt(diffusion, held_out)))
+    error = (rebuilt - held_out.float() / 255).square().mean()
+    facts = {
+        "held_out_faces": len(held_out),
+        "noise_mse": held_out_error(diffusion, held_out, seed),
+        "vae_psnr_db": float(-10 * error.log10()),
+    }
+    console.print(
+        f"on {len(held_out)} held-out faces: noise predicted with a mean squared error of {facts['noise_mse']:.3f} "
+        f"(1 is none at all), images rebuilt by the VAE at {facts['vae_psnr_db']:.1f} dB"
+    )
+    return facts
+
+
+def _rebuilt(diffusion: LatentDiffusion, faces: Tensor) -> Iterator[Tensor]:
+    for part in _encoded(diffusion, faces).split(64):
+        yield diffusion.decode(part.to(diffusion.device)).cpu()
+
+
+def _draw(path: Path, diffusion: LatentDiffusion, faces: Tensor, seed: int) -> None:
+    """Four rows of at most 8: faces, the same rebuilt by the VAE, and two rows of samples from pure noise."""
+    shown = faces[:8]
+    shape = (2 * len(shown), *diffusion.encode(to_unit(shown[:1].to(diffusion.device))).shape[1:])
+    noise = torch.from_numpy(generator(seed, _SAMPLES).standard_normal(shape, np.float32)).to(diffusion.device)
+    sampled = diffusion.decode(ddim_sample(diffusion, noise, diffusion.predict_noise, ddim_steps(diffusion, 50)))
+    rows = [shown.float() / 255, torch.cat(list(_rebuilt(diffusion, shown))), *sampled.cpu().split(len(shown))]
+    sheet = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
+    write_png(path, (sheet * 255).round().byte().permute(1, 2, 0).numpy())

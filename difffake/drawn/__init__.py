@@ -1,0 +1,1 @@
+"""Procedural faces with exact landmarks, for tests and the demo."""

@@ -1,0 +1,1 @@
+"""Pictures and videos, faces found in them, landmarks and crops."""

@@ -1,0 +1,38 @@
+"""Square crops around faces."""
+
+import cv2
+import numpy as np
+
+from difffake.faces.detection import Face
+
+
+def square_box(box: np.ndarray, margin: float, height: int, width: int) -> tuple[int, int, int, int]:
+    """Square (x0, y0, x1, y1) of `margin` times the longer side of `box`, inside an image of `height` x `width`.
+
+    A square that sticks out is moved inwards, and made smaller if the image is; it is never padded and
+    never loses its shape, so a later resize does not stretch the face.
+    """
+    centre = (box[:2] + box[2:]) / 2
+    side = max(1, min(round(float(max(box[2:] - box[:2])) * margin), height, width))
+    x0, y0 = (
+        int(np.clip(round(float(c) - side / 2), 0, size - side))
+        for c, size in zip(centre, (width, height), strict=True)
+    )
+    return x0, y0, x0 + side, y0 + side
+
+
+def crop_face(
+    image: np.ndarray, face: Face, margin: float = 1.3, max_size: int = 384
+) -> tuple[np.ndarray, np.ndarray, tuple[int, int, int, int]]:
+    """Crop (S, S, 3) uint8 around a face, its landmarks (68, 2) in crop pixels, and the box in the image.
+
+    Crops larger than `max_size` are scaled down to it; smaller ones are left as they are. Margin 1.3: DiffFake.
+    """
+    box = square_box(face.box, margin, *image.shape[:2])
+    crop = image[box[1] : box[3], box[0] : box[2]]
+    landmarks = face.landmarks - np.array(box[:2], dtype=np.float32)
+    side = box[2] - box[0]
+    if side > max_size:
+        crop = cv2.resize(crop, (max_size, max_size), interpolation=cv2.INTER_AREA)
+        landmarks = landmarks * (max_size / side)
+    return crop, landmarks, box

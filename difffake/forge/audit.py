@@ -1,0 +1,180 @@
+"""Do trivial cues tell real from forged? If they do, a detector learns them, and the testbed is wrong."""
+
+import json
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from difffake.data.manifest import Manifest, own_names
+from difffake.errors import UserError
+from difffake.faces.images import read_image
+from difffake.files import staged_file
+from difffake.intervals import bootstrap_intervals
+from difffake.metrics import auc
+from difffake.progress import console, track
+from difffake.randomness import generator
+
+LIMIT = 0.60
+"""Largest AUC that trivial cues may reach."""
+CUES = (
+    "file size", "red", "green", "blue", "sharpness",
+    "border red", "border green", "border blue", "border sharpness", "quantisation",
+)  # fmt: skip
+FOLDS = 5
+MAX_IMAGES = 4000
+"""Real images looked at for each method and compression, at random; their forgeries come with them."""
+
+Floats = NDArray[np.float64]
+
+
+class Shortcut(NamedTuple):
+    """What the cues tell of one method."""
+
+    method: str
+    compression: str
+    n_real: int
+    n_fake: int
+    auc: float
+    """Of a logistic regression on all cues, on targets' people that it was not fitted on."""
+    low: float
+    high: float
+    """95 % interval, resampled by person."""
+    strongest: str
+    """The cue that tells most by itself."""
+    strongest_auc: float
+
+
+def cues(path: Path) -> Floats:
+    """The trivial cues of one image file, in the order of `CUES`.
+
+    Logarithm of the file's size; mean red, green and blue; sharpness, the logarithm of the mean absolute Laplacian;
+    colours and sharpness of the border alone, the outermost sixteenth on each side; and the logarithm of the sum of a
+    JPEG file's quantisation tables, 0 for other files.
+    """
+    image = read_image(path).astype(np.float32)
+    height, width = image.shape[:2]
+    rim = np.ones((height, width), dtype=bool)
+    band = max(1, min(height, width) // 16)
+    rim[band:-band, band:-band] = False
+    detail = np.abs(cv2.Laplacian(image.mean(axis=2), cv2.CV_32F))
+    with PillowImage.open(path) as file:
+        tables = getattr(file, "quantization", None) or {}
+    return np.array([
+        np.log(path.stat().st_size), *image.mean(axis=(0, 1)), np.log(detail.mean() + 0.1),
+        *image[rim].mean(axis=0), np.log(detail[rim].mean() + 0.1), np.log1p(sum(map(sum, tables.values()))),
+    ])  # fmt: skip
+
+
+def shortcut_auc(values: Floats, label: NDArray[np.integer], group: NDArray[np.str_]) -> tuple[float, Floats]:
+    """AUC of a logistic regression on cues (N, K), and its scores (N,).
+
+    Each sample is scored by a regression fitted on the other four fifths of the groups (N,): nobody is on both sides.
+    """
+    folds = min(FOLDS, len(np.unique(group)))
+    score = np.empty(len(label))
+    for fitted, held_out in GroupKFold(folds).split(values, label, group):
+        if len(np.unique(label[fitted])) < 2:
+            raise UserError("the real faces or the fakes are of too few people to hold some out")
+        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        model.fit(values[fitted], label[fitted])
+        score[held_out] = model.decision_function(values[held_out])
+    return auc(label, score), score
+
+
+def find_shortcuts(manifest: Manifest, workers: int, seed: int) -> list[Shortcut]:
+    """What the cues tell of each method and compression of a manifest with fakes.
+
+    Raises `UserError` if it has no fakes, or too few people to hold some out.
+    """
+    table = manifest.table
+    fakes = table[table["label"] == 1]
+    if not len(fakes) or (table["label"] == 1).all():
+        raise UserError(f"{manifest.root} needs real faces and fakes for a check: make it with `difffake forge`")
+    # A person where known; else the original, so that a real face and its forgeries stay together.
+    group = (table["dataset"] + "/" + table["identity"].where(table["identity"] != "", _original(manifest))).to_numpy(
+        dtype=np.str_
+    )
+    chosen = _sample(manifest, seed)
+    files = [manifest.file(int(row)) for row in chosen]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers or os.cpu_count(), context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        values = np.stack(list(track(pool.map(cues, files, chunksize=32), "cues", total=len(files))))
+    rows = table.iloc[chosen]
+    label, groups = rows["label"].to_numpy(), group[chosen]
+    found = []
+    for (compression, method), _ in fakes.groupby(["compression", "method"]):
+        own = ((rows["label"] == 1) & (rows["method"] == method) & (rows["compression"] == compression)).to_numpy()
+        same = (rows["label"] == 0) & (rows["compression"] == compression)
+        # Where no real face has the fakes' compression, it is unknown of the real ones, as results take it too.
+        real = (same if same.any() else (rows["label"] == 0) & (rows["compression"] == "")).to_numpy()
+        if not real.any():
+            raise UserError(f"{method}: no real face has its compression {compression}: there is nothing to compare")
+        among = real | own
+        found.append(_shortcut(str(method), str(compression), values[among], label[among], groups[among], seed))
+    return found
+
+
+def _shortcut(
+    method: str, compression: str, values: Floats, label: NDArray[np.integer], group: NDArray[np.str_], seed: int
+) -> Shortcut:
+    if len(np.unique(group)) < 2 or len(np.unique(label)) < 2:
+        raise UserError(f"{method}: a check needs real faces and fakes of at least two people")
+    whole, score = shortcut_auc(values, label, group)
+    low, high = bootstrap_intervals(label, score, group, seed=seed)["auc"]
+    alone = [auc(label, column) for column in values.T]
+    strongest = int(np.argmax([max(a, 1 - a) for a in alone]))
+    return Shortcut(
+        method, compression, int((label == 0).sum()), int(label.sum()), whole, low, high, CUES[strongest],
+        max(alone[strongest], 1 - alone[strongest]),
+    )  # fmt: skip
+
+
+def _original(manifest: Manifest) -> NDArray[np.object_]:
+    table = manifest.table
+    return np.where(table["target"] != "", table["target"], own_names(table))
+
+
+def _sample(manifest: Manifest, seed: int) -> NDArray[np.int64]:
+    """Rows to look at: at most `MAX_IMAGES` frames of originals, with all their forgeries."""
+    original = _original(manifest).astype(str) + "/" + manifest.table["frame"].astype(str).to_numpy()
+    names = np.unique(original)
+    kept = generator(seed).permutation(names)[:MAX_IMAGES]
+    return np.flatnonzero(np.isin(original, kept))
+
+
+def check_shortcuts(manifest: Manifest, out: Path | None, workers: int, seed: int) -> int:
+    """Print what the cues tell, write it to out/shortcuts.json, and give 1 if they tell too much, else 0."""
+    found = find_shortcuts(manifest, workers, seed)
+    title = "AUC of trivial cues together (logistic regression, people held out), and of the strongest alone"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in ("Method", "Real", "Fake", "AUC [95 %]", "", "Strongest", ""):
+        table.add_column(column, justify="left" if column in ("Method", "Strongest") else "right", no_wrap=True)
+    for row in found:
+        name = f"{row.method} {row.compression}".strip()
+        interval = f"{row.auc:.3f} [{row.low:.3f}, {row.high:.3f}]"
+        verdict = "too high" if row.auc >= LIMIT else "ok" if row.high < LIMIT else "unsure: too few people"
+        alone = f"{row.strongest_auc:.3f}"
+        table.add_row(name, str(row.n_real), str(row.n_fake), interval, verdict, row.strongest, alone)
+    Console().print(table)
+    if out is not None:
+        with staged_file(out / "shortcuts.json") as partial:
+            partial.write_text(json.dumps([row._asdict() for row in found], indent=1) + "\n")
+    failed = [row.method for row in found if row.auc >= LIMIT]
+    if failed:
+        names = ", ".join(dict.fromkeys(failed))
+        console.print(f"trivial cues tell {names} from real faces (AUC not under {LIMIT:.2f}): do not train on it")
+    return 1 if failed else 0

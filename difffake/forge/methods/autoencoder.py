@@ -1,0 +1,37 @@
+"""The original Deepfakes: a face drawn by the decoder of another person."""
+
+import cv2
+import numpy as np
+
+from difffake.forge.tools.bottleneck import WHOLE_FACE, Bottleneck, rebuilt
+from difffake.forge.tools.face import FaceImage, Forged, Unfit, check, face_width
+from difffake.forge.tools.regions import blend, drawn_in, hull, soften
+from difffake.forge.tools.tone import match_colour, match_detail, match_light
+
+MIN_IMAGES = 20
+"""Fewer pictures of either person are too few to train a decoder on."""
+SOURCE = 1
+"""Number of the source's decoder; 0 is the target's."""
+
+
+def autoencoder(
+    target: FaceImage, source: FaceImage, rng: np.random.Generator, grain: np.random.Generator, network: Bottleneck
+) -> Forged:
+    """The target's face as the source's decoder draws it, blended back; `network` was trained on the two people.
+
+    Stands for Deepfakes (the faceswap project) in FaceForensics++: shared encoder, two decoders (`for_two`). The
+    expression is the target's, the identity the source's; the source's picture itself is not used. Traces: low
+    resolution made up for by sharpening and grain, the blending boundary.
+    """
+    check(target)
+    parameters = {"inwards": rng.uniform(0.8, 0.9), "feather": rng.uniform(0.05, 0.09)}
+    drawn, covered = rebuilt(network, target, WHOLE_FACE, decoder=SOURCE)
+    region = hull(drawn_in(target.landmarks, parameters["inwards"]), target.image.shape)
+    width = face_width(target.landmarks)
+    mask = soften(cv2.min(region, covered), parameters["feather"] * width)
+    if not (mask > 0.5).any():
+        raise Unfit("no part of the face lies in the image")
+    drawn = match_colour(drawn, target.image, mask, 0.9)
+    drawn = match_light(drawn, target.image, mask, 0.15 * width, 0.5)
+    drawn = match_detail(drawn, target.image, mask, grain)
+    return Forged(blend(target.image, drawn, mask), mask, target.landmarks, parameters)

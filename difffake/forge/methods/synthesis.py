@@ -1,0 +1,38 @@
+"""A face that is nobody's, drawn by a diffusion model."""
+
+import numpy as np
+
+from difffake.diffusion.latent_diffusion import LatentDiffusion
+from difffake.forge.tools.face import FaceImage, Forged, Unfit, check, face_width
+from difffake.forge.tools.redraw import redrawn, with_detail
+from difffake.forge.tools.regions import blend, hull, soften, with_forehead
+from difffake.forge.tools.tone import match_colour
+
+
+def synthesis(
+    target: FaceImage,
+    source: FaceImage,
+    rng: np.random.Generator,
+    grain: np.random.Generator,
+    diffusion: LatentDiffusion,
+) -> Forged:
+    """The target's face, with its forehead, drawn anew by a diffusion model from so much noise that it is nobody's.
+
+    Stands for faces that are synthetic as a whole (StyleGAN, Karras et al., CVPR 2019; diffusion models), put into a
+    photograph as the other methods are, so that background and hair tell nothing. What is left under noise of such
+    `strength` is where the face is and how it is lit (SDEdit, Meng et al., ICLR 2022); around it the model sees the
+    target (`redrawn`). No source is used: it is the target itself. Traces: the texture of the VAE and of the model's
+    own size, features that do not fit each other, the blending boundary.
+    """
+    check(target)
+    parameters = {
+        "inwards": rng.uniform(0.92, 1.0), "feather": rng.uniform(0.06, 0.1), "strength": rng.uniform(0.75, 0.85),
+    }  # fmt: skip
+    width = face_width(target.landmarks)
+    region = hull(with_forehead(target.landmarks, parameters["inwards"]), target.image.shape)
+    mask = soften(region, parameters["feather"] * width)
+    if not (mask > 0.5).any():
+        raise Unfit("no part of the face lies in the image")
+    drawn = redrawn(diffusion, target.image, target.image, mask, parameters["strength"], rng)
+    drawn = with_detail(match_colour(drawn, target.image, mask, 0.5), target.image, mask, grain)
+    return Forged(blend(target.image, drawn, mask), mask, target.landmarks, parameters)

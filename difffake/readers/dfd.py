@@ -1,0 +1,39 @@
+"""Reader of DeepFakeDetection (DFD), in the folders that FaceForensics++'s download makes.
+
+They are two data sets: each has its own real videos, which the other's fakes must not be measured against.
+"""
+
+from pathlib import Path
+
+from difffake.errors import UserError
+from difffake.readers.ffpp import FAKES, fake_item, name_parts, refuse_twice, videos_in
+from difffake.readers.item import Item, name_of, some
+
+DFD = "DeepFakeDetection"
+
+
+def read_dfd(root: Path) -> list[Item]:
+    """The videos of actors of DeepFakeDetection, and the fakes made of them.
+
+    A fake `01_02__SCENE__ID` has the target 01__SCENE and the face of actor 02, who did not play every scene: its
+    source is 02__SCENE, or else that actor's first video. It claims to show actor 01. Raises `UserError` if there are
+    no such videos, or one has another name or a face of an actor without a real video: nothing else tells whose it is.
+    """
+    items = []
+    videos: dict[str, set[str]] = {}
+    for file, compression in videos_in(root / "original_sequences" / "actors"):
+        actor, scene = name_parts(file, r"(\d\d)__(.+)", "01__exit_phone_room")
+        video = f"{actor}__{scene}"
+        videos.setdefault(actor, set()).add(video)
+        items.append(
+            Item(file, name_of(file, root), video=video, identity=actor, target=video, compression=compression)
+        )
+    for file, compression in videos_in(root / FAKES / DFD):
+        target, source, scene = name_parts(file, r"(\d\d)_(\d\d)__(.+)__\w{8}", "01_02__exit_phone_room__YVGY8LOK")
+        if source not in videos:
+            raise UserError(f"{file}: its actor {source} has no video in original_sequences/actors: add one")
+        same = f"{source}__{scene}"
+        found = same if same in videos[source] else min(videos[source])
+        items.append(fake_item(file, root, DFD, f"{target}__{scene}", found, target, compression))
+    layout = f"original_sequences/actors/c23/videos/01__SCENE.mp4 or {FAKES}/{DFD}/c23/videos/01_02__SCENE__ID.mp4"
+    return refuse_twice(some(items, root, f"no videos such as {layout}"))

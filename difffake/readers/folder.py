@@ -1,0 +1,16 @@
+"""Reader of folders named after people: real faces."""
+
+from pathlib import Path
+
+from difffake.faces.images import IMAGE_SUFFIXES
+from difffake.readers.item import Item, files_in, name_of, some
+
+
+def read_folder(root: Path) -> list[Item]:
+    """Images as `identity/image`: real faces, each folder one person."""
+    items = [
+        Item(file, name_of(file, root), identity=file.parent.relative_to(root).as_posix())
+        for file in files_in(root, IMAGE_SUFFIXES)
+        if file.parent != root
+    ]
+    return some(items, root, "no images in folders named after identities (root/identity/image.jpg)")

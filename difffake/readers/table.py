@@ -1,0 +1,69 @@
+"""Reader of a CSV table that names files and labels."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from difffake.errors import UserError
+from difffake.faces.images import IMAGE_SUFFIXES
+from difffake.faces.video import VIDEO_SUFFIXES
+from difffake.readers.item import REAL, Item, some
+
+
+def read_table(root: Path, table: str = "manifest.csv") -> list[Item]:
+    """A CSV at `root/table` with a row a file: images or videos.
+
+    Columns `file` (relative to `root`, or to its folder `images` or `videos`) and `label` (real, fake, 0 or 1);
+    optional `method`, `split`, `identity`, `video`, `source`, `target`, `compression`, and `original`, the real
+    file of a fake, which is its target. Sources and targets may be named with or without suffix; a real file
+    without a target is its own, so that its fakes find it. Other columns are ignored.
+    """
+    path = root / table
+    if not path.is_file():
+        raise UserError(f"{path} does not exist: the reader `table` needs a CSV with the columns file and label")
+    try:
+        rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path} cannot be read as CSV: {error}") from error
+    missing = {"file", "label"} - set(rows.columns)
+    if missing:
+        raise UserError(f"{path} lacks the column(s) {', '.join(sorted(missing))}")
+    if "original" in rows and "target" not in rows:
+        rows = rows.rename(columns={"original": "target"})
+    known = [c for c in ("method", "split", "identity", "video", "source", "target", "compression") if c in rows]
+    folder = _folder_of(root, rows["file"])
+    items = []
+    for number, row in enumerate(rows.to_dict("records"), start=2):
+        label = {"real": 0, "0": 0, "fake": 1, "1": 1}.get(str(row["label"]).strip().lower())
+        if label is None:
+            raise UserError(f"{path}, line {number}: label {row['label']!r} is none of real, fake, 0, 1")
+        file = folder / str(row["file"])
+        if ".." in Path(str(row["file"])).parts or Path(str(row["file"])).is_absolute():
+            raise UserError(f"{path}, line {number}: {row['file']} lies outside of {root}: name files below it")
+        item = Item(file, Path(str(row["file"])).with_suffix("").as_posix(), label, "fake" if label else REAL)
+        fields = {column: str(row[column]) for column in known if row[column] != ""}
+        if item.is_video:
+            fields.setdefault("video", item.name)
+        for column in {"source", "target"} & fields.keys():
+            fields[column] = _without_suffix(fields[column])
+        if not label:
+            fields["method"] = REAL
+            if "target" in known:
+                fields.setdefault("target", fields.get("video", item.name))
+        items.append(replace(item, **fields))  # type: ignore[arg-type]  # every field in `known` is a str
+    return some(items, path, "no rows")
+
+
+def _without_suffix(name: str) -> str:
+    """A file's name as `Item.name` has it; only suffixes of images and videos go, as names may hold dots."""
+    path = Path(name)
+    return path.with_suffix("").as_posix() if path.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES) else name
+
+
+def _folder_of(root: Path, files: pd.Series) -> Path:
+    """The folder that the table's file names are relative to: the first that holds any of them."""
+    for folder in (root, root / "images", root / "videos"):
+        if any((folder / name).exists() for name in files):
+            return folder
+    return root  # every file is missing; each is then reported by its name

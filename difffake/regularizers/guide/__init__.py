@@ -1,0 +1,1 @@
+"""DiffusionFake's guide branch."""

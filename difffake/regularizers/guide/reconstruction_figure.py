@@ -1,0 +1,81 @@
+"""The sheet of rebuilt sources and targets (DiffusionFake, figure 3)."""
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from difffake.regularizers.guide.reconstructions import Reconstructions
+
+DPI = 150
+_INCHES = 1.2  # side of a picture
+_NOTE = 0.24  # height of the line below it
+_GAP = 0.15  # width of the gaps between given, rebuilt sources and rebuilt targets, in pictures
+_LEFT, _TOP, _BETWEEN = 0.3, 0.44, 0.12  # inches: names on the left, titles above each group, around everything
+
+
+def reconstruction_figure(groups: dict[str, Reconstructions]) -> Figure:
+    """A row for each face, in groups such as training and unseen faces.
+
+    Columns: image, source, target, then the source rebuilt from each noise, then the target from the same noises.
+    Below the first three: the feature distance, W_s and W_t.
+    """
+    noises = max(group.source.shape[1] for group in groups.values())
+    lefts = [float(column) for column in range(3)]
+    lefts += [3 + _GAP + number for number in range(noises)]
+    lefts += [3 + 2 * _GAP + noises + number for number in range(noises)]
+    rows = sum(len(group.faces.names) for group in groups.values())
+    width = _LEFT + _INCHES * (lefts[-1] + 1) + 2 * _BETWEEN
+    height = len(groups) * (_TOP + _BETWEEN) + rows * (_INCHES + _NOTE) + _BETWEEN
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+
+    # Placed by hand: every picture keeps its size however many there are, and a sheet takes a fraction of the time.
+    down = _BETWEEN
+    for name, group in groups.items():
+        heading = (_BETWEEN / width, 1 - down / height)
+        figure.text(*heading, name, fontsize=11, fontweight="bold", va="top")
+        down += _TOP
+        for face in range(len(group.faces.names)):
+            bottom = 1 - (down + _INCHES) / height
+            for column, left in enumerate(lefts):
+                corner = ((_BETWEEN + _LEFT + _INCHES * left) / width, bottom)
+                axes = figure.add_axes((*corner, 0.97 * _INCHES / width, 0.97 * _INCHES / height))
+                axes.set(xticks=[], yticks=[])
+                _fill(axes, group, face, column)
+            down += _INCHES + _NOTE
+        down += _BETWEEN
+    return figure
+
+
+def _fill(axes: Axes, group: Reconstructions, face: int, column: int) -> None:
+    """One picture with its title, if it is in the group's first row, and what stands beside or below it."""
+    noises = group.source.shape[1]
+    given = ("image", "source", "target")
+    if column < 3:
+        picture: Tensor = getattr(group.faces, given[column])[face]
+        title = given[column]
+        note = (
+            rf"$\|f_s - f_t\|$ = {_three_digits(group.distance[face])}",
+            f"$W_s$ = {group.source_weight[face]:.2f}",
+            f"$W_t$ = {group.target_weight[face]:.2f}",
+        )[column]
+        axes.set_xlabel(note, fontsize=8, labelpad=3)
+    else:
+        branch, number = divmod(column - 3, noises)
+        picture = (group.source, group.target)[branch][face, number]
+        title = f"rebuilt {given[1 + branch]} {number + 1}"
+    axes.imshow(picture.permute(1, 2, 0).numpy())
+    if column == 0:
+        axes.set_ylabel(group.faces.names[face], fontsize=8, labelpad=3)
+    if face == 0:
+        axes.set_title(title, fontsize=8, pad=3)
+
+
+def _three_digits(value: float) -> str:
+    """A distance with as many decimals as make three digits, or none.
+
+    >>> [_three_digits(value) for value in (1234.5, 13.04, 9.2, 0.0312)]
+    ['1234', '13.0', '9.20', '0.03']
+    """
+    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}"

@@ -1,0 +1,147 @@
+"""Source and target of faces, rebuilt by the frozen model and a guide from what the detector sees in the faces."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from difffake.data.datasets import to_tensor, to_unit
+from difffake.data.manifest import Manifest
+from difffake.data.partners import Partners
+from difffake.diffusion.latent_diffusion import LatentDiffusion
+from difffake.diffusion.sampling import ddim_sample, ddim_steps
+from difffake.faces.images import read_image
+from difffake.models.detector import Detector
+from difffake.randomness import generator
+from difffake.readers.item import REAL
+from difffake.regularizers.guide.guide import Conditions, Guide
+
+_CHOICE, _NOISE = range(2)  # keys of random numbers
+
+
+@dataclass(frozen=True)
+class Faces:
+    """F images and the faces that they were made of; a real face is its own source and target."""
+
+    names: list[str]
+    """(F,), the manipulation; "real" for a real face."""
+    image: Tensor
+    """(F, 3, H, W) uint8."""
+    source: Tensor
+    """Likewise."""
+    target: Tensor
+    """Likewise."""
+
+
+@dataclass(frozen=True)
+class Reconstructions:
+    """What the guide makes of F faces, from N noises; all on the CPU."""
+
+    faces: Faces
+    distance: list[float]
+    """(F,), `feature_distance`."""
+    source_weight: list[float]
+    """(F,), W_s."""
+    target_weight: list[float]
+    """(F,), W_t."""
+    source: Tensor
+    """(F, N, 3, H, W) uint8, the source rebuilt from each noise."""
+    target: Tensor
+    """(F, N, 3, H, W) uint8, the target from the same noises."""
+
+
+def choose_rows(manifest: Manifest, partners: Partners | None, among: np.ndarray, count: int, seed: int) -> list[int]:
+    """Rows of at most `count` random fakes, of each manipulation in turn, then of one real face.
+
+    `among` are the rows to choose from; where `partners` are given, only fakes whose partners are known. Empty if there
+    is no such fake.
+    """
+    table = manifest.table
+    label = table["label"].to_numpy()
+    rng = generator(seed, _CHOICE)
+    usable = label[among] == 1 if partners is None else (label[among] == 1) & partners.known[among]
+    fakes = rng.permutation(among[usable])
+    methods = table["method"].to_numpy()[fakes]
+    turn = pd.Series(methods).groupby(methods).cumcount().to_numpy()
+    chosen = np.sort(np.argsort(turn, kind="stable")[:count])
+    chosen = chosen[np.argsort(methods[chosen], kind="stable")]  # those of one manipulation one below the other
+    reals = among[label[among] == 0]
+    return [int(row) for row in (*fakes[chosen], *rng.permutation(reals)[: min(1, len(chosen))])]
+
+
+def read_faces(manifest: Manifest, partners: Partners, rows: list[int], image_size: int) -> Faces:
+    """The images of rows whose partners are known, with their sources and targets, as `CropDataset` reads them."""
+
+    def stacked(which: list[int]) -> Tensor:
+        return torch.stack([to_tensor(read_image(manifest.file(row)), image_size) for row in which])
+
+    names = [REAL if manifest.table["label"].iat[row] == 0 else str(manifest.table["method"].iat[row]) for row in rows]
+    source, target = ([int(found[row]) for row in rows] for found in partners)
+    return Faces(names, stacked(rows), stacked(source), stacked(target))
+
+
+def feature_distance(found: Conditions) -> Tensor:
+    """||f_s - f_t|| (B,): the plain Euclidean norm over all channels and positions, as the paper writes it.
+
+    It grows with the root of their number, so it compares faces of one detector, not detectors.
+    """
+    return (found.source.float() - found.target.float()).flatten(1).norm(dim=1)
+
+
+def start_noise(diffusion: LatentDiffusion, side: int, noises: int, seed: int) -> Tensor:
+    """Pure noise (noises, 4, side, side): one draw for each number, whatever is rebuilt from it."""
+    shape = (diffusion.channels, side, side)
+    drawn = [generator(seed, _NOISE, number).standard_normal(shape, np.float32) for number in range(noises)]
+    return torch.from_numpy(np.stack(drawn))
+
+
+@torch.no_grad()
+def rebuild(
+    detector: Detector,
+    guide: Guide,
+    diffusion: LatentDiffusion,
+    faces: Faces,
+    *,
+    noises: int,
+    steps: int,
+    seed: int,
+    batch_size: int = 32,
+) -> Reconstructions:
+    """Source and target of each face by DDIM from pure noise, guided by the detector's features of the image alone.
+
+    All faces, and both branches, start from the same `noises` noises, so that columns differ by what the features say.
+    Networks are taken as they are: put them in eval mode before.
+    """
+    device = diffusion.device
+    features = detector(to_unit(faces.image.to(device))).features
+    side = faces.image.shape[2] // diffusion.scale
+    found = guide.conditions(features, (side, side))
+    noise = start_noise(diffusion, side, noises, seed).to(device)
+
+    # One long batch: branch, then face, then noise.
+    condition = torch.cat([found.source, found.target]).repeat_interleave(noises, dim=0)
+    weight = torch.cat([found.source_weight, found.target_weight]).repeat_interleave(noises)
+    parts = zip(
+        noise.repeat(2 * len(features), 1, 1, 1).split(batch_size),
+        condition.split(batch_size),
+        weight.split(batch_size),
+        strict=True,
+    )
+    schedule = ddim_steps(diffusion, steps)
+    images = []
+    for start, own_condition, own_weight in parts:
+        predict = partial(guide.predict_noise, diffusion, condition=own_condition, weight=own_weight)
+        clean = ddim_sample(diffusion, start, predict, schedule)
+        images.append((diffusion.decode(clean) * 255).round().byte().cpu())
+    source, target = torch.cat(images).unflatten(0, (2, len(features), noises)).unbind(0)
+    return Reconstructions(
+        faces,
+        feature_distance(found).tolist(),
+        found.source_weight.float().tolist(),
+        found.target_weight.float().tolist(),
+        source,
+        target,
+    )

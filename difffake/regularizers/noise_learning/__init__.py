@@ -1,0 +1,1 @@
+"""Attention-guided noise learning (ANL)."""

@@ -1,0 +1,181 @@
+"""Pictures and numbers of noise learning: noise, attention and saliency on faces, and coverage."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+from torch.nn import functional
+
+from difffake.data.datasets import CropDataset, to_tensor, to_unit
+from difffake.data.faces_to_draw import SET, FacesToDraw, Loading
+from difffake.data.loading import loader
+from difffake.data.manifest import Manifest
+from difffake.diffusion.latent_diffusion import LatentDiffusion
+from difffake.evaluation.figures import COLOURS, save_figure
+from difffake.faces.images import read_image
+from difffake.models.detector import Detector
+from difffake.progress import track
+from difffake.randomness import generator
+from difffake.readers.item import REAL
+from difffake.regularizers.guide.measures import ordered
+from difffake.regularizers.noise_learning.noise_learning import (
+    NoiseLearning,
+    attention,
+    coverage,
+    log_saliency,
+    standardised,
+)
+from difffake.regularizers.noise_learning.teacher import injected, teacher_noise
+
+COLUMNS = ("what the detector sees", "teacher's noise", "student's noise", "attention", "saliency")
+_INJECTED = 3  # key of random numbers
+
+
+class NoiseViews(NamedTuple):
+    """What noise learning makes of F faces of H x W pixels; all on the CPU."""
+
+    names: list[str]
+    """(F,), the manipulation; "real" for a real face."""
+    image: Tensor
+    """(F, 3, H, W) in [0, 1], with the noise if it is injected."""
+    teacher: Tensor
+    """(F, h, w), strength of the frozen model's standardised noise: its mean absolute value."""
+    student: Tensor
+    """(F, h, w), of the noise predicted from the features."""
+    attention: Tensor
+    """(F, h, w), share of a position."""
+    saliency: Tensor
+    """(F, h', w'), likewise."""
+    coverage: list[float]
+    """(F,), in [0, 1]."""
+
+
+def draw_noise(
+    folder: Path,
+    detector: Detector,
+    learning: NoiseLearning,
+    diffusion: LatentDiffusion,
+    found: FacesToDraw,
+    chosen: dict[str, list[int]],
+    rows: np.ndarray,
+    seed: int,
+    loading: Loading,
+) -> dict[str, Any]:
+    """Write noise.png of the `chosen` rows; give the coverage of `rows` by data set and manipulation."""
+    views = {
+        name: noise_views(detector, learning, diffusion, found.manifest, which, seed) for name, which in chosen.items()
+    }
+    if views:
+        save_figure(noise_figure(views), folder / "noise.png")
+    return {"coverage": coverage_summary(detector, diffusion.device, found.manifest, rows, loading)}
+
+
+@torch.inference_mode()
+def noise_views(
+    detector: Detector,
+    learning: NoiseLearning,
+    diffusion: LatentDiffusion,
+    manifest: Manifest,
+    rows: list[int],
+    seed: int,
+) -> NoiseViews:
+    """What noise learning makes of the faces of `rows`; of several timesteps the mean is shown."""
+    size, table, config = detector.encoder.image_size, manifest.table.iloc[rows], learning.config
+    pixels = torch.stack([to_tensor(read_image(manifest.file(row)), size) for row in rows])
+    images = to_unit(pixels.to(diffusion.device))
+    latents = diffusion.encode(images)
+    if config.noise_source == "injected":
+        drawn = generator(seed, _INJECTED).standard_normal(tuple(latents.shape), np.float32)
+        images, noise = injected(diffusion, latents, torch.from_numpy(drawn).to(latents.device), config)
+    else:
+        noise = teacher_noise(diffusion, latents, config)
+    features = detector(images).features
+    predicted = learning.predict(features, (latents.shape[2], latents.shape[3]))
+    return NoiseViews(
+        [REAL if label == 0 else method for label, method in zip(table["label"], table["method"], strict=True)],
+        images.cpu(),
+        standardised(noise).abs().mean(dim=(1, 2)).cpu(),
+        predicted.abs().mean(dim=(1, 2)).cpu(),
+        attention(predicted, config.temperature).cpu(),
+        log_saliency(features).exp().cpu(),
+        coverage(features).cpu().tolist(),
+    )
+
+
+def noise_figure(groups: dict[str, NoiseViews]) -> Figure:
+    """A row for each face: image, noise of teacher and student, attention and saliency over the face, coverage.
+
+    Each picture goes from dark, its own least, to bright, its own most: how strong noise is, the mean below it says
+    (0.8 is white noise of variance 1), and how even the saliency is, the coverage.
+    """
+    rows = sum(len(views.names) for views in groups.values())
+    figure = Figure(figsize=(1.7 * len(COLUMNS), 1.62 * rows + 0.9), layout="constrained")
+    panels = figure.subplots(rows, len(COLUMNS), squeeze=False)
+    for axes in panels.flat:
+        axes.set(xticks=[], yticks=[])
+    for axes, title in zip(panels[0], COLUMNS, strict=True):
+        axes.set_title(title, fontsize=9)
+    faces = [(group, views, face) for group, views in groups.items() for face in range(len(views.names))]
+    for line, (group, views, face) in zip(panels, faces, strict=True):
+        image = views.image[face]
+        line[0].imshow(image.permute(1, 2, 0).numpy())
+        for axes, strength in ((line[1], views.teacher[face]), (line[2], views.student[face])):
+            axes.imshow(strength.numpy(), cmap="gray")
+            axes.set_xlabel(f"mean {float(strength.mean()):.2f}", fontsize=8)
+        for axes, share in ((line[3], views.attention[face]), (line[4], views.saliency[face])):
+            axes.imshow(image.mean(0).numpy(), cmap="gray", vmin=0, vmax=1)
+            axes.imshow(_enlarged(share, image.shape[1]), cmap="inferno", alpha=0.6)
+        line[0].set_ylabel(f"{group}\n{views.names[face].replace('_', ' ')}", fontsize=9)
+        line[4].set_xlabel(f"coverage {views.coverage[face]:.3f}", fontsize=8)
+    return figure
+
+
+@torch.inference_mode()
+def coverage_summary(
+    detector: Detector, device: torch.device, manifest: Manifest, rows: np.ndarray, loading: Loading
+) -> list[dict[str, Any]]:
+    """Mean and standard deviation of the coverage by data set and manipulation, reals first."""
+    batches = loader(
+        CropDataset(manifest, detector.encoder.image_size),
+        loading.batch_size,
+        loading.workers,
+        [(0, row) for row in rows.tolist()],
+    )
+    found = [
+        coverage(detector(to_unit(batch["image"].to(device))).features).cpu()
+        for batch in track(batches, "coverage", total=len(batches))
+    ]
+    table = ordered(manifest.table.iloc[rows].assign(coverage=torch.cat(found).double().numpy()))
+    summary = []
+    for key, part in table.groupby([*SET, "method"], sort=False):
+        row: dict[str, Any] = dict(zip([*SET, "method"], key, strict=True))
+        values = part["coverage"]
+        summary.append(row | {"faces": len(part), "mean": values.mean(), "std": values.std(ddof=0)})
+    return summary
+
+
+def draw_coverage(folder: Path, run: Path) -> Path | None:
+    """Write coverage.png, the course of val/coverage over the epochs of a run; None if the run has not logged it."""
+    path = run / "metrics.csv"
+    if not path.is_file() or "val/coverage" not in (table := pd.read_csv(path)).columns:
+        return None
+    course = table.dropna(subset="val/coverage").groupby("epoch")["val/coverage"].last()
+    figure = Figure(figsize=(5.2, 3.4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(course.index + 1, course.to_numpy(), color=COLOURS[0], marker="o", markersize=3)
+    axes.set(xlabel="epochs trained", ylabel="coverage of validation faces")
+    axes.set_ylim(min(0.5, float(course.min()) - 0.05), 1.0)  # or hundredths of nothing would fill the picture
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(color="0.9")
+    axes.spines[["top", "right"]].set_visible(False)
+    save_figure(figure, folder / "coverage.png")
+    return folder / "coverage.png"
+
+
+def _enlarged(share: Tensor, side: int) -> np.ndarray:
+    return functional.interpolate(share[None, None], (side, side), mode="bilinear")[0, 0].numpy()

@@ -1,0 +1,189 @@
+"""The data of a training run."""
+
+from functools import cached_property
+from pathlib import Path
+
+import lightning
+from torch.utils.data import DataLoader
+
+from difffake.data.augment import AugmentConfig
+from difffake.data.datasets import Batch, Concatenated, CropDataset, Fakes, LatentSpec, PairDataset
+from difffake.data.loading import loader
+from difffake.data.manifest import Manifest, check_splits, leak_keys
+from difffake.data.partners import PairOrder, Partners, find_partners
+from difffake.data.pseudo import PseudoConfig
+from difffake.data.records import exact_partners
+from difffake.data.samplers import EpochSampler
+from difffake.diffusion.cache import LatentCache
+from difffake.errors import UserError
+
+
+class FaceData(lightning.LightningDataModule):
+    """Batches of real faces and forgeries, half and half, from the splits train and val of manifests.
+
+    Args:
+        manifest: one manifest, or several to train on together.
+        fakes: forgeries to learn from: pseudo (pseudo-deepfakes of the real faces), manifest (its fakes) or both.
+        methods: of the manifest's fakes, only those of these methods; by default all.
+        batch_size: images a batch and device, half of them real.
+        image_size: side of the images in pixels.
+        pseudo: probabilities and ranges of pseudo-deepfakes.
+        augment: augmentations shared by a real face and its forgery.
+        workers: loader processes a device.
+        pair_order: which of a fake's two partners is taken for which; source_target swaps source and target, as
+            DiffusionFake's published code does by mistake.
+        latents: where latents for a frozen diffusion model are cached: auto (in each manifest's folder), a folder, or
+            none (computed at every step, which is slow).
+        seed: of all random numbers in the data.
+    """
+
+    def __init__(
+        self,
+        manifest: str | list[str],
+        fakes: Fakes = "pseudo",
+        methods: list[str] | None = None,
+        batch_size: int = 32,
+        image_size: int = 224,
+        pseudo: PseudoConfig = PseudoConfig(),  # noqa: B008  # frozen, so it can be shared
+        augment: AugmentConfig = AugmentConfig(),  # noqa: B008
+        workers: int = 2,
+        pair_order: PairOrder = "target_source",
+        latents: str = "auto",
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if batch_size < 2 or batch_size % 2:
+            raise UserError(f"--data.batch_size {batch_size} must be even: half of a batch is real, half fake")
+        if workers < 0:
+            raise UserError(f"--data.workers {workers} must be at least 0")
+        self.paths = [manifest] if isinstance(manifest, str) else manifest
+        self.fakes: Fakes = fakes
+        self.methods = methods
+        self.batch_size = batch_size
+        self.image_size = image_size
+        self.pseudo = pseudo
+        self.augment = augment
+        self.workers = workers
+        self.pair_order: PairOrder = pair_order
+        self.latents = latents
+        self.seed = seed
+        self._teach: LatentSpec | None = None
+        self._resumed = (0, 0)
+
+    @cached_property
+    def manifests(self) -> list[Manifest]:
+        """The manifests as they are, with paths as in `manifest`."""
+        found = [Manifest.read(Path(path)) for path in self.paths]
+        return found if len(found) == 1 else [Manifest(m.table, m.root.resolve()) for m in found]
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """All rows of all manifests that the run may see.
+
+        Raises `UserError` if splits share an identity, video, source or target, or a chosen method is not there.
+        """
+        manifest = Manifest.concat(self.manifests)
+        check_splits(manifest.table)
+        if self.methods is None:
+            return manifest
+        table = manifest.table
+        known = sorted(table["method"][table["label"] == 1].unique())
+        if unknown := [name for name in self.methods if name not in known]:
+            raise UserError(
+                f"--data.methods {', '.join(unknown)}: {', '.join(self.paths)} has {', '.join(known) or 'no fakes'}"
+            )
+        return Manifest(table[(table["label"] == 0) | table["method"].isin(self.methods)], manifest.root)
+
+    def training_keys(self) -> set[str]:
+        """Identities, videos, sources and targets that training or model selection sees."""
+        table = self.manifest.table
+        return leak_keys(table[table["split"] != "test"], table)
+
+    def training_set(self) -> PairDataset:
+        """Pairs of the split train, augmented."""
+        return PairDataset(
+            self._training_rows, self.image_size, self.fakes, self.pseudo, self.augment, self.seed, self._teach
+        )
+
+    @cached_property
+    def _training_rows(self) -> Manifest:
+        return self.manifest.select(split="train")
+
+    def partners(self) -> Partners:
+        """Source and target of every row of the split train.
+
+        Raises `UserError` if no fake has them, though the run learns from the manifest's fakes.
+        """
+        partners = find_partners(self._training_rows, self.pair_order, exact_partners(self.manifests))
+        fake = self._training_rows.table["label"].to_numpy() == 1
+        if self.fakes == "manifest" and not partners.known[fake].any():
+            raise UserError(
+                f"no fake of {', '.join(self.paths)} has a source and a target among its real faces, so there is "
+                "nothing to guide by: use a manifest that names them, --data.fakes pseudo, or --model.guide null"
+            )
+        return partners
+
+    def caches(self, model: str, name: str = "") -> list[tuple[Manifest, LatentCache]]:
+        """A cache for the training rows of each manifest, all methods; none if they are switched off.
+
+        `model` is the fingerprint of what fills it, and `name` the subfolder of what is not latents. Raises `UserError`
+        if a folder holds other latents.
+        """
+        if self.latents == "none" or self.fakes == "pseudo":  # pseudo-deepfakes are new in every epoch
+            return []
+        found = []
+        for number, (manifest, path) in enumerate(zip(self.manifests, map(Path, self.paths), strict=True)):
+            rows = manifest.select(split="train")
+            if self.latents == "auto":
+                # One of several manifests in a folder has latents of its own.
+                own = "" if path.is_dir() or path.stem == "manifest" else path.stem
+                folder = manifest.root / "latents" / own / name / f"{model[:8]}-{self.image_size}"
+            else:
+                folder = Path(self.latents) / name / (str(number) if len(self.manifests) > 1 else "")
+            found.append((rows, LatentCache(folder, rows, model, self.image_size)))
+        return found
+
+    def resume(self, epoch: int, batches: int) -> None:
+        """Begin with `epoch`, of which the interrupted run has trained on some batches; they are not even loaded."""
+        self._resumed = (epoch, batches)
+
+    def teach(self, spec: LatentSpec) -> None:
+        """Let training samples have what a frozen diffusion model needs."""
+        if self.image_size % spec.scale:
+            raise UserError(f"--model.image_size {self.image_size} must be a multiple of {spec.scale} for its latents")
+        self._teach = spec
+
+    def validation_set(self) -> Concatenated:
+        """The split val, the same in every epoch: pseudo-deepfakes with their partners and/or the manifest's rows."""
+        manifest = self.manifest.select(split="val")
+        parts: list[PairDataset | CropDataset] = []
+        if self.fakes != "manifest":
+            parts.append(PairDataset(manifest, self.image_size, "pseudo", self.pseudo, None, self.seed))
+        if self.fakes != "pseudo":
+            # With pseudo-deepfakes the real faces are there already, as their partners.
+            rows = manifest.select(label=1) if parts else manifest
+            if not 0 < manifest.table["label"].mean() < 1:
+                raise UserError(f"the val split of {', '.join(self.paths)} needs real faces and fakes")
+            parts.append(CropDataset(rows, self.image_size))
+        return Concatenated(parts)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Shuffled pairs of this rank."""
+        return self._loader(self.training_set(), shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """This rank's share of the validation set, each sample once."""
+        return self._loader(self.validation_set(), shuffle=False)
+
+    def _loader(self, dataset: PairDataset | Concatenated, *, shuffle: bool) -> DataLoader[Batch]:
+        rank, ranks = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        if shuffle and len(dataset) < ranks * self.batch_size // 2:
+            raise UserError(
+                f"{len(dataset)} real training faces are too few for a batch of {self.batch_size} on {ranks} "
+                "device(s): lower --data.batch_size"
+            )
+        sampler = EpochSampler(len(dataset), shuffle=shuffle, seed=self.seed, rank=rank, ranks=ranks)
+        if shuffle:
+            epoch, batches = self._resumed
+            sampler.resume(epoch, batches * self.batch_size // 2)
+        return loader(dataset, self.batch_size // 2, self.workers, sampler, drop_last=shuffle)

@@ -1,0 +1,77 @@
+"""The command line: quick help, arguments from signatures, one-line errors."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from difffake.commands.main import COMMANDS, main
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """`difffake --help` answers at once because the libraries below are imported inside the subcommands."""
+    code = "import sys, difffake.commands.main as c; c.main(['--help']); print({'torch', 'cv2'} & set(sys.modules))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert answer.endswith("set()\n")
+    assert all(name in answer for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([name, "--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert f"usage: difffake {name}" in text
+    assert "example" in text
+    assert "--seed" in text or name in ("predict", "report", "fit")
+    if name == "fit":
+        assert "--seed_everything" in text
+
+
+def test_arguments_come_from_signature_and_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "c.yaml").write_text(f"reader: folder\nroot: {tmp_path}\nsplit: [1, 0, 0]\n")
+    assert main(["prepare", "--config", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "out")]) == 1
+    assert "no images in folders named after identities" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["prepare", "--reader", "folder", "--root", ".", "--out", "x", "--frames", "many"])
+    assert "frames" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("evaluate --ckpt none.ckpt --manifest m --out o", "none.ckpt does not exist"),
+        ("report empty --out r.html", "results.json does not exist"),
+        ("prepare --reader folder --root nowhere --out o", "--root nowhere is not a folder"),
+        (
+            "fit --data.manifest nowhere --out o --model.weights none --model.encoder resnet10t",
+            "nowhere does not exist",
+        ),
+        ("predict --ckpt none.ckpt empty", "empty holds no images or videos"),
+        ("predict --ckpt none.ckpt empty --frames 0", "--frames 0 must be at least 1"),
+        ("evaluate --ckpt none.ckpt --manifest m --out o --workers -3", "--workers -3 must be at least 0"),
+        (
+            "fit --data.manifest m --out o --data.workers -3 --model.weights none",
+            "--data.workers -3 must be at least 0",
+        ),
+        ("demo --out /dev/null/x", "/dev/null/x"),
+    ],
+)
+def test_mistakes_end_in_one_line(
+    arguments: str, message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert main(arguments.split()) == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith(f"difffake {arguments.split()[0]}: ")
+    assert message in error
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "o") == ["empty"]
+
+
+def test_unknown_commands_are_told_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fly"]) == 2
+    assert "fly is not a command" in capsys.readouterr().err
+    assert main([]) == 2

@@ -1,0 +1,40 @@
+"""Reading images."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from difffake.errors import UserError
+from difffake.faces.images import read_image, write_png
+
+
+@pytest.fixture
+def image() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
+
+
+def test_png_keeps_every_pixel_and_the_channel_order(tmp_path: Path, image: np.ndarray) -> None:
+    write_png(tmp_path / "a" / "b.png", image)
+    np.testing.assert_array_equal(read_image(tmp_path / "a" / "b.png"), image)
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "a" / "b.png"))[..., ::-1], image)
+
+
+def test_grey_and_transparent_images_become_rgb(tmp_path: Path, image: np.ndarray) -> None:
+    cv2.imwrite(str(tmp_path / "grey.png"), image[..., 0])
+    cv2.imwrite(str(tmp_path / "rgba.png"), np.dstack([image, image[..., 0]]))
+    np.testing.assert_array_equal(read_image(tmp_path / "grey.png"), image[..., [0, 0, 0]])
+    assert read_image(tmp_path / "rgba.png").shape == (40, 30, 3)
+
+
+def test_broken_files_are_named(tmp_path: Path, image: np.ndarray) -> None:
+    cv2.imwrite(str(tmp_path / "whole.jpg"), image)
+    data = (tmp_path / "whole.jpg").read_bytes()
+    assert read_image(tmp_path / "whole.jpg").shape == (40, 30, 3)
+    for name, content in {"cut.jpg": data[: len(data) * 2 // 3], "empty.jpg": b"", "text.png": b"hello"}.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UserError, match=name):
+            read_image(tmp_path / name)
+    with pytest.raises(UserError, match=r"none\.jpg cannot be read"):
+        read_image(tmp_path / "none.jpg")

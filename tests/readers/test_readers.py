@@ -1,0 +1,72 @@
+"""Readers turn layouts into items."""
+
+from pathlib import Path
+
+import pytest
+
+from difffake.errors import UserError
+from difffake.readers.folder import read_folder
+from difffake.readers.table import read_table
+from difffake.readers.videos import read_videos
+
+
+def test_folder_names_identities(tmp_path: Path) -> None:
+    for name in ("Ann/1.jpg", "Ann/2.PNG", "Bea/1.jpg", "Bea/notes.txt", "loose.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    items = read_folder(tmp_path)
+    assert [(item.name, item.identity, item.label) for item in items] == [
+        ("Ann/1", "Ann", 0),
+        ("Ann/2", "Ann", 0),
+        ("Bea/1", "Bea", 0),
+    ]
+
+
+def test_videos_are_groups_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "sub" / "a.AVI").touch()
+    assert [(item.video, item.is_video) for item in read_videos(tmp_path)] == [("a", True), ("sub/a", True)]
+    with pytest.raises(UserError, match="no images"):
+        read_folder(tmp_path / "sub")
+
+
+def test_table_joins_fakes_to_their_originals(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / "images" / name).touch()
+    (tmp_path / "manifest.csv").write_text("file,label,original,width\na.jpg,real,007,9\nb.jpg,fake,007,9\n")
+    real, fake = read_table(tmp_path)
+    assert (real.label, real.method, real.target, real.video) == (0, "real", "007", "")
+    assert (fake.label, fake.method, fake.target, fake.file) == (1, "fake", "007", tmp_path / "images" / "b.jpg")
+
+
+def test_originals_are_found_with_and_without_suffix(tmp_path: Path) -> None:
+    """As in DFDC's own metadata: `original` on the fakes only, with suffix."""
+    (tmp_path / "manifest.csv").write_text("file,label,original\nr0.mp4,REAL,\nf0.mp4,FAKE,r0.mp4\ns.v1.png,real,\n")
+    real, fake, still = read_table(tmp_path)
+    assert real.video == real.target == fake.target == "r0"
+    assert (still.target, still.video) == ("s.v1", "")
+
+
+def test_files_outside_of_the_root_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text("file,label\n../a.jpg,real\n")
+    with pytest.raises(UserError, match=r"line 2: .*outside"):
+        read_table(tmp_path)
+
+
+def test_table_of_videos(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("file,label,method,split\nx/a.mp4,1,FaceSwap,test\ny/a.mp4,0,ignored,train\n")
+    fake, real = read_table(tmp_path, "t.csv")
+    assert (fake.video, fake.method, fake.split) == ("x/a", "FaceSwap", "test")
+    assert (real.video, real.method, real.split) == ("y/a", "real", "train")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("file,label\na.jpg,maybe\n", "line 2: label 'maybe'"), ("name,label\n", "lacks the column.* file"), ("", "CSV")],
+)
+def test_table_errors_name_file_and_line(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "manifest.csv").write_text(text)
+    with pytest.raises(UserError, match=message):
+        read_table(tmp_path)
