@@ -10,8 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from difffake.errors import UserError
-from difffake.faces.images import IMAGE_SUFFIXES
-from difffake.faces.video import VIDEO_SUFFIXES
+from difffake.faces.listing import list_media, some_names
 from difffake.predict.predictor import Prediction, Predictor
 from difffake.progress import console, track
 
@@ -67,9 +66,11 @@ def _expand(files: list[Path]) -> Iterator[Path]:
     """Files as given, and images and videos of folders at any depth."""
     for file in files:
         if file.is_dir():
-            inside = sorted(p for p in file.rglob("*") if p.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES))
-            if not inside:
+            found = list_media(file)
+            if not found.media:
                 raise UserError(f"{file} holds no images or videos")
-            yield from inside
+            if found.others:
+                console.print(f"{file}: {len(found.others)} other files left out ({some_names(found.others, file)})")
+            yield from found.media
         else:
             yield file

@@ -20,7 +20,7 @@ from difffake.faces.crops import crop_face
 from difffake.faces.detection import LandmarkDetector
 from difffake.faces.images import read_image, write_png
 from difffake.faces.model_file import landmarker_model
-from difffake.faces.video import read_frames
+from difffake.faces.video import read_clip
 from difffake.files import refuse_existing, staged_folder
 from difffake.progress import console, track
 from difffake.readers.dfd import read_dfd
@@ -140,10 +140,13 @@ def _crop_item(
         skipped.append({"file": item.file.as_posix(), "frame": frame, "kept": kept, "reason": reason})
 
     try:
-        images = read_frames(item.file, frames) if item.is_video else [(0, read_image(item.file))]
+        clip = read_clip(item.file, frames) if item.is_video else None
+        images = [(f.number, f.image) for f in clip.frames] if clip else [(0, read_image(item.file))]
     except UserError as error:
         note(0, False, str(error))
         return rows, skipped
+    if clip and clip.shortfall:
+        note(clip.total, True, clip.shortfall)
     for frame, image in images:
         faces = _detector(image)
         if not faces:
@@ -211,6 +214,5 @@ def _print_summary(manifest: Manifest, skipped: list[dict[str, Any]], out: Path)
     counts = ", ".join(f"{split} {number}" for split, number in table["split"].value_counts(sort=False).items())
     console.print(f"{len(table)} crops ({counts}; {int(table['label'].sum())} fake) in {out}/manifest.parquet")
     lost = sum(not row["kept"] for row in skipped)
-    several = len(skipped) - lost
     if skipped:
-        console.print(f"{lost} skipped, {several} with several faces: see {out}/skipped.csv")
+        console.print(f"{lost} skipped, {len(skipped) - lost} kept with a remark: see {out}/skipped.csv")

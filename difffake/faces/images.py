@@ -1,19 +1,23 @@
 """Reading and writing of images as RGB arrays."""
 
+import io
+import warnings
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from difffake.errors import UserError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 2**28)
+"""Of an image or a frame; larger ones are refused, as Pillow does, since a small file can unfold to many gigabytes."""
 
 
 def read_image(path: Path) -> np.ndarray:
     """Read an image as (H, W, 3) uint8 RGB, turned upright by its EXIF orientation.
 
-    Raises `UserError` if the file is missing, broken or no image.
+    Raises `UserError` if the file is missing, broken, no image, or of more than `MAX_PIXELS` pixels.
     """
     try:
         # Not cv2.imread: it cannot open some paths on Windows and says nothing about missing files.
@@ -22,10 +26,35 @@ def read_image(path: Path) -> np.ndarray:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
     if _is_cut_short(data):
         raise UserError(f"{path} is cut short: copy it again")
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    _refuse_large(path, data)
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    except cv2.error:
+        image = None
     if image is None:
         raise UserError(f"{path} is not an image that OpenCV can decode")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def too_large(path: Path) -> UserError:
+    """The error for an image or a video of more than `MAX_PIXELS`."""
+    return UserError(
+        f"{path} has more than {MAX_PIXELS / 1e6:.0f} million pixels, which are not decoded: scale it down"
+    )
+
+
+def _refuse_large(path: Path, data: np.ndarray) -> None:
+    """Raise `UserError` if the header of an image announces too many pixels."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            width, height = Image.open(io.BytesIO(data)).size
+    except Image.DecompressionBombError as error:
+        raise too_large(path) from error
+    except Exception:  # not Pillow but OpenCV decodes, so what Pillow says of other faults does not matter
+        return
+    if width * height > MAX_PIXELS:
+        raise too_large(path)
 
 
 def _is_cut_short(data: np.ndarray) -> bool:

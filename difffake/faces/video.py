@@ -1,14 +1,52 @@
 """Frames of a video, evenly spaced over the whole clip."""
 
+import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from difffake.errors import UserError
+from difffake.faces.images import MAX_PIXELS, too_large
 
-VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v", ".wmv", ".flv")
+# OpenCV asks for it when it opens the first video: FFmpeg writes a line for every damaged block of a picture, and what
+# is wrong with a file is said by the exception or by `Clip.shortfall`.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+
+class Frame(NamedTuple):
+    """One frame of a video."""
+
+    number: int
+    """Counted from 0 by decoding."""
+    time: float
+    """Seconds since the start."""
+    image: np.ndarray
+    """(H, W, 3) uint8 RGB."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Some frames of a video, and how many it has."""
+
+    frames: list[Frame]
+    total: int
+    """Frames that could be decoded."""
+    announced: int
+    """Frames that the container claims; 0 where it does not say."""
+
+    @property
+    def shortfall(self) -> str:
+        """What to tell the user if clearly fewer frames could be decoded than announced; else empty.
+
+        A few frames are within what containers claim wrongly.
+        """
+        if self.announced - self.total <= max(2, 0.05 * self.announced):
+            return ""
+        return f"only {self.total} of {self.announced} announced frames could be decoded: the file is cut or damaged"
 
 
 def even_indices(total: int, wanted: int) -> list[int]:
@@ -24,40 +62,46 @@ def even_indices(total: int, wanted: int) -> list[int]:
     return [int((i + 0.5) * total / wanted) for i in range(wanted)]
 
 
-def read_frames(path: Path, wanted: int) -> list[tuple[int, np.ndarray]]:
-    """Decode up to `wanted` frames: pairs of frame number and (H, W, 3) uint8 RGB.
+def read_clip(path: Path, wanted: int) -> Clip:
+    """Decode up to `wanted` frames, evenly spaced.
 
-    Raises `UserError` if the file cannot be opened or holds no frame. Frames are counted by decoding, since
-    containers often give a wrong number; a clip is decoded twice only if its container is wrong.
+    Raises `UserError` if the file cannot be opened, holds no frame or frames of more than `MAX_PIXELS` pixels. Frames
+    are counted by decoding, since containers often give a wrong number; a clip is decoded twice only if its container
+    is wrong.
     """
     if not path.is_file():
-        raise UserError(f"{path} does not exist")
-    claimed = _claimed_length(path)
-    frames, total = _decode(path, set(even_indices(claimed, wanted)))
-    if total != claimed:
+        raise UserError(f"{path} {'is a folder' if path.is_dir() else 'does not exist'}")
+    announced = _announced_length(path)
+    frames, total = _decode(path, set(even_indices(announced, wanted)))
+    if total != announced:
         frames, total = _decode(path, set(even_indices(total, wanted)))
     if not frames:
         raise UserError(f"{path} holds no frame that OpenCV can decode")
-    return frames
+    return Clip(frames, total, announced)
 
 
-def _claimed_length(path: Path) -> int:
+def _announced_length(path: Path) -> int:
     capture = cv2.VideoCapture(str(path))
     try:
-        return max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT))) if capture.isOpened() else 0
+        if not capture.isOpened():
+            return 0
+        if capture.get(cv2.CAP_PROP_FRAME_WIDTH) * capture.get(cv2.CAP_PROP_FRAME_HEIGHT) > MAX_PIXELS:
+            raise too_large(path)
+        return max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
     finally:
         capture.release()
 
 
-def _decode(path: Path, indices: set[int]) -> tuple[list[tuple[int, np.ndarray]], int]:
+def _decode(path: Path, indices: set[int]) -> tuple[list[Frame], int]:
     """The frames at `indices`, and the number of frames that really are there."""
     frames = []
     total = 0
     for total, capture in enumerate(_grabbed(path), start=1):
         if total - 1 in indices:
+            time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
             ok, image = capture.retrieve()
             if ok:
-                frames.append((total - 1, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)))
+                frames.append(Frame(total - 1, time, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)))
     return frames, total
 
 

@@ -11,8 +11,9 @@ from difffake.errors import UserError
 from difffake.faces.crops import crop_face
 from difffake.faces.detection import LandmarkDetector
 from difffake.faces.images import read_image
+from difffake.faces.listing import kind_of
 from difffake.faces.model_file import landmarker_model
-from difffake.faces.video import VIDEO_SUFFIXES, read_frames
+from difffake.faces.video import read_clip
 from difffake.models.checkpoint import load_detector
 from difffake.models.device import choose_device
 
@@ -54,8 +55,8 @@ class Predictor:
 
         Raises `UserError` if the file cannot be read or shows no face.
         """
-        if path.suffix.lower() in VIDEO_SUFFIXES:
-            images = [image for _, image in read_frames(path, self.frames)]
+        if kind_of(path) == "video":
+            images = [frame.image for frame in read_clip(path, self.frames).frames]
         else:
             images = [read_image(path)]
         return self.predict_images(images, str(path))

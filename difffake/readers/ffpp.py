@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from difffake.errors import UserError
-from difffake.faces.video import VIDEO_SUFFIXES
 from difffake.readers.item import SPLITS, Item, files_in, name_of, some
 
 FAKES = "manipulated_sequences"
@@ -51,7 +50,7 @@ def videos_in(folder: Path) -> Iterator[tuple[Path, str]]:
     """Videos of one folder in every compression, with it; masks and models, which lie beside them, are left out."""
     for name, compression in COMPRESSIONS.items():
         if (folder / name / "videos").is_dir():
-            for file in files_in(folder / name / "videos", VIDEO_SUFFIXES):
+            for file in files_in(folder / name / "videos", "video"):
                 yield file, compression
 
 

@@ -2,15 +2,19 @@
 
 from pathlib import Path
 
-from difffake.faces.images import IMAGE_SUFFIXES
+from difffake.faces.listing import some_names
+from difffake.progress import console
 from difffake.readers.item import Item, files_in, name_of, some
 
 
 def read_folder(root: Path) -> list[Item]:
     """Images as `identity/image`: real faces, each folder one person."""
+    files = files_in(root, "image")
+    if loose := [file for file in files if file.parent == root]:
+        console.print(f"{root}: {len(loose)} images in no identity's folder left out ({some_names(loose, root)})")
     items = [
         Item(file, name_of(file, root), identity=file.parent.relative_to(root).as_posix())
-        for file in files_in(root, IMAGE_SUFFIXES)
+        for file in files
         if file.parent != root
     ]
     return some(items, root, "no images in folders named after identities (root/identity/image.jpg)")

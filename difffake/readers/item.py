@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from difffake.errors import UserError
-from difffake.faces.video import VIDEO_SUFFIXES
+from difffake.faces.listing import Kind, kind_of, list_media, some_names
+from difffake.progress import console
 
 REAL = "real"
 """Method of a real face."""
@@ -28,15 +29,20 @@ class Item:
 
     @property
     def is_video(self) -> bool:
-        """Whether the file is a video, by its suffix."""
-        return self.file.suffix.lower() in VIDEO_SUFFIXES
+        """Whether the file is a video; see `kind_of`."""
+        return kind_of(self.file) == "video"
 
 
-def files_in(root: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """Files below `root` at any depth with one of `suffixes`, sorted. Raises `UserError` if it is no folder."""
-    if not root.is_dir():
-        raise UserError(f"{root} is not a folder")
-    return sorted(p for p in root.rglob("*") if p.suffix.lower() in suffixes and not p.name.startswith("."))
+def files_in(root: Path, kind: Kind) -> list[Path]:
+    """Pictures or videos below `root` at any depth, sorted; how many other files are left out is printed.
+
+    Raises `UserError` if `root` is no folder.
+    """
+    found = list_media(root)
+    taken, left_out = (found.images, found.videos) if kind == "image" else (found.videos, found.images)
+    if left_out := sorted(left_out + found.others):
+        console.print(f"{root}: {len(left_out)} files that are no {kind}s left out ({some_names(left_out, root)})")
+    return taken
 
 
 def name_of(file: Path, root: Path) -> str:

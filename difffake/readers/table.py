@@ -6,8 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from difffake.errors import UserError
-from difffake.faces.images import IMAGE_SUFFIXES
-from difffake.faces.video import VIDEO_SUFFIXES
+from difffake.faces.listing import MEDIA_SUFFIXES
 from difffake.readers.item import REAL, Item, some
 
 
@@ -58,7 +57,7 @@ def read_table(root: Path, table: str = "manifest.csv") -> list[Item]:
 def _without_suffix(name: str) -> str:
     """A file's name as `Item.name` has it; only suffixes of images and videos go, as names may hold dots."""
     path = Path(name)
-    return path.with_suffix("").as_posix() if path.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES) else name
+    return path.with_suffix("").as_posix() if path.suffix.lower() in MEDIA_SUFFIXES else name
 
 
 def _folder_of(root: Path, files: pd.Series) -> Path:

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from difffake.faces.video import VIDEO_SUFFIXES
 from difffake.readers.item import Item, files_in, name_of, some
 
 
 def read_videos(root: Path) -> list[Item]:
     """A folder of real clips, at any depth; each clip is its own group, as who is in it is not known."""
-    items = [Item(file, name_of(file, root), video=name_of(file, root)) for file in files_in(root, VIDEO_SUFFIXES)]
-    return some(items, root, f"no videos ({', '.join(VIDEO_SUFFIXES)})")
+    items = [Item(file, name_of(file, root), video=name_of(file, root)) for file in files_in(root, "video")]
+    return some(items, root, "no videos")

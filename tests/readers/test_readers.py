@@ -10,7 +10,7 @@ from difffake.readers.table import read_table
 from difffake.readers.videos import read_videos
 
 
-def test_folder_names_identities(tmp_path: Path) -> None:
+def test_folder_names_identities(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("Ann/1.jpg", "Ann/2.PNG", "Bea/1.jpg", "Bea/notes.txt", "loose.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -20,6 +20,9 @@ def test_folder_names_identities(tmp_path: Path) -> None:
         ("Ann/2", "Ann", 0),
         ("Bea/1", "Bea", 0),
     ]
+    said = " ".join(capsys.readouterr().err.split())
+    assert "1 files that are no images left out (Bea/notes.txt)" in said
+    assert "1 images in no identity's folder left out (loose.jpg)" in said
 
 
 def test_videos_are_groups_of_their_own(tmp_path: Path) -> None:

@@ -1,0 +1,131 @@
+"""Which files are pictures and which are videos: one answer for every command."""
+
+import os
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from difffake.errors import UserError
+
+Kind = Literal["image", "video"]
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".avif")
+VIDEO_SUFFIXES = (
+    ".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v", ".wmv", ".flv", ".3gp", ".mts", ".m2ts",
+)  # fmt: skip
+MEDIA_SUFFIXES = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, ".gif", ".ts")
+
+_IMAGE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")
+_HEAD = 512
+"""Bytes of a file that are enough to tell its format."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What lies in a folder and below it, each list sorted."""
+
+    images: list[Path] = field(default_factory=list)
+    videos: list[Path] = field(default_factory=list)
+    others: list[Path] = field(default_factory=list)
+    """Files that are neither, links that lead nowhere, and folders that cannot be read."""
+
+    @property
+    def media(self) -> list[Path]:
+        """Pictures and videos together, sorted."""
+        return sorted(self.images + self.videos)
+
+
+def kind_of(path: Path) -> Kind | None:
+    """Whether a file is a picture or a video: by its suffix, or by its first bytes where the suffix does not tell.
+
+    Read are files with an unknown suffix or none, `.gif` (a GIF of several pictures is a video) and `.ts` (which is
+    also a suffix of programs). None for anything else, and for what cannot be read. A folder is never a video, whatever
+    its name.
+    """
+    suffix = path.suffix.lower()
+    if suffix in IMAGE_SUFFIXES:
+        return "image"
+    if suffix in VIDEO_SUFFIXES:
+        return "video"
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return None
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "video" if _is_animated(path) else "image"
+    return _kind_of_bytes(head)
+
+
+def list_media(root: Path) -> Listing:
+    """Pictures, videos and other files in `root` and all folders below it.
+
+    Linked folders are followed, but each folder is listed once, under its own name if that is below `root` too, so
+    that a circle of links ends. Names that begin with a dot are left out. Raises `UserError` if `root` is no folder.
+    """
+    if not root.is_dir():
+        raise UserError(f"{root} is not a folder")
+    listing = Listing()
+    for file in _files(root):
+        kind = kind_of(file) if file.is_file() else None
+        {"image": listing.images, "video": listing.videos, None: listing.others}[kind].append(file)
+    for files in (listing.images, listing.videos, listing.others):
+        files.sort()
+    return listing
+
+
+def some_names(files: Iterable[Path], root: Path, most: int = 3) -> str:
+    """The first names of a list for a message, such as `a.txt, b.txt, ...`, relative to `root`."""
+    names = [file.relative_to(root).as_posix() for file in files]
+    return ", ".join([*names[:most], *(["..."] if len(names) > most else [])])
+
+
+def _files(root: Path) -> list[Path]:
+    """All files below `root`, and folders that cannot be read; linked folders wait until all others are done."""
+    files: list[Path] = []
+    seen: set[str] = set()
+    waiting = deque([root])
+
+    def note(error: OSError) -> None:
+        files.append(Path(error.filename))
+
+    while waiting:
+        for here, folders, names in os.walk(waiting.popleft(), onerror=note):
+            real = os.path.realpath(here)
+            if real in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            waiting.extend(Path(here, name) for name in sorted(folders) if Path(here, name).is_symlink())
+            files += [Path(here, name) for name in names if not name.startswith(".")]
+    return files
+
+
+def _kind_of_bytes(head: bytes) -> Kind | None:
+    if head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*")):
+        return "image"
+    if head[:2] == b"BM" and head[6:10] == bytes(4):  # the four bytes are reserved in a BMP
+        return "image"
+    if head[:4] == b"RIFF":
+        kinds: dict[bytes, Kind] = {b"WEBP": "image", b"AVI ": "video"}
+        return kinds.get(head[8:12])
+    if head[4:8] == b"ftyp":
+        return "image" if head[8:12] in _IMAGE_BRANDS else "video"
+    starts = (b"\x1aE\xdf\xa3", b"\0\0\x01\xba", b"\0\0\x01\xb3", b"FLV\x01", b"0&\xb2u\x8ef\xcf\x11")
+    if head.startswith(starts) or head[4:8] in (b"moov", b"mdat", b"wide"):
+        return "video"
+    # An MPEG transport stream has a sync byte at the start of every packet of 188 bytes.
+    return "video" if len(head) > 376 and head[0] == head[188] == head[376] == 0x47 else None
+
+
+def _is_animated(path: Path) -> bool:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return bool(getattr(image, "is_animated", False))
+    except Exception:  # Pillow raises many kinds for broken files; whoever reads the file says what is wrong
+        return False
