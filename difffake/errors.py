@@ -8,5 +8,9 @@ class UserError(Exception):
     """
 
 
+class UsageError(UserError):
+    """A command line, or its config, that cannot be read as options; the exit status is 2."""
+
+
 class Terminated(Exception):
     """A run was asked to end by SIGTERM, and has been saved; the text says how to go on."""

@@ -1,47 +1,61 @@
-"""The command `difffake`: one subcommand a stage.
+"""The command `difffake`: one subcommand for each stage.
 
-A subcommand is a plain function; its parameters and the `Args:` of its docstring become the options. Only the
-chosen one is imported, because the libraries below take seconds to load.
+A subcommand is a file of this folder: its function's signature and docstring make the options (see `parse`), EXAMPLES
+ends its help, and RANKS says that several processes, as torchrun starts them, share its work. Only the chosen one is
+imported, because the libraries below take seconds to load.
 """
 
-import argparse
+import difflib
 import inspect
 import os
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, get_args
+from importlib.util import find_spec
+from typing import Annotated, Any, NamedTuple
 
 from difffake import __version__
-from difffake.errors import Terminated, UserError
+from difffake.errors import Terminated, UsageError, UserError
+
+COMMANDS = {
+    "demo": "run every stage on drawn faces, without data or downloads",
+    "prepare": "turn videos or images into face crops and a manifest",
+    "forge": "forge real faces: a testbed with source and target known",
+    "preview": "draw a sheet of forgeries or pseudo-deepfakes",
+    "pretrain-guide": "train a small latent diffusion model of real faces",
+    "fit": "train a detector from a config",
+    "fit-anomaly": "fit the anomaly model to real faces",
+    "evaluate": "measure AUC, EER, AP and ACC on test data, with intervals",
+    "figures": "draw what a diffusion model taught a detector",
+    "predict": "score images, videos and folders",
+    "sweep": "run a W&B sweep file, without a server",
+    "report": "write one HTML page from result folders",
+}
+"""Commands in the order of their use, and what each is for."""
 
 
-@dataclass(frozen=True)
-class Command:
-    """Where a subcommand's function is, and what its help says beyond the docstring."""
+class _Old(NamedTuple):
+    """A command whose function is not in this folder yet."""
 
-    function: str  # module:name
+    function: str
     summary: str
     examples: tuple[str, ...]
-    lists: tuple[str, ...] = ()  # options that take several values
-    positional: str = ""  # the parameter that takes all values without an option
-    ranks: bool = False  # whether several processes, as torchrun starts them, share the work
+    lists: tuple[str, ...] = ()
+    positional: str = ""
+    ranks: bool = False
 
 
-LEAST = {
+_LEAST = {
     "rows": 1, "seed": 0, "workers": 0, "batch_size": 1, "frames": 1, "resamples": 0,
     "faces": 1, "noises": 1, "steps": 1, "limit": 0, "jobs": 1,
 }  # fmt: skip
-"""Smallest values of options, whichever command has them."""
 
-COMMANDS = {
-    "demo": Command(
+_NOT_MOVED = {
+    "demo": _Old(
         "difffake.commands.demo:demo",
         "every stage on drawn faces, without data or downloads",
         ("difffake demo", "difffake demo --out demo --seed 1"),
     ),
-    "prepare": Command(
+    "prepare": _Old(
         "difffake.data.prepare:prepare",
         "a data set, or a folder of videos or images, to face crops, landmarks and a manifest",
         (
@@ -51,7 +65,7 @@ COMMANDS = {
         ),
         lists=("split",),
     ),
-    "forge": Command(
+    "forge": _Old(
         "difffake.forge.run:forge",
         "a testbed of forgeries from any real faces, with source and target known",
         (
@@ -63,7 +77,7 @@ COMMANDS = {
         ),
         lists=("compression",),
     ),
-    "preview": Command(
+    "preview": _Old(
         "difffake.evaluation.preview:preview",
         "a contact sheet of forgeries or pseudo-deepfakes: target, source, mask, result",
         (
@@ -72,7 +86,7 @@ COMMANDS = {
             "difffake preview --manifest data/forged --rows 3 --out forgeries.png",
         ),
     ),
-    "pretrain-guide": Command(
+    "pretrain-guide": _Old(
         "difffake.diffusion.pretrain:pretrain_guide",
         "a small latent diffusion model of real faces, for a guide without Stable Diffusion",
         (
@@ -82,7 +96,7 @@ COMMANDS = {
         ),
         lists=("manifest",),
     ),
-    "fit": Command(
+    "fit": _Old(
         "difffake.training.fit:fit",
         "train a detector from a config",
         (
@@ -92,7 +106,7 @@ COMMANDS = {
             "difffake fit --config configs/difffake.yaml --print_config",
         ),
     ),
-    "fit-anomaly": Command(
+    "fit-anomaly": _Old(
         "difffake.anomaly.fit:fit_anomaly",
         "embed, pair and fit the anomaly model on real faces",
         (
@@ -102,7 +116,7 @@ COMMANDS = {
         lists=("manifest",),
         ranks=True,
     ),
-    "evaluate": Command(
+    "evaluate": _Old(
         "difffake.evaluation.evaluate:evaluate",
         "frame and video AUC, EER, AP and ACC with intervals, per data set and manipulation",
         (
@@ -112,7 +126,7 @@ COMMANDS = {
         lists=("manifest",),
         ranks=True,
     ),
-    "figures": Command(
+    "figures": _Old(
         "difffake.evaluation.taught_report:figures",
         "what a diffusion model taught a detector: rebuilt sources and targets, noise, attention, as pictures",
         (
@@ -122,7 +136,7 @@ COMMANDS = {
         ),
         lists=("manifest",),
     ),
-    "predict": Command(
+    "predict": _Old(
         "difffake.commands.predict:predict",
         "scores for images, videos and folders",
         (
@@ -131,7 +145,7 @@ COMMANDS = {
         ),
         positional="files",
     ),
-    "sweep": Command(
+    "sweep": _Old(
         "difffake.sweeps.run:sweep",
         "the runs of a W&B sweep file, here and without a server",
         (
@@ -140,7 +154,7 @@ COMMANDS = {
         ),
         positional="file",
     ),
-    "report": Command(
+    "report": _Old(
         "difffake.evaluation.report:report",
         "one self-contained HTML page from result folders",
         ("difffake report results/ --out report.html",),
@@ -150,7 +164,7 @@ COMMANDS = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one subcommand; the exit status is 0 only when all worked."""
+    """Run one subcommand; the exit status is 0 only when all worked, and 2 if the options were wrong."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_overview())
@@ -160,10 +174,15 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     name, rest = arguments[0], arguments[1:]
     if name not in COMMANDS:
-        print(f"difffake: {name} is not a command: choose one of {', '.join(COMMANDS)}", file=sys.stderr)
+        close = difflib.get_close_matches(name.replace("_", "-"), COMMANDS, 1)
+        advice = f"did you mean {close[0]}?" if close else f"choose one of {', '.join(COMMANDS)}"
+        print(f"difffake: {name} is not a command: {advice}", file=sys.stderr)
         return 2
     try:
         return _run(name, rest) or 0
+    except UsageError as error:
+        print(f"difffake {name}: {error}", file=sys.stderr)
+        return 2
     except UserError as error:
         # One that comes from a loader's worker carries the worker's traceback; its last line is the message.
         message = str(error).strip().splitlines()[-1].removeprefix(f"{UserError.__module__}.{UserError.__name__}: ")
@@ -187,71 +206,59 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _overview() -> str:
     width = max(map(len, COMMANDS))
-    lines = "\n".join(f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items())
+    lines = "\n".join(f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items())
     return (
-        f"difffake {__version__}: deepfake detection that generalises to forgeries never seen in training\n\n"
+        f"difffake {__version__}: deepfake detection that generalizes to unseen forgeries\n\n"
         f"usage: difffake COMMAND [options]\n\n{lines}\n\n"
-        "`difffake COMMAND --help` shows a command's options and examples; `difffake demo` needs no data."
+        "difffake COMMAND --help shows a command's options and examples.\n"
+        "difffake demo needs no data: a good start."
     )
 
 
 def _run(name: str, arguments: list[str]) -> int | None:
+    from difffake.commands.parse import parse
     from difffake.distributed import launched, process_group
 
-    command = COMMANDS[name]
-    module, function_name = command.function.split(":")
-    function: Callable[..., int | None] = getattr(import_module(module), function_name)
+    path = f"difffake.commands.{name.replace('-', '_')}"
+    module: Any = import_module(path) if find_spec(path) else None
+    if not hasattr(module, "EXAMPLES"):
+        module = _old(_NOT_MOVED[name])
+    function = getattr(module, name.replace("-", "_"))
     if name == "fit":
         return function(arguments)  # Lightning's own command line reads them
-    values = _parse(name, command, function, arguments)
-    if command.ranks:
+    found = parse(f"difffake {name}", function, module.EXAMPLES, arguments)
+    if getattr(module, "RANKS", False):
         with process_group():
-            return function(**values)
+            return function(*found.args, **found.kwargs)
     if (ranks := launched()) and ranks["RANK"] != "0":
         raise UserError("this command is for one process, not for torchrun or srun with several tasks")
-    return function(**values)
+    return function(*found.args, **found.kwargs)
 
 
-def _parse(name: str, command: Command, function: Callable[..., Any], arguments: list[str]) -> dict[str, Any]:
-    """Arguments of `function` from the command line: options by its signature, help by its docstring."""
-    from docstring_parser import parse
-    from jsonargparse import ActionConfigFile, ArgumentParser, DefaultHelpFormatter
+def _old(command: _Old) -> Any:
+    """What a file of this folder would hold."""
+    from types import SimpleNamespace
 
-    class Formatter(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
-        """Keeps the line breaks of the examples."""
+    from difffake.commands.parse import AtLeast
 
-    document = parse(inspect.getdoc(function) or "")
-    help_of = {entry.arg_name: entry.description for entry in document.params}
-    parser = ArgumentParser(
-        prog=f"difffake {name}",
-        description=document.short_description,
-        epilog="examples:\n" + "\n".join(f"  {example}" for example in command.examples),
-        formatter_class=Formatter,
-    )
-    parser.add_argument("--config", action=ActionConfigFile, help="YAML file with these options")
-    for parameter in inspect.signature(function, eval_str=True).parameters.values():
-        _add_option(parser, parameter, command, help_of[parameter.name] or "")
-    values = vars(parser.parse_args(arguments))
-    for key, least in LEAST.items():
-        if values.get(key, least) < least:
-            raise UserError(f"--{key.replace('_', '-')} {values[key]} must be at least {least}")
-    return {key: value for key, value in values.items() if key != "config"}
+    path, name = command.function.split(":")
+    function: Any = getattr(import_module(path), name)
+    found = SimpleNamespace(EXAMPLES=command.examples, RANKS=command.ranks, **{name: function})
+    if name == "fit":
+        return found
+    signature = inspect.signature(function, eval_str=True)
+    changed = []
+    for parameter in signature.parameters.values():
+        if parameter.name in _LEAST:
+            parameter = parameter.replace(annotation=Annotated[parameter.annotation, AtLeast(_LEAST[parameter.name])])
+        if parameter.name == command.positional:
+            parameter = parameter.replace(kind=inspect.Parameter.POSITIONAL_ONLY)
+        changed.append(parameter)
 
+    def renamed(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
 
-def _add_option(parser: Any, parameter: inspect.Parameter, command: Command, help_text: str) -> None:
-    options: dict[str, Any] = {"help": help_text}
-    required = parameter.default is inspect.Parameter.empty
-    if parameter.annotation is bool:
-        options["action"] = "store_true"
-    elif parameter.name in command.lists or (parameter.name == command.positional and get_args(parameter.annotation)):
-        options |= {"type": get_args(parameter.annotation)[0], "nargs": "+"}
-        if not required:
-            parameter = parameter.replace(default=list(parameter.default))
-    else:
-        options["type"] = parameter.annotation
-    if parameter.name == command.positional:
-        parser.add_argument(parameter.name, **options)
-        return
-    if not required and parameter.annotation is not bool:
-        options["default"] = parameter.default
-    parser.add_argument("--" + parameter.name.replace("_", "-"), required=required, **options)
+    renamed.__doc__ = function.__doc__
+    renamed.__signature__ = signature.replace(parameters=changed)  # type: ignore[attr-defined]
+    setattr(found, name, renamed)
+    return found
