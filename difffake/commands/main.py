@@ -188,6 +188,12 @@ def main(arguments: list[str] | None = None) -> int:
         message = str(error).strip().splitlines()[-1].removeprefix(f"{UserError.__module__}.{UserError.__name__}: ")
         print(f"difffake {name}: {message}", file=sys.stderr)
         return 1
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker (pid"):
+            raise
+        print(f"difffake {name}: a loader process was killed, most often for want of memory: lower --workers "
+              "(--data.workers of fit) or the batch size", file=sys.stderr)  # fmt: skip
+        return 1
     except Terminated as error:
         print(f"difffake {name}: {error}", file=sys.stderr)
         return 143  # as a shell says of a process that SIGTERM ended

@@ -1,7 +1,9 @@
 """Loaders of batches."""
 
+import multiprocessing
 import signal
 from collections.abc import Sequence
+from multiprocessing.util import Finalize
 
 import cv2
 import torch
@@ -38,3 +40,17 @@ def loader(
 def _outlive_sigterm(worker: int) -> None:
     """SLURM sends SIGTERM to all processes of a job: the run needs its loaders until it has been saved."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def _end_workers() -> None:
+    """Kill the workers that are left when this process exits, such as those of a command that an error ended.
+
+    Python would send them SIGTERM, which they ignore, and then wait for them for ever.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler would raise an error for each
+    for process in multiprocessing.active_children():
+        if process.daemon:  # Python ends these itself, and no others
+            process.kill()
+
+
+Finalize(None, _end_workers, exitpriority=0)  # before Python's own end of them
