@@ -4,7 +4,7 @@ from pathlib import Path
 
 from difffake.data.manifest import FORGED, Manifest, check_splits, own_names
 from difffake.errors import UserError
-from difffake.forge.methods import DIFFUSION, METHODS
+from difffake.forge.methods import METHODS
 from difffake.forge.task import Settings
 from difffake.forge.tools.compression import CRF
 from difffake.progress import console
@@ -15,20 +15,21 @@ def check_settings(settings: Settings) -> None:
     if not settings.methods:
         raise UserError(f"--methods names none: choose from {', '.join(METHODS)}")
     for option, given, known in (
-        ("--methods", settings.methods, METHODS), ("--compression", settings.compressions, tuple(CRF)),
+        ("--methods", settings.methods, tuple(METHODS)), ("--compression", settings.compressions, tuple(CRF)),
     ):  # fmt: skip
         if unknown := [name for name in given if name not in known]:
             raise UserError(f"{option} {','.join(unknown)} is unknown: choose from {', '.join(known)}")
     if settings.size < 64 or settings.size % 2:
         raise UserError(f"--size {settings.size} must be an even number of at least 64, for H.264")
-    needing = [name for name in settings.methods if name in DIFFUSION]
+    drawing = [name for name, method in METHODS.items() if method.diffusion]
+    needing = [name for name in settings.methods if name in drawing]
     if needing and not settings.diffusion:
         raise UserError(
             f"{', '.join(needing)}: give --diffusion a model: a folder that `difffake pretrain-guide --manifest M "
             "--out DIR` made of the same real faces, or drawn-faces for drawn ones"
         )
     if settings.diffusion and not needing:
-        raise UserError(f"--diffusion serves only {' and '.join(DIFFUSION)}: add one to --methods, or leave it out")
+        raise UserError(f"--diffusion serves only {' and '.join(drawing)}: add one to --methods, or leave it out")
 
 
 def real_faces(path: Path, split: str = "all") -> Manifest:

@@ -7,6 +7,8 @@ from difffake.forge.pairing import Clip, Pair
 from difffake.forge.tools.face import Forged
 
 Row = dict[str, Any]
+People = tuple[tuple[int, ...], tuple[int, ...]]
+"""All rows of a target's and of a source's person."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,7 @@ class Task:
 
     clip: Clip
     pair: Pair | None
-    people: tuple[tuple[int, ...], tuple[int, ...]]
-    """All rows of the target's and of the source's person."""
+    people: People
 
 
 @dataclass

@@ -15,14 +15,11 @@ from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.diffusion.load import DiffusionConfig, load_diffusion
 from difffake.faces.images import read_image, write_png
 from difffake.files import staged_file
-from difffake.forge.methods import AUTOENCODER, DIFFUSION_SWAP, MOUTH_TEXTURE, PLAIN, SOURCELESS, SYNTHESIS
-from difffake.forge.methods.autoencoder import MIN_IMAGES, autoencoder
-from difffake.forge.methods.diffusion_swap import diffusion_swap
-from difffake.forge.methods.mouth_texture import mouth_texture
-from difffake.forge.methods.synthesis import synthesis
+from difffake.forge.method import Method, Network
+from difffake.forge.methods import METHODS
 from difffake.forge.pairing import Clip
-from difffake.forge.task import Found, Frame, Settings, Task
-from difffake.forge.tools.bottleneck import WHOLE_FACE, Bottleneck, for_two, load_network
+from difffake.forge.task import Found, Frame, People, Settings, Task
+from difffake.forge.tools.bottleneck import Bottleneck, load_network
 from difffake.forge.tools.compression import CRF, compress
 from difffake.forge.tools.face import FaceImage, Forged, Forgery, Mask, Points, Unfit, face_width
 from difffake.randomness import named_generator
@@ -30,8 +27,6 @@ from difffake.readers.item import REAL
 
 LANDMARK_ERROR = 0.004
 """Standard deviation of a forger's landmarks, as a part of the face's width: forged faces tremble a little."""
-PAIR_STEPS = 300
-"""Optimiser steps of the two decoders of one pair."""
 
 
 class Worker:
@@ -42,8 +37,8 @@ class Worker:
         self.frame_of: list[int] = manifest.table["frame"].tolist()
         self.settings = settings
         self.folder = folder
-        # The last two people and their network: clips of one pair of people follow each other.
-        self.last: tuple[tuple[tuple[int, ...], tuple[int, ...]], Bottleneck] | None = None
+        # The last method, pair of people and their network: clips of one pair of people follow each other.
+        self.last: tuple[str, People, Bottleneck] | None = None
         self.networks: dict[str, Bottleneck] = {
             path.stem: load_network(path) for path in sorted((folder / "networks").glob("*.safetensors"))
         }
@@ -77,18 +72,19 @@ class Worker:
         if pair is None:
             return
         sources = [self.face(row) for row in pair.source_rows]
-        for method in self.settings.methods:
+        for name in self.settings.methods:
+            method = METHODS[name]
             try:
                 forge = self._forgery(method, task)
             except Unfit as reason:
-                found.skipped.append({"target": clip.name, "frame": None, "method": method, "reason": str(reason)})
+                found.skipped.append({"target": clip.name, "frame": None, "method": name, "reason": str(reason)})
                 continue
-            frames = list(self._frames(method, forge, clip, targets, sources, found))
+            frames = list(self._frames(name, forge, clip, targets, sources, found))
             if frames:
-                source = clip if method in SOURCELESS else pair.source
-                self._write_crops(clip, method, source.name, frames, found)
-                source_rows = clip.rows if method in SOURCELESS else pair.source_rows
-                self._write_records(clip, method, source, source_rows, frames, found)
+                source = clip if method.sourceless else pair.source
+                self._write_crops(clip, name, source.name, frames, found)
+                source_rows = clip.rows if method.sourceless else pair.source_rows
+                self._write_records(clip, name, source, source_rows, frames, found)
 
     def _frames(
         self, method: str, forge: Forgery, clip: Clip, targets: list[FaceImage], sources: list[FaceImage], found: Found
@@ -105,23 +101,25 @@ class Worker:
             except Unfit as reason:
                 found.skipped.append({"target": clip.name, "frame": frame, "method": method, "reason": str(reason)})
 
-    def _forgery(self, method: str, task: Task) -> Forgery:
-        """The function of a method, with its network where it has one."""
-        if method in PLAIN:
-            return PLAIN[method]
-        if method == MOUTH_TEXTURE:
-            return partial(mouth_texture, network=self.networks[MOUTH_TEXTURE])
-        if method == DIFFUSION_SWAP:
-            return partial(diffusion_swap, diffusion=self.diffusion)
-        if method == SYNTHESIS:
-            return partial(synthesis, diffusion=self.diffusion)
-        if not enough_pictures(task):
-            raise Unfit(f"fewer than {MIN_IMAGES} pictures of one of the two people")
-        if self.last is None or self.last[0] != task.people:
-            target, source = (np.stack([WHOLE_FACE.patch(self.face(row)) for row in rows]) for rows in task.people)
-            network = for_two(self.networks[AUTOENCODER], target, source, PAIR_STEPS, self.settings.seed)
-            self.last = task.people, network
-        return partial(autoencoder, network=self.last[1])
+    def _forgery(self, method: Method, task: Task) -> Forgery:
+        """The function of a method, with its network or the diffusion model where it has one."""
+        tools: dict[str, Bottleneck | LatentDiffusion] = {}
+        if method.network:
+            tools["network"] = self._network(method.name, method.network, task)
+        if method.diffusion:
+            tools["diffusion"] = self.diffusion
+        return partial(method.forge, **tools)
+
+    def _network(self, name: str, network: Network, task: Task) -> Bottleneck:
+        """A method's trained network, or the one made from it for the two people of a task."""
+        if not enough_pictures(network, task):
+            raise Unfit(f"fewer than {network.min_pictures} pictures of one of the two people")
+        if network.for_pair is None:
+            return self.networks[name]
+        if self.last is None or self.last[:2] != (name, task.people):
+            target, source = (np.stack([network.frame.patch(self.face(row)) for row in rows]) for rows in task.people)
+            self.last = name, task.people, network.for_pair(self.networks[name], target, source, self.settings.seed)
+        return self.last[2]
 
     def face(self, row: int) -> FaceImage:
         """The real face of a row of the manifest, at the size of all crops."""
@@ -180,9 +178,9 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before[1])
 
 
-def enough_pictures(task: Task) -> bool:
-    """Whether there are enough pictures of both people of a task to train a decoder for each."""
-    return min(map(len, task.people)) >= MIN_IMAGES
+def enough_pictures(network: Network, task: Task) -> bool:
+    """Whether there are as many pictures of both people of a task as a method's network needs."""
+    return min(map(len, task.people)) >= network.min_pictures
 
 
 def resized(face: FaceImage, size: int) -> FaceImage:

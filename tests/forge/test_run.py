@@ -20,6 +20,7 @@ from difffake.data.manifest import Manifest, check_splits, leak_keys
 from difffake.data.records import read_records
 from difffake.errors import UserError
 from difffake.faces.images import read_image
+from difffake.forge.methods import METHODS
 from difffake.forge.run import forge
 
 CLIPS = replace(DRAWN_A, identities=(3, 0, 2), videos=1, frames=4)
@@ -185,8 +186,10 @@ def test_methods_with_networks_train_them_and_say_whom_they_skip(
     assert (own["source"] == own["target"]).all()
     skipped = pd.read_csv(tmp_path / "few" / "skipped.csv")
     assert skipped["reason"].unique().tolist() == ["fewer than 20 pictures of one of the two people"]
-    monkeypatch.setattr("difffake.forge.work.MIN_IMAGES", 4)
-    monkeypatch.setattr("difffake.forge.work.PAIR_STEPS", 2)
+    method = METHODS["autoencoder"]
+    assert method.network is not None
+    monkeypatch.setitem(METHODS, method.name, replace(method, network=replace(method.network, min_pictures=4)))
+    monkeypatch.setattr("difffake.forge.methods.autoencoder.PAIR_STEPS", 2)
     forge(clips, "autoencoder", tmp_path / "enough", size=64, workers=1)
     assert (Manifest.read(tmp_path / "enough").table["method"] == "autoencoder").sum() == 20
 
@@ -195,7 +198,7 @@ def test_methods_with_networks_train_them_and_say_whom_they_skip(
     ("arguments", "message"),
     [
         ("--methods faceswap", "give --methods and --out"),
-        ("--methods fly --out o", "--methods fly is unknown: choose from faceswap"),
+        ("--methods fly --out o", "--methods fly is unknown: choose from alpha_swap"),
         ("--methods faceswap --out o --compression c24", "--compression c24 is unknown"),
         ("--methods faceswap --out o --size 97", "--size 97 must be an even number"),
     ],

@@ -1,17 +1,15 @@
-"""The names of all methods."""
+"""All methods by name, in alphabetical order: every module of this folder has one, named METHOD."""
 
-from difffake.forge.methods.alpha_swap import alpha_swap
-from difffake.forge.methods.faceswap import faceswap
-from difffake.forge.methods.reenact import reenact
-from difffake.forge.tools.face import Forgery
+from importlib import import_module
+from pkgutil import iter_modules
 
-PLAIN: dict[str, Forgery] = {"faceswap": faceswap, "alpha_swap": alpha_swap, "reenact": reenact}
-"""Methods that need nothing but two faces."""
-MOUTH_TEXTURE, AUTOENCODER = "mouth_texture", "autoencoder"
-"""Methods that train a network first."""
-DIFFUSION_SWAP, SYNTHESIS = "diffusion_swap", "synthesis"
-DIFFUSION = (DIFFUSION_SWAP, SYNTHESIS)
-"""Methods that draw with a frozen diffusion model."""
-METHODS = (*PLAIN, MOUTH_TEXTURE, AUTOENCODER, *DIFFUSION)
-SOURCELESS = frozenset({MOUTH_TEXTURE, SYNTHESIS})
-"""Methods that take nothing from the source: their source is the target itself."""
+from difffake.forge.method import Method
+
+
+def _found() -> dict[str, Method]:
+    modules = sorted(module.name for module in iter_modules(__path__, f"{__name__}."))
+    methods: list[Method] = [import_module(name).METHOD for name in modules]
+    return {method.name: method for method in methods}
+
+
+METHODS = _found()

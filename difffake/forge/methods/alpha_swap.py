@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from difffake.forge.method import Method
 from difffake.forge.tools.face import FaceImage, Forged, Unfit, check, face_width
 from difffake.forge.tools.regions import blend, drawn_in, hull, soften
 from difffake.forge.tools.tone import match_colour, match_detail, match_light
@@ -26,3 +27,6 @@ def alpha_swap(target: FaceImage, source: FaceImage, rng: np.random.Generator, g
     face = match_light(face, target.image, mask, 0.15 * face_width(target.landmarks), 0.7)
     face = match_detail(face, target.image, mask, grain)
     return Forged(blend(target.image, face, mask), mask, target.landmarks, parameters)
+
+
+METHOD = Method(alpha_swap)

@@ -3,13 +3,14 @@
 import cv2
 import numpy as np
 
-from difffake.forge.tools.bottleneck import WHOLE_FACE, Bottleneck, rebuilt
+from difffake.forge.method import Method, Network
+from difffake.forge.tools.bottleneck import WHOLE_FACE, Bottleneck, Patches, for_two, rebuilt
 from difffake.forge.tools.face import FaceImage, Forged, Unfit, check, face_width
 from difffake.forge.tools.regions import blend, drawn_in, hull, soften
 from difffake.forge.tools.tone import match_colour, match_detail, match_light
 
-MIN_IMAGES = 20
-"""Fewer pictures of either person are too few to train a decoder on."""
+PAIR_STEPS = 300
+"""Optimizer steps of the two decoders of one pair."""
 SOURCE = 1
 """Number of the source's decoder; 0 is the target's."""
 
@@ -35,3 +36,12 @@ def autoencoder(
     drawn = match_light(drawn, target.image, mask, 0.15 * width, 0.5)
     drawn = match_detail(drawn, target.image, mask, grain)
     return Forged(blend(target.image, drawn, mask), mask, target.landmarks, parameters)
+
+
+def _for_pair(base: Bottleneck, target: Patches, source: Patches, seed: int) -> Bottleneck:
+    return for_two(base, target, source, PAIR_STEPS, seed)
+
+
+# To change a person, the code must say less about where things are than mouth_texture's: 4 x 4. Fewer than 20 pictures
+# of either person are too few to train a decoder on.
+METHOD = Method(autoencoder, network=Network(WHOLE_FACE, side=4, channels=32, for_pair=_for_pair, min_pictures=20))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from difffake.diffusion.latent_diffusion import LatentDiffusion
+from difffake.forge.method import Method
 from difffake.forge.tools.face import FaceImage, Forged, Unfit, check, face_width
 from difffake.forge.tools.redraw import redrawn, with_detail
 from difffake.forge.tools.regions import blend, drawn_in, hull, soften
@@ -40,3 +41,6 @@ def diffusion_swap(
     drawn = match_light(match_colour(drawn, target.image, mask, 0.7), target.image, mask, 0.15 * width, 0.5)
     drawn = with_detail(drawn, target.image, mask, grain)
     return Forged(blend(target.image, drawn, mask), mask, target.landmarks, parameters)
+
+
+METHOD = Method(diffusion_swap, diffusion=True)

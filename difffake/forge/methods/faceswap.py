@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from difffake.forge.method import Method
 from difffake.forge.tools.face import FaceImage, Forged, Unfit, check
 from difffake.forge.tools.regions import blend, drawn_in, hull
 from difffake.forge.tools.tone import match_colour, match_detail
@@ -33,3 +34,6 @@ def faceswap(target: FaceImage, source: FaceImage, rng: np.random.Generator, gra
         (x + width // 2, y + height // 2), cv2.NORMAL_CLONE,
     )  # fmt: skip
     return Forged(blend(target.image, cloned, mask), mask, target.landmarks, parameters)
+
+
+METHOD = Method(faceswap)

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from difffake.forge.method import Method, Network
 from difffake.forge.tools.bottleneck import LOWER_FACE, Bottleneck, rebuilt
 from difffake.forge.tools.face import FaceImage, Forged, Unfit, check, face_width
 from difffake.forge.tools.regions import LOWER_FACE as LOWER
@@ -27,3 +28,7 @@ def mouth_texture(
         raise Unfit("no part of the lower face lies in the image")
     drawn = match_detail(match_colour(drawn, target.image, mask, 0.7), target.image, mask, grain)
     return Forged(blend(target.image, drawn, mask), mask, target.landmarks, parameters)
+
+
+# The mouth keeps its shape through a code of 8 x 8.
+METHOD = Method(mouth_texture, sourceless=True, network=Network(LOWER_FACE, side=8, channels=12))

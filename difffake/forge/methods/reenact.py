@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from difffake.forge.method import Method
 from difffake.forge.tools.face import FaceImage, Forged, Points, Unfit, check, face_width
 from difffake.forge.tools.regions import blend, hull, soften
 from difffake.forge.tools.tone import match_detail
@@ -115,3 +116,6 @@ def _with_mouth(
 def _opening(landmarks: Points) -> float:
     """Height of the gap between the lips, in pixels."""
     return float(np.linalg.norm(landmarks[62] - landmarks[66]))
+
+
+METHOD = Method(reenact)

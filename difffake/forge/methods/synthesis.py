@@ -3,6 +3,7 @@
 import numpy as np
 
 from difffake.diffusion.latent_diffusion import LatentDiffusion
+from difffake.forge.method import Method
 from difffake.forge.tools.face import FaceImage, Forged, Unfit, check, face_width
 from difffake.forge.tools.redraw import redrawn, with_detail
 from difffake.forge.tools.regions import blend, hull, soften, with_forehead
@@ -36,3 +37,6 @@ def synthesis(
     drawn = redrawn(diffusion, target.image, target.image, mask, parameters["strength"], rng)
     drawn = with_detail(match_colour(drawn, target.image, mask, 0.5), target.image, mask, grain)
     return Forged(blend(target.image, drawn, mask), mask, target.landmarks, parameters)
+
+
+METHOD = Method(synthesis, sourceless=True, diffusion=True)
