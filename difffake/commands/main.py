@@ -45,7 +45,7 @@ class _Old(NamedTuple):
 
 
 _LEAST = {
-    "rows": 1, "seed": 0, "workers": 0, "batch_size": 1, "frames": 1, "resamples": 0,
+    "seed": 0, "workers": 0, "batch_size": 1, "frames": 1, "resamples": 0,
     "faces": 1, "noises": 1, "steps": 1, "limit": 0, "jobs": 1,
 }  # fmt: skip
 
@@ -76,15 +76,6 @@ _NOT_MOVED = {
             "difffake forge --manifest data/dfdc --check",
         ),
         lists=("compression",),
-    ),
-    "preview": _Old(
-        "difffake.evaluation.preview:preview",
-        "a contact sheet of forgeries or pseudo-deepfakes: target, source, mask, result",
-        (
-            "difffake preview --out sheet.png",
-            "difffake preview --manifest data/lfw --out sheet.png --seed 3",
-            "difffake preview --manifest data/forged --rows 3 --out forgeries.png",
-        ),
     ),
     "pretrain-guide": _Old(
         "difffake.diffusion.pretrain:pretrain_guide",

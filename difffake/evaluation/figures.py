@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.special import expit
@@ -13,22 +12,17 @@ from sklearn.metrics import roc_curve
 
 from difffake import metrics
 from difffake.evaluation.results import CLASSIFIER, LEVELS, at_level, comparisons
-from difffake.files import staged_file
+from difffake.plots import COLORS, in_percent, save_figure, two_class_panels, wrapped
 
-# Okabe & Ito's palette (2008), told apart with any colour vision; its yellow is too pale for lines on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 STYLES = ("-", "--", "-.", ":")
-REAL_COLOUR, FAKE_COLOUR = "#0072B2", "#D55E00"
-PANELS_ACROSS = 3
-FEW = 200
-"""At fewer samples than this of either class the histograms have wider bins."""
+_UNITS = {"frame": ("one frame or image", "frames"), "video": ("the mean of a video's frames", "videos")}
 
 
 def write_figures(scores: pd.DataFrame, out_folder: Path) -> list[Path]:
     """Draw roc_<score>_<level>.png and scores_<score>_<level>.png for every score and level; return their paths.
 
     `scores` is a score table as in `difffake.evaluation.results`. All manipulations of a data set and compression are
-    drawn as one; a data set without both classes has no curve.
+    drawn as one; a data set without both classes has no curve. Each file has a caption (`difffake.plots.read_caption`).
     """
     paths = []
     for name in scores["score"].unique():
@@ -37,9 +31,16 @@ def write_figures(scores: pd.DataFrame, out_folder: Path) -> list[Path]:
             whole = _whole(table)
             if not whole:
                 continue
-            for kind, draw in (("roc", roc_figure), ("scores", histogram_figure)):
+            one, several = _UNITS[level]
+            of = f"the {name} score of {one}"
+            title = f"{name} score, {level} level"
+            figures = {
+                "roc": (roc_figure(whole, title), roc_caption(of)),
+                "scores": (histogram_figure(whole, title, several), histogram_caption(of, several)),
+            }
+            for kind, (figure, caption) in figures.items():
                 path = out_folder / f"{kind}_{name}_{level}.png"
-                save_figure(draw(whole, f"{name} score, {level} level"), path)
+                save_figure(figure, path, caption)
                 paths.append(path)
     return paths
 
@@ -55,79 +56,59 @@ def _whole(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def roc_figure(whole: dict[str, pd.DataFrame], title: str) -> Figure:
-    """ROC curves, one for each data set, with its AUC; the diagonal of equal error rates is drawn too."""
-    figure = Figure(figsize=(5.2, 5.2), layout="constrained")
+    """ROC curves, one for each data set, with its AUC; the lines of chance and of equal error rates are drawn too."""
+    figure = Figure(figsize=(5.2, 5.4 + 0.2 * (len(whole) + 3)), layout="constrained")
     axes = figure.add_subplot()
-    axes.plot([0, 1], [0, 1], color="0.8", linewidth=1)
-    axes.plot([0, 1], [1, 0], color="0.8", linewidth=1, linestyle=":")
-    # Colours and styles change together, so that no two of 28 curves look the same and no two neighbours share either.
-    for (name, rows), colour, style in zip(whole.items(), cycle(COLOURS), cycle(STYLES), strict=False):
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, label="chance  50.0")
+    axes.plot([0, 1], [1, 0], color="0.7", linewidth=1, linestyle=":", label="equal error rates")
+    # Colors and styles change together, so that no two of 28 curves look the same and no two neighbors share either.
+    for (name, rows), color, style in zip(whole.items(), cycle(COLORS), cycle(STYLES), strict=False):
         label, value = _columns(rows)
         false_positive, true_positive, _ = roc_curve(label, value)
-        text = f"{_short(name, 28)}  {100 * metrics.auc(label, value):.1f}"
-        axes.plot(false_positive, true_positive, color=colour, linestyle=style, linewidth=1.8, label=text)
-    axes.set(xlabel="reals called fake (FPR)", ylabel="fakes found (TPR)", title=title, aspect="equal")
-    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+        text = f"{wrapped(name, 50)}  {100 * metrics.auc(label, value):.1f}"
+        axes.plot(false_positive, true_positive, color=color, linestyle=style, linewidth=1.8, label=text)
+    axes.set(xlabel="reals called fake (false-positive rate)", ylabel="fakes found (true-positive rate)")
+    axes.set(title=f"ROC curves: {title}", aspect="equal", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    for axis in (axes.xaxis, axes.yaxis):
+        in_percent(axis)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(title="AUC in percent", loc="lower right", fontsize=8, title_fontsize=8, framealpha=0.9)
+    # Below the axes, where it hides no curve, however many there are.
+    figure.legend(
+        title="AUC in percent", loc="outside lower center", fontsize=9, title_fontsize=9, frameon=False,
+        alignment="left",
+    )  # fmt: skip
     return figure
 
 
-def histogram_figure(whole: dict[str, pd.DataFrame], title: str, xlabel: str = "score, higher = more fake") -> Figure:
-    """Densities of real and fake scores, one panel for each data set; a classifier's logits become probabilities.
+def roc_caption(of: str) -> str:
+    """How to read `roc_figure`, whose curves are of such scores as "the classifier score of one frame"."""
+    return (
+        f"ROC curves of {of}, one for each data set. Each point of a curve is one threshold: how many fakes it finds, "
+        "and how many reals it calls fake. A curve nearer to the upper left corner is better; the gray diagonal is "
+        "chance. Where a curve crosses the dotted line, both kinds of error are equally frequent (EER)."
+    )
 
-    The outer half percent of the scores on either side is counted in the outermost bins. `xlabel` is not used for
-    probabilities.
+
+def histogram_figure(whole: dict[str, pd.DataFrame], title: str, units: str) -> Figure:
+    """How real and fake scores spread, one panel for each data set; a classifier's logits become probabilities.
+
+    `units` names what is counted, such as "frames".
     """
-    across = min(len(whole), 2 if len(whole) == 4 else PANELS_ACROSS)
-    down = -(-len(whole) // across)
-    figure = Figure(figsize=(max(3.4 * across, 4.2), 2.3 * down + 0.9), layout="constrained")
-    panels = figure.subplots(down, across, squeeze=False).ravel()
-    for axes in panels[len(whole) :]:
-        axes.set_visible(False)
-    for axes, (name, rows) in zip(panels, whole.items(), strict=False):
-        label, value = _columns(rows)
-        classifier = (rows["score"] == CLASSIFIER).all()
-        if classifier:
-            value = expit(value)
-        low, high = (0.0, 1.0) if classifier else _limits(value)
-        smaller = min(np.unique(label, return_counts=True)[1])
-        bins = np.linspace(low, high, 13 if smaller < FEW else 31)
-        for wanted, colour, text in ((0, REAL_COLOUR, "real"), (1, FAKE_COLOUR, "fake")):
-            inside = np.clip(value[label == wanted], low, high)
-            if not len(inside):
-                continue
-            axes.hist(inside, bins, density=True, histtype="stepfilled", color=colour, alpha=0.25)
-            axes.hist(
-                inside, bins, density=True, histtype="step", color=colour, linewidth=1.5,
-                linestyle="--" if wanted else "-", label=f"{text} ({len(inside)})",
-            )  # fmt: skip
-        axes.set_title(_short(name, 34), fontsize=9)
-        axes.set_yticks([])
-        axes.set_ylim(top=1.3 * axes.get_ylim()[1])  # room for the legend
-        axes.tick_params(labelsize=8)
-        axes.spines[["top", "right", "left"]].set_visible(False)
-        axes.legend(fontsize=7, frameon=False)
-    figure.suptitle(title, fontsize=11)
-    figure.supxlabel("probability of fake" if classifier else xlabel, fontsize=9)
-    return figure
+    columns = {name: _columns(rows) for name, rows in whole.items()}
+    if all((rows["score"] == CLASSIFIER).all() for rows in whole.values()):
+        columns = {name: (label, expit(value)) for name, (label, value) in columns.items()}
+        return two_class_panels(columns, title, "probability of fake", units, (0.0, 1.0))
+    return two_class_panels(columns, title, "score, higher = more fake", units)
+
+
+def histogram_caption(of: str, units: str) -> str:
+    """How to read `histogram_figure` of such scores as "the classifier score of one frame"."""
+    return (
+        f"How {of} spreads over the real {units} (solid line) and the fake ones (dashed line) of each data set. The "
+        f"bars of one class add up to 100 %, so classes of unequal size (n {units}) can be compared; the less the two "
+        "overlap, the better they are told apart. Scores beyond the axis are in the outermost bins."
+    )
 
 
 def _columns(rows: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     return rows["label"].to_numpy(np.int64), rows["value"].to_numpy(np.float64)
-
-
-def _limits(value: NDArray[np.float64]) -> tuple[float, float]:
-    low, high = (float(limit) for limit in np.quantile(value, (0.005, 0.995)))
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
-
-
-def _short(name: str, length: int) -> str:
-    return name if len(name) <= length else name[: length - 1] + "…"
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure to a PNG file, whole or not at all."""
-    FigureCanvasAgg(figure)
-    with staged_file(path) as partial:
-        figure.savefig(partial, dpi=150)

@@ -1,70 +1,43 @@
-"""The command `preview`: what the training will see, looked at before it starts."""
+"""Contact sheets of what training will see: forgeries of a testbed, or pseudo-deepfakes."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from difffake.data.manifest import Manifest
 from difffake.data.pseudo import PseudoConfig, pseudo_deepfake
 from difffake.data.pseudo.config import HULLS, Hull, Region
-from difffake.data.records import read_records
 from difffake.drawn.people import Identity
 from difffake.drawn.render import render_face
 from difffake.errors import UserError
 from difffake.faces.images import read_image
-from difffake.files import refuse_existing, staged_file
+from difffake.plots import Row, wrapped
 from difffake.randomness import generator
 
-ROWS: tuple[tuple[Region, Hull | None], ...] = (
+KINDS: tuple[tuple[Region, Hull | None], ...] = (
     *(("face", hull) for hull in HULLS),
     ("eyes", None),
     ("mouth", None),
     ("lower_head", None),
 )
+"""Region and hull of each pseudo-deepfake of a sheet."""
 PSEUDO_COLUMNS = ("target (real)", "source", "mask", "result (fake)")
-FORGED_COLUMNS = ("target (real)", "source", "forgery", "mask", "difference x 4")
+PSEUDO_CAPTION = (
+    "One pseudo-deepfake of each region and hull, each made from one real face. Target and source are two altered "
+    "copies of that face; the result is the source where the mask is white, the target where it is black, and a mixture "
+    "where it is gray. A detector is trained to tell results from targets."
+)
+FORGED_COLUMNS = ("target (real)", "source", "forgery (fake)", "mask", "difference x 4")
+FORGED_CAPTION = (
+    "Random forgeries of each method and compression. The method changes the target where the mask is white and takes "
+    "what it needs from the source (a method that needs none has the target itself there). The difference between "
+    "forgery and target is drawn four times as bright as it is; outside the mask it is what compression changed."
+)
 _FACE_SIZE = 256  # pixels of a drawn face
-_INCHES = 2.2  # side of a picture on the sheet
-_DPI = 110
 
-Row = tuple[str, tuple[np.ndarray, ...]]
-"""A row's name and its pictures."""
-
-
-def preview(
-    manifest: Path | None = None,
-    out: Path = Path("preview.png"),
-    rows: int = 2,
-    seed: int = 0,
-    overwrite: bool = False,
-) -> None:
-    """Draw a sheet of forgeries, or of the pseudo-deepfakes that training would make.
-
-    A manifest of difffake forge is shown method by method: target, source, forgery, mask, difference. From the real
-    faces of any other, or from drawn faces, pseudo-deepfakes are made, one for each region and hull.
-
-    Args:
-        manifest: Faces to take, at random, from this manifest; without it, faces are drawn.
-        out: Picture to write, such as preview.png.
-        rows: Forgeries to show of each method and compression.
-        seed: Another seed shows other faces and other pseudo-deepfakes.
-        overwrite: Replace the picture if it exists.
-    """
-    if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise UserError(f"{out} (--out) is no picture's name: end it in .png or .jpg")
-    refuse_existing(out, overwrite)
-    faces = None if manifest is None else Manifest.read(manifest)
-    records = None if faces is None else read_records(faces.root)
-    if faces is not None and records is not None:
-        figure = sheet(FORGED_COLUMNS, forged_rows(faces.root, records, rows, seed))
-    else:
-        drawn = _drawn_faces(seed) if faces is None else _real_faces(faces, seed)
-        figure = sheet(PSEUDO_COLUMNS, pseudo_rows(drawn, seed))
-    with staged_file(out) as partial:
-        figure.savefig(partial, dpi=_DPI)
+Face = tuple[str, np.ndarray, np.ndarray]
+"""Name, image (H, W, 3) and landmarks (68, 2)."""
 
 
 def forged_rows(root: Path, records: pd.DataFrame, count: int, seed: int) -> list[Row]:
@@ -77,52 +50,44 @@ def forged_rows(root: Path, records: pd.DataFrame, count: int, seed: int) -> lis
                 read_image(root / record[name]) for name in ("target_path", "source_path", "path", "mask_path")
             )
             difference = np.clip(4 * np.abs(forged.astype(int) - target), 0, 255).astype(np.uint8)
-            pictures = (target, source, forged, mask[..., 0] / 255, difference)
-            made.append((f"{method}, {compression}", pictures))
+            # The folders above name compression and method already.
+            name = Path(record["path"]).relative_to(f"crops/{compression}/{method}")
+            label = f"{method}, {compression}\n{wrapped(name.as_posix(), 30)}"
+            made.append((label, (target, source, forged, mask[..., 0] / 255, difference)))
     return made
 
 
-def pseudo_rows(faces: list[tuple[np.ndarray, np.ndarray]], seed: int) -> list[Row]:
-    """A pseudo-deepfake of each region and hull, from as many faces: images (H, W, 3) with landmarks (68, 2)."""
+def pseudo_rows(faces: list[Face], seed: int) -> list[Row]:
+    """A pseudo-deepfake of each of `KINDS`, from as many faces."""
     config = PseudoConfig()
     made: list[Row] = []
-    for row, ((image, landmarks), (region, hull)) in enumerate(zip(faces, ROWS, strict=True)):
+    for row, ((name, image, landmarks), (region, hull)) in enumerate(zip(faces, KINDS, strict=True)):
         pseudo = pseudo_deepfake(image, landmarks, generator(seed, row), config, region, hull, whole=True)
-        name = pseudo.region.replace("_", " ") + (f": {pseudo.hull}" if pseudo.hull else "")
+        kind = pseudo.region.replace("_", " ") + (f": hull {pseudo.hull}" if pseudo.hull else "")
         # The mask is shown as it is blended, so that a weak one looks weak.
-        made.append((name, (pseudo.target, pseudo.source, pseudo.alpha * pseudo.mask, pseudo.fake)))
+        pictures = (pseudo.target, pseudo.source, pseudo.alpha * pseudo.mask, pseudo.fake)
+        made.append((f"{kind}\n{wrapped(name, 30)}", pictures))
     return made
 
 
-def sheet(columns: tuple[str, ...], rows: list[Row]) -> Figure:
-    """Figure with a column for each picture of a row, all labelled. Pictures: (H, W, 3) uint8, or (H, W) in [0, 1]."""
-    figure = Figure(figsize=(_INCHES * len(columns) + 1.2, _INCHES * len(rows) + 0.4), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(len(rows), len(columns), squeeze=False)
-    for (name, pictures), row in zip(rows, axes, strict=True):
-        for axis, picture in zip(row, pictures, strict=True):
-            axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
-            axis.set_xticks([])
-            axis.set_yticks([])
-        row[0].set_ylabel(name, fontsize=12)
-    for axis, title in zip(axes[0], columns, strict=True):
-        axis.set_title(title, fontsize=13)
-    return figure
+def drawn_faces(seed: int) -> list[Face]:
+    """As many drawn faces as a sheet of pseudo-deepfakes has rows."""
+    people = [Identity.sample(generator(seed, row)) for row in range(len(KINDS))]
+    return [(f"drawn face {row + 1}", *render_face(person, size=_FACE_SIZE)) for row, person in enumerate(people)]
 
 
-def _drawn_faces(seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    return [render_face(Identity.sample(generator(seed, row)), size=_FACE_SIZE) for row in range(len(ROWS))]
+def real_faces(manifest: Manifest, seed: int) -> list[Face]:
+    """As many random real faces with landmarks; some come more than once if there are too few.
 
-
-def _real_faces(manifest: Manifest, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Random real faces with landmarks; some come more than once if there are fewer than rows."""
+    Raises `UserError` if there are none.
+    """
     faces = manifest.select(label=0)
     usable = np.flatnonzero(faces.table["landmarks"].notna())
     if len(usable) == 0:
         raise UserError(f"{manifest.root} has no real faces with landmarks: make it with `difffake prepare`")
     order = generator(seed).permutation(usable)
     return [
-        (read_image(faces.file(index)), points)
-        for index in np.resize(order, len(ROWS)).tolist()
+        (faces.file(index).name, read_image(faces.file(index)), points)
+        for index in np.resize(order, len(KINDS)).tolist()
         if (points := faces.landmarks(index)) is not None
     ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from PIL import Image
 
 import difffake
 from difffake.data.manifest import FORGED
@@ -16,6 +17,7 @@ from difffake.evaluation.published import SOURCE, published
 from difffake.evaluation.results import ALL, Row, read_results
 from difffake.evaluation.tables import NAMES, percent, place, result_tables
 from difffake.files import staged_file
+from difffake.plots import read_caption
 from difffake.progress import console
 
 TESTBEDS = ("drawn", FORGED)
@@ -118,9 +120,13 @@ def _comparisons(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _figure(path: Path) -> dict[str, str]:
+def _figure(path: Path) -> dict[str, Any]:
     data = base64.b64encode(path.read_bytes()).decode("ascii")
-    return {"caption": path.stem.replace("_", " "), "data": f"data:image/png;base64,{data}"}
+    with Image.open(path) as image:
+        wide = image.width > 1.5 * image.height
+    # A picture that is not ours has a name only.
+    caption = read_caption(path) or path.stem.replace("_", " ")
+    return {"caption": caption, "wide": wide, "data": f"data:image/png;base64,{data}"}
 
 
 def _lines(value: Any) -> list[str]:

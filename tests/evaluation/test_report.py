@@ -1,9 +1,12 @@
 import base64
+import html
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from score_table import several_datasets
 
 from difffake.errors import UserError
@@ -85,6 +88,19 @@ def test_every_number_of_the_tables_is_on_the_page(run: Path, page: Page) -> Non
 def test_figures_are_the_files_themselves(run: Path, page: Page) -> None:
     files = [path.read_bytes() for path in sorted(run.glob("*.png"))]
     assert [base64.b64decode(source.partition(",")[2]) for source in page.sources] == files
+
+
+def test_captions_say_how_a_figure_is_read_and_fall_back_to_the_name_of_the_file(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    Image.new("RGB", (30, 10)).save(tmp_path / "run" / "of_another_tool.png")
+    report([tmp_path / "run"], tmp_path / "report.html")
+    captions = re.findall("<figcaption>(.*)</figcaption>", (tmp_path / "report.html").read_text())
+    assert len(captions) == 9
+    assert captions[0] == "of another tool"  # the first by name
+    assert captions[1].startswith("ROC curves of the anomaly score of one frame or image, one for each data set.")
+    assert [html.unescape(text) for text in captions[1:]] == [
+        Image.open(path).text["Description"] for path in sorted(run.glob("*.png"))
+    ]
 
 
 def test_config_provenance_and_name_are_shown_as_text(page: Page) -> None:

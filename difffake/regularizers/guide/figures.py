@@ -5,9 +5,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from difffake.evaluation.figures import COLOURS, histogram_figure
+from difffake.plots import COLORS, two_class_panels
 
-BRANCHES = (("source", COLOURS[2]), ("target", COLOURS[3]))
+BRANCHES = (("source", COLORS[2]), ("target", COLORS[3]))
 _SHIFT = 0.19  # of a branch's box from the middle of its manipulation
 
 
@@ -16,8 +16,8 @@ def distance_figure(sets: dict[str, pd.DataFrame]) -> Figure:
 
     Each table has the columns label and distance.
     """
-    tables = {name: rows.assign(score="distance", value=rows["distance"]) for name, rows in sets.items()}
-    return histogram_figure(tables, "distance of source and target features", r"$\|f_s - f_t\|$")
+    columns = {name: (rows["label"].to_numpy(), rows["distance"].to_numpy()) for name, rows in sets.items()}
+    return two_class_panels(columns, "distance of source and target features", r"$\|f_s - f_t\|$", "faces")
 
 
 def weights_figure(sets: dict[str, pd.DataFrame]) -> Figure:

@@ -7,8 +7,8 @@ import numpy as np
 
 from difffake.data.faces_to_draw import FacesToDraw, Loading
 from difffake.diffusion.latent_diffusion import LatentDiffusion
-from difffake.evaluation.figures import save_figure
 from difffake.models.detector import Detector
+from difffake.plots import save_figure
 from difffake.progress import track
 from difffake.regularizers.guide.figures import distance_figure, weights_figure
 from difffake.regularizers.guide.guide import Guide

@@ -16,9 +16,9 @@ from difffake.data.faces_to_draw import SET, FacesToDraw, Loading
 from difffake.data.loading import loader
 from difffake.data.manifest import Manifest
 from difffake.diffusion.latent_diffusion import LatentDiffusion
-from difffake.evaluation.figures import COLOURS, save_figure
 from difffake.faces.images import read_image
 from difffake.models.detector import Detector
+from difffake.plots import COLORS, save_figure
 from difffake.progress import track
 from difffake.randomness import generator
 from difffake.readers.item import REAL
@@ -167,7 +167,7 @@ def draw_coverage(folder: Path, run: Path) -> Path | None:
     course = table.dropna(subset="val/coverage").groupby("epoch")["val/coverage"].last()
     figure = Figure(figsize=(5.2, 3.4), layout="constrained")
     axes = figure.add_subplot()
-    axes.plot(course.index + 1, course.to_numpy(), color=COLOURS[0], marker="o", markersize=3)
+    axes.plot(course.index + 1, course.to_numpy(), color=COLORS[0], marker="o", markersize=3)
     axes.set(xlabel="epochs trained", ylabel="coverage of validation faces")
     axes.set_ylim(min(0.5, float(course.min()) - 0.05), 1.0)  # or hundredths of nothing would fill the picture
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -57,9 +57,9 @@ def test_data_sets_as_they_come_and_their_splits_as_they_are_used() -> None:
 def test_distances_of_real_and_fake_faces() -> None:
     figure = distance_figure(by_set(faces()))
     (axes,) = figure.axes
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["real (40)", "fake (80)"]
-    real, fake = (axes.patches[number].get_xy() for number in (0, 2))
-    assert real[:, 0][real[:, 1].argmax()] < 12.5 < fake[:, 0][fake[:, 1].argmax()]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["real (n = 40)", "fake (n = 80)"]
+    real, fake = (axes.patches[number].get_data() for number in (0, 2))
+    assert real.edges[real.values.argmax()] < 12.5 < fake.edges[fake.values.argmax()]
     assert figure.get_supxlabel() == r"$\|f_s - f_t\|$"
     only_real = faces()
     (axes,) = distance_figure(by_set(only_real[only_real["label"] == 0])).axes

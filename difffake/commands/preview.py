@@ -1,0 +1,68 @@
+"""The command `preview`: what training will see, looked at before it starts."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+from difffake.commands.parse import AtLeast
+from difffake.data.manifest import Manifest
+from difffake.data.records import read_records
+from difffake.errors import UserError
+from difffake.evaluation.preview import (
+    FORGED_CAPTION,
+    FORGED_COLUMNS,
+    KINDS,
+    PSEUDO_CAPTION,
+    PSEUDO_COLUMNS,
+    drawn_faces,
+    forged_rows,
+    pseudo_rows,
+    real_faces,
+)
+from difffake.files import refuse_existing
+from difffake.plots import save_figure, sheet
+from difffake.progress import console
+
+EXAMPLES = (
+    "difffake preview --out sheet.png",
+    "difffake preview --manifest data/lfw --out sheet.png --seed 3",
+    "difffake preview --manifest data/forged --rows 3 --out forgeries.png",
+)
+
+
+def preview(
+    manifest: Path | None = None,
+    out: Path = Path("preview.png"),
+    rows: Annotated[int, AtLeast(1)] = 2,
+    seed: Annotated[int, AtLeast(0)] = 0,
+    overwrite: bool = False,
+) -> None:
+    """Draw a sheet of forgeries, or of the pseudo-deepfakes that training would make.
+
+    A manifest of difffake forge is shown method by method: target, source, forgery, mask, difference. From the real
+    faces of any other, or from drawn faces, pseudo-deepfakes are made, one of each region and hull.
+
+    Args:
+        manifest: Take faces from this manifest, at random. Without it, faces are drawn.
+        out: Picture to write; its name ends in .png or .jpg.
+        rows: How many forgeries of each method and compression are shown. Pseudo-deepfakes are one of each kind.
+        seed: Another seed shows other faces, and other pseudo-deepfakes of them.
+        overwrite: Replace the picture if it exists.
+    """
+    if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise UserError(f"{out} (--out) is no picture's name: end it in .png or .jpg")
+    refuse_existing(out, overwrite)
+    faces = None if manifest is None else Manifest.read(manifest)
+    records = None if faces is None else read_records(faces.root)
+    if faces is not None and records is not None:
+        made = forged_rows(faces.root, records, rows, seed)
+        counts = Counter(label.partition("\n")[0].replace(",", "") for label, _ in made)
+        kinds = ", ".join(f"{kind} {count}" for kind, count in counts.items())
+        save_figure(sheet(FORGED_COLUMNS, made, f"Forgeries in {faces.root.name}", FORGED_CAPTION), out)
+        console.print(f"{out}: {len(made)} of {len(records)} forgeries in {faces.root} ({kinds})", markup=False)
+        return
+    made = pseudo_rows(drawn_faces(seed) if faces is None else real_faces(faces, seed), seed)
+    origin = "drawn faces" if faces is None else f"the real faces in {faces.root.name}"
+    save_figure(sheet(PSEUDO_COLUMNS, made, f"Pseudo-deepfakes of {origin}", PSEUDO_CAPTION), out)
+    kinds = f"one of each of {len(KINDS)} regions and hulls"
+    console.print(f"{out}: {len(made)} pseudo-deepfakes of {origin}, {kinds}", markup=False)

@@ -1,0 +1,143 @@
+"""What pictures share: colors, files with captions, sheets of pictures, histograms of two classes."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from textwrap import fill
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+from difffake.files import staged_file
+
+# Okabe & Ito's palette (2008), told apart with any color vision; its yellow is too pale for lines on white.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+REAL_COLOR, FAKE_COLOR = "#0072B2", "#D55E00"
+DPI = 150
+_CAPTION = "Description"  # PNG's own keyword for what a picture shows
+_BINS = (5, 50)  # of a histogram, fewest and most
+_ACROSS = 3  # panels
+
+Row = tuple[str, Sequence[np.ndarray]]
+"""A row's label and its pictures."""
+
+
+def save_figure(figure: Figure, path: Path, caption: str = "") -> None:
+    """Write a figure to a PNG or JPEG file, whole or not at all.
+
+    A PNG file keeps `caption`, sentences that say what is shown and how to read it, for `read_caption`.
+    """
+    FigureCanvasAgg(figure)
+    metadata = {_CAPTION: caption} if caption and path.suffix.lower() == ".png" else None
+    with staged_file(path) as partial:
+        figure.savefig(partial, dpi=DPI, metadata=metadata)
+
+
+def read_caption(path: Path) -> str:
+    """The caption that `save_figure` wrote into a PNG file; empty where there is none."""
+    with Image.open(path) as image:
+        return str(image.info.get(_CAPTION, ""))
+
+
+def sheet(columns: Sequence[str], rows: Sequence[Row], title: str, caption: str, side: float = 2.2) -> Figure:
+    """A figure with a row of pictures for each of `rows`, a title above each column, and the caption below all.
+
+    Pictures are (H, W, 3) uint8, or (H, W) in [0, 1] from black to white; each is drawn `side` inches wide. `title`
+    stands above, `caption` below the sheet, in lines as wide as it is.
+    """
+    width = side * len(columns) + 1.4
+    text = fill(caption, round(12 * width))
+    height = side * len(rows) + 0.9 + 0.2 * (text.count("\n") + 1)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    panels = figure.subplots(len(rows), len(columns), squeeze=False)
+    for (label, pictures), line in zip(rows, panels, strict=True):
+        for axes, picture in zip(line, pictures, strict=True):
+            axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
+            axes.set(xticks=[], yticks=[])
+        line[0].set_ylabel(label, fontsize=10)
+    for axes, name in zip(panels[0], columns, strict=True):
+        axes.set_title(name, fontsize=12)
+    figure.suptitle(title, fontsize=13)
+    figure.supxlabel(text, fontsize=10, x=0.01, ha="left")
+    return figure
+
+
+def in_percent(axis: Axis) -> None:
+    """Label the ticks of an axis of shares in [0, 1] in percent."""
+    axis.set_major_formatter(lambda share, _: f"{100 * share:.4g} %")
+
+
+def wrapped(name: str, width: int) -> str:
+    """A name in lines of at most `width` characters, broken at blanks, dashes and slashes where it has any."""
+    return fill(name.replace("/", "/ "), width).replace("/ ", "/")
+
+
+def bin_edges(classes: Sequence[NDArray[np.floating]], limits: tuple[float, float]) -> NDArray[np.float64]:
+    """Edges of equal bins between `limits`, shared by several classes, as narrow as the one that needs the narrowest.
+
+    The narrower of Freedman and Diaconis (1981), 2 IQR / n^(1/3), and Sturges (1926), range / (log2 n + 1), which
+    serves values that heap up at both ends. Between 5 and 50 bins.
+    """
+    low, high = limits
+    widths = [2 * float(np.ptp(np.quantile(c, (0.25, 0.75)))) / len(c) ** (1 / 3) for c in classes if len(c)]
+    widths += [float(np.ptp(c)) / (np.log2(len(c)) + 1) for c in classes if len(c)]
+    narrowest = min((width for width in widths if width > 0), default=high - low)
+    return np.linspace(low, high, int(np.clip(np.ceil((high - low) / narrowest), *_BINS)) + 1)
+
+
+def two_class_panels(
+    sets: Mapping[str, tuple[NDArray[np.integer], NDArray[np.floating]]],
+    title: str,
+    xlabel: str,
+    units: str,
+    limits: tuple[float, float] | None = None,
+) -> Figure:
+    """How the values of real and fake samples spread: one panel for each of `sets`, of labels (N,) and values (N,).
+
+    Each class is drawn as shares of its own number in each of the bins that both share (`bin_edges`). Values outside
+    `limits` are counted in the outermost bins; without `limits`, those are the panel's own quantiles of 0.5 and 99.5 %.
+    `units` names the samples, such as "faces". Each legend has the number of samples of each class; a class without any
+    is left out.
+    """
+    across = min(len(sets), 2 if len(sets) == 4 else _ACROSS)
+    down = -(-len(sets) // across)
+    figure = Figure(figsize=(max(3.4 * across, 4.6), 2.5 * down + 1), layout="constrained")
+    panels = figure.subplots(down, across, squeeze=False).ravel()
+    for axes in panels[len(sets) :]:
+        axes.set_visible(False)
+    for axes, (name, (label, value)) in zip(panels, sets.items(), strict=False):
+        _two_classes(axes, value[label == 0], value[label == 1], limits or _quantiles(value))
+        axes.set_title(wrapped(name, 34), fontsize=9, pad=20)
+    figure.suptitle(title, fontsize=11)
+    figure.supxlabel(xlabel, fontsize=9)
+    figure.supylabel(f"share of each class's {units}", fontsize=9)
+    return figure
+
+
+def _two_classes(
+    axes: Axes, real: NDArray[np.floating], fake: NDArray[np.floating], limits: tuple[float, float]
+) -> None:
+    inside = [np.clip(values, *limits) for values in (real, fake)]
+    edges = bin_edges(inside, limits)
+    for values, color, text, line in zip(inside, (REAL_COLOR, FAKE_COLOR), ("real", "fake"), ("-", "--"), strict=True):
+        if not len(values):
+            continue
+        share = np.histogram(values, edges)[0] / len(values)
+        axes.stairs(share, edges, fill=True, color=color, alpha=0.25)
+        axes.stairs(share, edges, color=color, linewidth=1.5, linestyle=line, label=f"{text} (n = {len(values)})")
+    axes.set_xlim(*limits)
+    axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
+    in_percent(axes.yaxis)
+    axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    # Between title and axes, where it hides nothing.
+    axes.legend(fontsize=8, frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0), borderaxespad=0)
+
+
+def _quantiles(value: NDArray[np.floating]) -> tuple[float, float]:
+    low, high = (float(limit) for limit in np.quantile(value, (0.005, 0.995)))
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
