@@ -25,7 +25,7 @@ KINDS: tuple[tuple[Region, Hull | None], ...] = (
 PSEUDO_COLUMNS = ("target (real)", "source", "mask", "result (fake)")
 PSEUDO_CAPTION = (
     "One pseudo-deepfake of each region and hull, each made from one real face. Target and source are two altered "
-    "copies of that face; the result is the source where the mask is white, the target where it is black, and a mixture "
+    "copies of that face; the result is the source where the mask is white, the target where it is black, and a mix "
     "where it is gray. A detector is trained to tell results from targets."
 )
 FORGED_COLUMNS = ("target (real)", "source", "forgery (fake)", "mask", "difference x 4")
