@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -131,6 +132,7 @@ def _two_classes(
         axes.stairs(share, edges, color=color, linewidth=1.5, linestyle=line, label=f"{text} (n = {len(values)})")
     axes.set_xlim(*limits)
     axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
+    axes.xaxis.set_major_locator(MaxNLocator(5))  # labels as long as 2.0895 fit side by side
     in_percent(axes.yaxis)
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)

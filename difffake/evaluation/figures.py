@@ -15,7 +15,11 @@ from difffake.evaluation.results import CLASSIFIER, LEVELS, at_level, comparison
 from difffake.plots import COLORS, in_percent, save_figure, two_class_panels, wrapped
 
 STYLES = ("-", "--", "-.", ":")
-_UNITS = {"frame": ("one frame or image", "frames"), "video": ("the mean of a video's frames", "videos")}
+_LEVELS = {
+    "frame": ("the {} score of one frame or image", "frames"),
+    "video": ("the mean {} score of a video", "videos"),
+}
+"""What one sample is at each level, and what several are called."""
 
 
 def write_figures(scores: pd.DataFrame, out_folder: Path) -> list[Path]:
@@ -31,8 +35,8 @@ def write_figures(scores: pd.DataFrame, out_folder: Path) -> list[Path]:
             whole = _whole(table)
             if not whole:
                 continue
-            one, several = _UNITS[level]
-            of = f"the {name} score of {one}"
+            one, several = _LEVELS[level]
+            of = one.format(name)
             title = f"{name} score, {level} level"
             figures = {
                 "roc": (roc_figure(whole, title), roc_caption(of)),
@@ -57,7 +61,7 @@ def _whole(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 def roc_figure(whole: dict[str, pd.DataFrame], title: str) -> Figure:
     """ROC curves, one for each data set, with its AUC; the lines of chance and of equal error rates are drawn too."""
-    figure = Figure(figsize=(5.2, 5.4 + 0.2 * (len(whole) + 3)), layout="constrained")
+    figure = Figure(figsize=(5.2, 5.15 + 0.2 * (len(whole) + 3)), layout="constrained")
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, label="chance  50.0")
     axes.plot([0, 1], [1, 0], color="0.7", linewidth=1, linestyle=":", label="equal error rates")

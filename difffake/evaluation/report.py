@@ -17,7 +17,7 @@ from difffake.evaluation.published import SOURCE, published
 from difffake.evaluation.results import ALL, Row, read_results
 from difffake.evaluation.tables import NAMES, percent, place, result_tables
 from difffake.files import staged_file
-from difffake.plots import read_caption
+from difffake.plots import DPI, read_caption
 from difffake.progress import console
 
 TESTBEDS = ("drawn", FORGED)
@@ -123,7 +123,7 @@ def _comparisons(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _figure(path: Path) -> dict[str, Any]:
     data = base64.b64encode(path.read_bytes()).decode("ascii")
     with Image.open(path) as image:
-        wide = image.width > 1.5 * image.height
+        wide = image.width > 6 * DPI  # inches; narrower ones stand side by side
     # A picture that is not ours has a name only.
     caption = read_caption(path) or path.stem.replace("_", " ")
     return {"caption": caption, "wide": wide, "data": f"data:image/png;base64,{data}"}
