@@ -127,15 +127,6 @@ _NOT_MOVED = {
         ),
         lists=("manifest",),
     ),
-    "predict": _Old(
-        "difffake.commands.predict:predict",
-        "scores for images, videos and folders",
-        (
-            "difffake predict --ckpt runs/lfw/best.ckpt clip.mp4 photos/",
-            "difffake predict --ckpt best.ckpt --json a.mp4",
-        ),
-        positional="files",
-    ),
     "sweep": _Old(
         "difffake.sweeps.run:sweep",
         "the runs of a W&B sweep file, here and without a server",

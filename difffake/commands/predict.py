@@ -1,24 +1,34 @@
 """The command `predict`: scores for images, videos and folders."""
 
 import json as json_format
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Annotated
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from difffake.commands.parse import AtLeast
 from difffake.errors import UserError
 from difffake.faces.listing import list_media, some_names
-from difffake.predict.predictor import Prediction, Predictor
+from difffake.predict.prediction import Prediction
+from difffake.predict.predictor import Predictor
 from difffake.progress import console, track
+
+EXAMPLES = (
+    "difffake predict --ckpt runs/lfw/best.ckpt clip.mp4 photos/",
+    "difffake predict --ckpt runs/lfw/best.ckpt --cropped faces/",
+    "difffake predict --ckpt runs/lfw/best.ckpt --json clip.mp4 > scores.jsonl",
+)
 
 
 def predict(
     files: list[Path],
+    /,
     ckpt: Path,
-    frames: int = 32,
+    frames: Annotated[int, AtLeast(1)] = 32,
+    cropped: bool = False,
     landmarker: Path | None = None,
     device: str = "auto",
     json: bool = False,
@@ -29,40 +39,41 @@ def predict(
         files: images, videos or folders.
         ckpt: checkpoint of difffake fit.
         frames: how many frames of a video are scored, evenly spaced over the whole clip.
+        cropped: the files show one face each, cropped already; no face is looked for.
         landmarker: MediaPipe's face_landmarker.task; by default $DIFFFAKE_LANDMARKER, the cache or a download.
         device: auto, cpu, cuda or cuda:N.
-        json: one JSON object a line on standard output instead of a table.
+        json: one JSON object per line and file on standard output instead of a table.
 
     Returns:
         The exit status: 1 if any file failed.
     """
     paths = list(_expand(files))
-    predictor = Predictor(ckpt, landmarker, frames, device=device)
+    scored: list[tuple[Path, Prediction]] = []
     failures = 0
-    table = Table("File", "Frames", "P(fake) %", box=box.SIMPLE_HEAD)
-    for path in track(paths, "files"):
+    with Predictor(ckpt, landmarker, frames, device=device, cropped=cropped) as predictor:
         try:
-            prediction = predictor.predict_file(path)
-        except UserError as error:
-            failures += 1
-            if json:
-                print(json_format.dumps({"file": path.as_posix(), "error": str(error)}), flush=True)
-            console.print(f"failed: {error}", markup=False)
-            continue
-        if json:
-            print(json_format.dumps({"file": path.as_posix(), **asdict(prediction)}), flush=True)
-        table.add_row(path.as_posix(), str(prediction.frames), _percent(prediction))
-    predictor.close()
-    if not json and table.row_count:
-        Console().print(table)
+            for path in track(paths, "files"):
+                try:
+                    prediction = predictor.predict_file(path)
+                except Exception as error:  # whatever a library makes of one file, the others are scored
+                    failures += 1
+                    reason = _reason(error, path)
+                    console.print(f"failed: {path}: {reason}")
+                    if json:
+                        print(json_format.dumps({"file": path.as_posix(), "error": reason}), flush=True)
+                    continue
+                if json:
+                    print(json_format.dumps({"file": path.as_posix(), **prediction.to_dict()}), flush=True)
+                scored.append((path, prediction))
+        finally:  # also of what was scored before the user stopped it
+            if scored and not json:
+                _print_table(scored, predictor.threshold)
+    if failures:
+        console.print(f"{failures} of {len(paths)} files failed")
     return 1 if failures else 0
 
 
-def _percent(prediction: Prediction) -> str:
-    return f"{100 * prediction.probability:.1f}"
-
-
-def _expand(files: list[Path]) -> Iterator[Path]:
+def _expand(files: Sequence[Path]) -> Iterator[Path]:
     """Files as given, and images and videos of folders at any depth."""
     for file in files:
         if file.is_dir():
@@ -74,3 +85,60 @@ def _expand(files: list[Path]) -> Iterator[Path]:
             yield from found.media
         else:
             yield file
+
+
+def _reason(error: Exception, path: Path) -> str:
+    """One line of what went wrong, without the path that it may begin with."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if not isinstance(error, UserError):
+        text = f"{type(error).__name__}: {text}"
+    return text.removeprefix(f"{path}: ").removeprefix(f"{path} ")
+
+
+def _print_table(scored: list[tuple[Path, Prediction]], threshold: float | None) -> None:
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("File", overflow="fold")
+    table.add_column("Scored", overflow="fold")
+    table.add_column("P(fake) %", justify="right", no_wrap=True)
+    table.add_column("Verdict", no_wrap=True)
+    for path, prediction in scored:
+        looked_at = len(prediction.faces) + len(prediction.frames_without_face)
+        what = f"{len(prediction.faces)} of {looked_at} frames" if prediction.kind == "video" else _faces(prediction)
+        table.add_row(path.as_posix(), what, _percent(prediction.probability), prediction.verdict or "-")
+        if prediction.kind == "image" and len(prediction.faces) > 1:
+            for face in prediction.faces:
+                x0, y0, x1, y1 = face.box or (0, 0, 0, 0)
+                table.add_row("", f"at {x0},{y0} to {x1},{y1}", _percent(face.probability), "")
+    out = Console(highlight=False, markup=False)
+    out.print(table)
+    for path, prediction in scored:
+        for note in _notes(prediction):
+            out.print(f"{path}: {note}")
+    if threshold is None:
+        out.print("No verdict: the checkpoint has no threshold of validation data.")
+    else:
+        out.print(f"Verdict: fake from {_percent(threshold)} % on, the threshold of the checkpoint's validation data.")
+
+
+def _faces(prediction: Prediction) -> str:
+    number = len(prediction.faces)
+    return "whole image" if prediction.faces[0].box is None else f"{number} face{'s' if number > 1 else ''}"
+
+
+def _notes(prediction: Prediction) -> Iterator[str]:
+    """What a table cannot hold of a file, one line each."""
+    if prediction.kind == "video":
+        first, last = prediction.faces[0], prediction.faces[-1]
+        yield (
+            f"frames {first.frame} to {last.frame} of {prediction.total_frames} "
+            f"({first.time:.2f} to {last.time:.2f} s), {len(prediction.faces)} scored"
+        )
+    if missed := prediction.frames_without_face:
+        yield f"no face in the frames {', '.join(f'{frame} ({time:.2f} s)' for frame, time in missed)}"
+    if several := prediction.frames_with_several:
+        yield f"several faces in {len(several)} frames, of which the largest was scored"
+    yield from prediction.notes
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"

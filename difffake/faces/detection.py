@@ -4,14 +4,17 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import cv2
 import numpy as np
+
+from difffake.narrow_imports import bare
 
 # iBUG-68 order; the jaw (first 17) is replaced by evenly spaced points of the face oval below.
 _MESH_TO_68 = np.array(
@@ -60,23 +63,22 @@ def _evenly(line: np.ndarray, count: int) -> np.ndarray:
     return np.stack([np.interp(at, length, line[:, axis]) for axis in range(2)], axis=1)
 
 
+FaceFinder = Callable[[np.ndarray], list[Face]]
+"""Gives the faces of an image (H, W, 3) uint8 RGB, largest first, such as a `LandmarkDetector`."""
+
+
 class LandmarkDetector:
     """MediaPipe's Face Landmarker. Call it with (H, W, 3) uint8 RGB; gives the faces, largest first.
 
-    `model` is the file `face_landmarker.task`; `difffake.faces.model_file.landmarker_model` finds it.
+    Args:
+        model: the file `face_landmarker.task`; `difffake.faces.model_file.landmarker_model` finds it.
+        max_faces: at most so many faces are found in an image.
     """
 
     def __init__(self, model: Path, max_faces: int = 5) -> None:
-        from mediapipe import Image, ImageFormat
-        from mediapipe.tasks.python import BaseOptions, vision
-
-        options = vision.FaceLandmarkerOptions(
-            base_options=BaseOptions(model_asset_path=str(model)), num_faces=max_faces
-        )
-        self._wrap = lambda image: Image(image_format=ImageFormat.SRGB, data=np.ascontiguousarray(image))
         _ignore_profiling_signal()
         with _silent_stderr():
-            self._landmarker = vision.FaceLandmarker.create_from_options(options)
+            self._landmarker, self._wrap = _landmarker(model, max_faces)
             self._landmarker.detect(self._wrap(np.zeros((64, 64, 3), np.uint8)))
 
     def __call__(self, image: np.ndarray) -> list[Face]:
@@ -98,7 +100,7 @@ class LandmarkDetector:
         return faces
 
     def close(self) -> None:
-        """Free MediaPipe's resources; it complains at interpreter exit otherwise."""
+        """Free MediaPipe's resources; a detector that is forgotten does so by itself."""
         self._landmarker.close()
 
     def __enter__(self) -> "LandmarkDetector":
@@ -108,6 +110,30 @@ class LandmarkDetector:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _landmarker(model: Path, max_faces: int) -> tuple[Any, Callable[[np.ndarray], Any]]:
+    """MediaPipe's landmarker, and what makes its images of arrays."""
+    packages = ("mediapipe", "mediapipe.tasks", "mediapipe.tasks.python", "mediapipe.tasks.python.vision")
+    # The rest of MediaPipe, such as sound, and matplotlib, with which it draws, takes longer to import than to find a
+    # hundred faces.
+    with nullcontext() if "mediapipe" in sys.modules else bare(packages):
+        from mediapipe.tasks.python.core.base_options import BaseOptions
+        from mediapipe.tasks.python.vision.core.image import Image, ImageFormat
+        from mediapipe.tasks.python.vision.face_landmarker import FaceLandmarker, FaceLandmarkerOptions
+
+        class QuietLandmarker(FaceLandmarker):
+            """Closes quietly where it was forgotten; the original prints an error when the interpreter ends."""
+
+            def __del__(self) -> None:
+                if not sys.is_finalizing():
+                    with suppress(RuntimeError):  # its thread has ended before it
+                        super().__del__()
+
+        options = FaceLandmarkerOptions(base_options=BaseOptions(model_asset_path=str(model)), num_faces=max_faces)
+        landmarker = FaceLandmarker.create_from_options(options)
+        landmarker.__class__ = QuietLandmarker  # which the line above would not give if called on it
+    return landmarker, lambda image: Image(image_format=ImageFormat.SRGB, data=np.ascontiguousarray(image))
 
 
 def _ignore_profiling_signal() -> None:

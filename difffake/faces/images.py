@@ -48,7 +48,7 @@ def _refuse_large(path: Path, data: np.ndarray) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            width, height = Image.open(io.BytesIO(data)).size
+            width, height = Image.open(io.BytesIO(data.tobytes())).size
     except Image.DecompressionBombError as error:
         raise too_large(path) from error
     except Exception:  # not Pillow but OpenCV decodes, so what Pillow says of other faults does not matter

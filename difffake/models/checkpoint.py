@@ -12,6 +12,7 @@ from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.diffusion.load import DiffusionConfig, load_diffusion
 from difffake.errors import UserError
 from difffake.models.detector import Detector, DetectorConfig, build_detector
+from difffake.models.lean_timm import lean_timm
 from difffake.regularizers.guide.guide import Guide, GuideConfig
 from difffake.regularizers.noise_learning.noise_learning import NoiseLearning, NoiseLearningConfig, build_noise_learning
 
@@ -37,6 +38,8 @@ class CheckpointInfo:
     training_keys: frozenset[str]
     """Identities, videos, sources and targets of training and validation, for the leak check of test data."""
     seed: int
+    margin: float | None = None
+    """Of the crops of the training data, as a multiple of the face's box; None where its manifest does not say."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as `from_dict` reads them."""
@@ -45,6 +48,7 @@ class CheckpointInfo:
             "threshold": self.threshold,
             "training_keys": sorted(self.training_keys),
             "seed": self.seed,
+            "margin": self.margin,
         }
 
     @staticmethod
@@ -55,6 +59,7 @@ class CheckpointInfo:
             values["threshold"],
             frozenset(values["training_keys"]),
             values["seed"],
+            values["margin"],
         )
 
 
@@ -97,7 +102,8 @@ def load_detector(path: Path, device: torch.device | str = "cpu") -> tuple[Detec
     checkpoint = read_checkpoint(Path(path))
     try:
         info = CheckpointInfo.from_dict(checkpoint[KEY])
-        detector = build_detector(info.config)
+        with lean_timm(info.config.encoder):
+            detector = build_detector(info.config)
         detector.load_state_dict(_weights(checkpoint, PREFIX))
     except (RuntimeError, ValueError, LookupError, TypeError) as error:
         raise UserError(f"{path} is not a whole checkpoint of `difffake fit` ({type(error).__name__})") from error

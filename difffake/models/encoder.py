@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import timm
 import torch
 from torch import Tensor, nn
 
@@ -84,6 +83,8 @@ class Encoder(nn.Module):
 
 
 def _create(name: str, image_size: int, pretrained: bool) -> nn.Module:
+    import timm  # here, so that `lean_timm` can give a small part of it
+
     if not timm.is_model(name):
         similar = timm.list_models(f"*{name.split('_')[0]}*")[:3]
         advice = f"such as {', '.join(similar)}" if similar else "see timm.list_models()"

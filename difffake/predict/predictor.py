@@ -1,7 +1,10 @@
 """The user's door: scores for images and videos from a checkpoint."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -9,73 +12,157 @@ import torch
 from difffake.data.datasets import to_tensor, to_unit
 from difffake.errors import UserError
 from difffake.faces.crops import crop_face
-from difffake.faces.detection import LandmarkDetector
+from difffake.faces.detection import FaceFinder, LandmarkDetector
 from difffake.faces.images import read_image
 from difffake.faces.listing import kind_of
 from difffake.faces.model_file import landmarker_model
 from difffake.faces.video import read_clip
 from difffake.models.checkpoint import load_detector
 from difffake.models.device import choose_device
+from difffake.predict.inputs import as_rgb, is_single
+from difffake.predict.prediction import FaceScore, Prediction, mean_probability, sigmoid
+
+DEFAULT_MARGIN = 1.3
+"""Of crops, where the checkpoint does not know that of its training data."""
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """What the detector says of one file."""
-
-    probability: float
-    """That it is fake, in [0, 1]: the mean over frames of the sigmoid of the logit."""
-    frames: int
-    """How many frames with a face were scored; 1 for an image."""
-    logits: list[float]
-    """Of each frame, higher = more fake."""
+class _Crop(NamedTuple):
+    pixels: np.ndarray
+    box: tuple[int, int, int, int] | None
 
 
 class Predictor:
     """Finds, crops and scores faces as the detector saw them in training.
 
+    It holds MediaPipe's network: use it as `with Predictor(...) as predictor`, or call `close`; one that is forgotten
+    ends quietly.
+
     Args:
         ckpt: checkpoint of `difffake fit`.
         landmarker: MediaPipe's face_landmarker.task; by default found as by `difffake prepare`.
         frames: how many frames of a video are scored, evenly spaced over the whole clip.
-        margin: side of the crop as a multiple of the face's box; the same as in `difffake prepare`.
+        margin: side of the crop as a multiple of the face's box; by default that of the detector's training data, or
+            1.3 if its checkpoint does not know.
         device: auto, cpu, cuda or cuda:N.
+        cropped: the images are crops of one face already: no face is looked for, and each is scored as it is.
+        find_faces: another face finder, which gives the faces of an image (H, W, 3) uint8 RGB, the largest first; by
+            default MediaPipe's.
+
+    Raises `UserError` if the checkpoint, MediaPipe's model or the device cannot be used.
     """
 
     def __init__(
-        self, ckpt: Path, landmarker: Path | None = None, frames: int = 32, margin: float = 1.3, device: str = "auto"
+        self,
+        ckpt: str | Path,
+        landmarker: str | Path | None = None,
+        frames: int = 32,
+        margin: float | None = None,
+        device: str = "auto",
+        cropped: bool = False,
+        find_faces: FaceFinder | None = None,
     ) -> None:
         self.device = choose_device(device)
-        self.detector, self.info = load_detector(ckpt, self.device)
-        self.find_faces = LandmarkDetector(landmarker_model(landmarker))
+        self.detector, self.info = load_detector(Path(ckpt), self.device)
         self.frames = frames
-        self.margin = margin
+        self.margin = margin or self.info.margin or DEFAULT_MARGIN
+        self.threshold = None if self.info.threshold is None else sigmoid(self.info.threshold)
+        self._landmarks: LandmarkDetector | None = None
+        self._find_faces = find_faces
+        if not cropped and find_faces is None:
+            self._landmarks = LandmarkDetector(landmarker_model(Path(landmarker) if landmarker else None))
+            self._find_faces = self._landmarks
+        self._cropped = cropped
 
-    def predict_file(self, path: Path) -> Prediction:
-        """Score an image or a video; of several faces in a frame, the largest.
+    def predict_file(self, path: str | Path) -> Prediction:
+        """Score an image, every face in it, or a video, the largest face of each frame.
 
         Raises `UserError` if the file cannot be read or shows no face.
         """
+        if not isinstance(path, str | Path):
+            raise UserError(f"predict_file takes a path, not a {type(path).__name__}: give images to predict_images")
+        path = Path(path)
+        if path.is_dir():
+            raise UserError(f"{path} is a folder: give its files")
         if kind_of(path) == "video":
-            images = [frame.image for frame in read_clip(path, self.frames).frames]
-        else:
-            images = [read_image(path)]
-        return self.predict_images(images, str(path))
+            clip = read_clip(path, self.frames)
+            return self._predict_frames(clip.frames, clip.total, clip.shortfall, str(path))
+        return self._predict_photo(read_image(path), str(path))
 
-    @torch.inference_mode()
-    def predict_images(self, images: list[np.ndarray], name: str = "the images") -> Prediction:
-        """Score frames (H, W, 3) uint8 RGB of one face together. Raises `UserError` if none shows a face."""
-        crops = []
-        for image in images:
-            faces = self.find_faces(image)
-            if faces:
-                crop = crop_face(image, faces[0], self.margin)[0]
-                crops.append(to_tensor(crop, self.info.config.image_size))
-        if not crops:
-            raise UserError(f"{name}: no face found")
-        batch = torch.stack(crops).to(self.device)
-        logits = torch.cat([self.detector(to_unit(part)).logit for part in batch.split(32)]).double()
-        return Prediction(float(logits.sigmoid().mean()), len(crops), logits.tolist())
+    def predict_images(self, images: Any, name: str = "the images") -> Prediction:
+        """Score one photograph, every face in it, or a list of frames of one face together.
+
+        Args:
+            images: one image, or a list of them, which is scored as the frames of a video are: arrays (H, W, 3) of
+                uint8 RGB or of floats in [0, 1], tensors (3, H, W), PIL images; see `as_rgb` for what else is taken.
+            name: of the images in error messages.
+
+        Raises `UserError` for what is no image, or shows no face.
+        """
+        if is_single(images):
+            return self._predict_photo(as_rgb(images), name)
+        frames = [(number, None, as_rgb(image)) for number, image in enumerate(images)]
+        if not frames:
+            raise UserError(f"{name}: the list is empty")
+        return self._predict_frames(frames, len(frames), "", name)
 
     def close(self) -> None:
-        """Free MediaPipe's resources."""
-        self.find_faces.close()
+        """Free MediaPipe's resources; afterwards nothing can be scored."""
+        if self._landmarks:
+            self._landmarks.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _predict_photo(self, image: np.ndarray, name: str) -> Prediction:
+        crops = self._crops(image)
+        if not crops:
+            raise UserError(f"{name}: no face found")
+        logits = self._logits([crop.pixels for crop in crops], name)
+        faces = [FaceScore(0, None, crop.box, logit) for crop, logit in zip(crops, logits, strict=True)]
+        return Prediction("image", max(face.probability for face in faces), self.threshold, faces)
+
+    def _predict_frames(
+        self, frames: Sequence[tuple[int, float | None, np.ndarray]], total: int, shortfall: str, name: str
+    ) -> Prediction:
+        """Of frames (number, seconds, image); `shortfall` is what is wrong with their video, or empty."""
+        found = [(number, time, self._crops(image)) for number, time, image in frames]
+        largest = [(number, time, crops[0]) for number, time, crops in found if crops]
+        notes = [shortfall] if shortfall else []
+        if not largest:
+            raise UserError("; ".join([f"{name}: no face found in {len(found)} frames", *notes]))
+        logits = self._logits([crop.pixels for _, _, crop in largest], name)
+        faces = [
+            FaceScore(number, time, crop.box, logit)
+            for (number, time, crop), logit in zip(largest, logits, strict=True)
+        ]
+        return Prediction(
+            "video",
+            mean_probability(faces),
+            self.threshold,
+            faces,
+            [(number, time) for number, time, crops in found if not crops],
+            [number for number, _, crops in found if len(crops) > 1],
+            total,
+            notes,
+        )
+
+    def _crops(self, image: np.ndarray) -> list[_Crop]:
+        """Crops of all faces of an image, largest face first."""
+        if self._cropped or self._find_faces is None:
+            return [_Crop(image, None)]
+        cropped = (crop_face(image, face, self.margin) for face in self._find_faces(image))
+        return [_Crop(pixels, box) for pixels, _, box in cropped]
+
+    @torch.inference_mode()
+    def _logits(self, crops: list[np.ndarray], name: str) -> list[float]:
+        batch = torch.stack([to_tensor(crop, self.info.config.image_size) for crop in crops])
+        parts = batch.to(self.device).split(32)
+        logits = torch.cat([self.detector(to_unit(part)).logit for part in parts]).double().tolist()
+        if not all(map(math.isfinite, logits)):
+            raise UserError(f"{name}: the detector's score is no number: its checkpoint is broken")
+        return logits

@@ -1,0 +1,58 @@
+"""One network of timm without the hundred others, whose import takes seconds."""
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+from difffake.narrow_imports import bare
+
+_PACKAGES = ("timm", "timm.data", "timm.models", "torchvision", "torchvision.ops")
+# timm's layers ask torchvision for one layer and, where it is there, for its tracing, which imports torch's compiler.
+_ABSENT = ("torchvision.models",)
+
+
+@contextmanager
+def lean_timm(name: str) -> Iterator[None]:
+    """Within the block, `import timm` gives no more than makes the network `name`, with or without a tag.
+
+    It has `create_model`, `is_model` and the like. Where timm has been imported before, does not know the name or is of
+    a version that cannot be taken apart so, the block gets the whole of timm. A network made within cannot be pickled
+    or compiled; its weights can be saved and loaded.
+    """
+    module = None if {"timm", "torchvision"} & set(sys.modules) else _module_of(name.split(".")[0])
+    with ExitStack() as stack:
+        if module:
+            try:
+                stack.enter_context(bare(_PACKAGES, _ABSENT))
+                _fill(module)
+            except Exception:  # whatever another version of timm does; the whole of it works all the same
+                stack.close()
+        yield
+
+
+def _fill(module: str) -> None:
+    """Import a module of timm.models, and give the bare packages what others import from them."""
+    timm, data = sys.modules["timm"], sys.modules["timm.data"]
+    vars(timm)["__version__"] = import_module("timm.version").__version__
+    vars(data).update(_public("timm.data.constants"))
+    import_module(f"timm.models.{module}")
+    vars(timm).update(_public("timm.models._registry") | _public("timm.models._factory"))
+
+
+def _public(module: str) -> dict[str, object]:
+    return {name: value for name, value in vars(import_module(module)).items() if not name.startswith("_")}
+
+
+def _module_of(network: str) -> str | None:
+    """The module of timm.models that defines a network, by its source alone."""
+    spec = find_spec("timm")
+    pattern = re.compile(rf"^def {re.escape(network)}\(", re.MULTILINE)
+    for folder in (spec and spec.submodule_search_locations) or ():
+        for file in sorted(Path(folder, "models").glob("[!_]*.py")):
+            if pattern.search(file.read_text(encoding="utf-8")):
+                return file.stem
+    return None

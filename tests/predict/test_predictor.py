@@ -1,0 +1,226 @@
+"""`Predictor` from Python, on drawn faces with a face finder of the test's own."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from drawn_clips import SIDE, drawn, moved, write_clip
+from PIL import Image
+from tiny import TinyRun
+
+from difffake import Predictor
+from difffake.errors import UserError
+from difffake.faces.detection import Face
+from difffake.faces.images import write_png
+from difffake.models.checkpoint import CheckpointInfo, load_detector
+
+FIRST, FIRST_FACE = drawn(1)
+SECOND, SECOND_FACE = drawn(2)
+BOTH = np.hstack([FIRST, SECOND])
+
+
+def find(image: np.ndarray) -> list[Face]:
+    """The drawn faces by the size of the picture; none in a dark one."""
+    if image.mean() < 20:
+        return []
+    return [FIRST_FACE] if image.shape[1] == SIDE else [FIRST_FACE, moved(SECOND_FACE, SIDE)]
+
+
+@pytest.fixture
+def predictor(tiny_run: TinyRun) -> Predictor:
+    return Predictor(str(tiny_run.ckpt), device="cpu", find_faces=find)
+
+
+def logit_of(ckpt: Path, crop: np.ndarray) -> float:
+    """Of a crop (S, S, 3), without any of the code under test but the checkpoint's reading."""
+    small = cv2.resize(crop, (64, 64), interpolation=cv2.INTER_AREA)
+    with torch.no_grad():
+        return load_detector(ckpt)[0](torch.from_numpy(small.transpose(2, 0, 1)[None] / 255).float()).logit.item()
+
+
+def square(image: np.ndarray, face: Face, margin: float) -> np.ndarray:
+    """The crop of a face in the middle of a picture, which no border cuts."""
+    x0, y0, x1, y1 = face.box
+    side = round(float(max(x1 - x0, y1 - y0)) * margin)
+    left, top = (round(float(middle - side / 2)) for middle in ((x0 + x1) / 2, (y0 + y1) / 2))
+    assert min(left, top) >= 0
+    assert max(left, top) + side <= SIDE
+    return image[top : top + side, left : left + side]
+
+
+def test_a_face_is_scored_as_its_crop_is(predictor: Predictor, tiny_run: TinyRun, tmp_path: Path) -> None:
+    write_png(tmp_path / "a.png", FIRST)
+    expected = logit_of(tiny_run.ckpt, square(FIRST, FIRST_FACE, 1.3))
+    from_file = predictor.predict_file(str(tmp_path / "a.png"))
+    assert from_file.logits == [pytest.approx(expected, abs=1e-3)]
+    assert from_file.probability == pytest.approx(1 / (1 + np.exp(-expected)), abs=1e-4)
+    assert predictor.predict_file(tmp_path / "a.png") == from_file == predictor.predict_images(FIRST)
+
+
+def test_images_in_python_come_in_many_forms(predictor: Predictor) -> None:
+    logits = predictor.predict_images(FIRST).logits
+    tensor = torch.from_numpy(FIRST.copy()).permute(2, 0, 1)
+    opaque = np.full((SIDE, SIDE, 1), 255, np.uint8)
+    same: list[Any] = [
+        Image.fromarray(FIRST), FIRST / 255, (FIRST / 255).astype(np.float32), tensor, tensor / 255,
+        np.dstack([FIRST, opaque]), Image.fromarray(np.dstack([FIRST, opaque])), FIRST.transpose(2, 0, 1),
+    ]  # fmt: skip
+    for image in same:
+        assert predictor.predict_images(image).logits == logits
+    gray = FIRST[..., 1]
+    assert predictor.predict_images(gray).logits == predictor.predict_images(gray[..., None].repeat(3, 2)).logits
+    for frames in (
+        [FIRST, FIRST],
+        np.stack([FIRST, FIRST]),
+        (tensor, Image.fromarray(FIRST)),
+        torch.stack([tensor] * 2),
+    ):
+        prediction = predictor.predict_images(frames)
+        assert [face.frame for face in prediction.faces] == [0, 1]
+        assert prediction.logits == pytest.approx(logits * 2, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (FIRST.astype(np.int64), "of int64: give uint8"),
+        (FIRST.astype(np.uint16), "of uint16"),
+        (FIRST.astype(np.float32), "from .* to .*: give floats in"),
+        (np.full((SIDE, SIDE, 3), np.nan), "from nan to nan"),
+        (FIRST[..., :2], r"shape \(160, 160, 2\)"),
+        (np.zeros((0, 3, 3), np.uint8), "shape"),
+        ("photo.jpg", "predict_file"),
+        ([FIRST.tolist()], "an image is a list"),
+        (Image.fromarray(np.zeros((9, 9), np.uint16)), "mode I;16"),
+        ([], "the list is empty"),
+        (None, "an image is a NoneType"),
+        (np.zeros_like(FIRST), "no face found"),
+    ],
+)
+def test_what_is_no_image_is_refused_in_one_line(predictor: Predictor, images: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        predictor.predict_images(images)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_array_is_no_file(predictor: Predictor, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="predict_images"):
+        predictor.predict_file(FIRST)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="is a folder"):
+        predictor.predict_file(tmp_path)
+
+
+def test_every_face_of_a_photograph_is_scored(predictor: Predictor, tiny_run: TinyRun) -> None:
+    prediction = predictor.predict_images(BOTH)
+    crops = [square(FIRST, FIRST_FACE, 1.3), square(SECOND, SECOND_FACE, 1.3)]
+    assert prediction.logits == pytest.approx([logit_of(tiny_run.ckpt, crop) for crop in crops], abs=1e-3)
+    assert prediction.probability == max(face.probability for face in prediction.faces)
+    for face, crop in zip(prediction.faces, crops, strict=True):
+        assert face.box is not None
+        x0, y0, x1, y1 = face.box
+        np.testing.assert_array_equal(BOTH[y0:y1, x0:x1], crop)
+
+
+def test_a_clip_whose_first_half_is_black(predictor: Predictor, tmp_path: Path) -> None:
+    write_clip(tmp_path / "half.mp4", [np.zeros_like(FIRST)] * 8 + [FIRST] * 8)
+    predictor.frames = 8
+    prediction = predictor.predict_file(tmp_path / "half.mp4")
+    assert [(face.frame, face.time) for face in prediction.faces] == [
+        (9, pytest.approx(0.9)), (11, pytest.approx(1.1)), (13, pytest.approx(1.3)), (15, pytest.approx(1.5)),
+    ]  # fmt: skip
+    assert [frame for frame, _ in prediction.frames_without_face] == [1, 3, 5, 7]
+    assert prediction.total_frames == 16
+    mean = torch.tensor(prediction.logits, dtype=torch.float64).sigmoid().mean().item()
+    assert prediction.probability == pytest.approx(mean, abs=1e-9)
+    assert prediction.logits == pytest.approx(predictor.predict_images(FIRST).logits * 4, abs=0.5)  # coded with loss
+
+
+def test_the_largest_of_several_faces_in_a_clip(predictor: Predictor) -> None:
+    prediction = predictor.predict_images([BOTH, FIRST, np.zeros_like(FIRST)])
+    assert prediction.logits == pytest.approx(predictor.predict_images(FIRST).logits * 2, abs=1e-5)
+    assert prediction.frames_with_several == [0]
+    assert prediction.frames_without_face == [(2, None)]
+
+
+def test_an_animated_gif_is_a_clip(predictor: Predictor, tmp_path: Path) -> None:
+    pictures = [Image.fromarray(FIRST).quantize() for _ in range(3)]
+    pictures[1].putpixel((0, 0), 1)  # or Pillow would keep one picture of equal ones
+    pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:], duration=100)
+    prediction = predictor.predict_file(tmp_path / "a.gif")
+    assert prediction.kind == "video"
+    assert len(prediction.faces) == prediction.total_frames > 1
+
+
+def test_a_clip_that_is_cut_short_says_so(predictor: Predictor, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    noisy = [np.clip(FIRST + rng.normal(0, 5, FIRST.shape), 0, 255).astype(np.uint8) for _ in range(40)]
+    write_clip(tmp_path / "a.mkv", noisy)
+    data = (tmp_path / "a.mkv").read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(data[: len(data) // 2])
+    (note,) = predictor.predict_file(tmp_path / "cut.mkv").notes
+    assert "of 40 announced frames could be decoded" in note
+
+
+def test_crops_are_scored_as_they_are_and_without_mediapipe(tiny_run: TinyRun, tmp_path: Path) -> None:
+    with Predictor(tiny_run.ckpt, landmarker=tmp_path / "none.task", device="cpu", cropped=True) as predictor:
+        prediction = predictor.predict_images(FIRST)
+    assert prediction.logits == [pytest.approx(logit_of(tiny_run.ckpt, FIRST), abs=1e-3)]
+    assert prediction.faces[0].box is None
+
+
+def test_margin_and_threshold_are_those_of_the_checkpoint(tiny_run: TinyRun, tmp_path: Path) -> None:
+    checkpoint = torch.load(tiny_run.ckpt, weights_only=True)
+    info = CheckpointInfo.from_dict(checkpoint["difffake"])
+    expected = logit_of(tiny_run.ckpt, square(FIRST, FIRST_FACE, 1.1))
+    verdicts = []
+    for shift in (-0.1, 0.1, None):
+        threshold = None if shift is None else expected + shift
+        changed = info.to_dict() | {"margin": 1.1, "threshold": threshold}
+        torch.save(checkpoint | {"difffake": changed}, tmp_path / "a.ckpt")
+        with Predictor(tmp_path / "a.ckpt", device="cpu", find_faces=find) as predictor:
+            prediction = predictor.predict_images(FIRST)
+        assert prediction.logits == [pytest.approx(expected, abs=1e-3)]
+        if threshold is not None:
+            assert prediction.threshold == pytest.approx(1 / (1 + np.exp(-threshold)))
+        verdicts.append(prediction.verdict)
+    assert verdicts == ["fake", "real", None]
+
+
+def test_importing_difffake_is_instant() -> None:
+    code = "import sys, difffake; print(sorted({'torch', 'numpy', 'cv2', 'rich'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+HEAVY = {
+    "lightning", "scipy", "sklearn", "matplotlib", "diffusers", "transformers", "jsonargparse", "difffake.training",
+}  # fmt: skip
+FORGOTTEN = f"""
+import sys
+from difffake import Predictor
+predictor = Predictor(sys.argv[1], landmarker=sys.argv[3], cropped=sys.argv[4] == "cropped", device="cpu")
+print(predictor.predict_file(sys.argv[2]).kind)
+print(sorted({HEAVY} & set(sys.modules)))
+"""
+
+
+def forgotten(ckpt: Path, image: Path, landmarker: Path, how: str) -> subprocess.CompletedProcess[str]:
+    """The guide's example in a process of its own that ends without closing."""
+    command = [sys.executable, "-c", FORGOTTEN, str(ckpt), str(image), str(landmarker), how]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_prediction_imports_only_what_it_needs(tiny_run: TinyRun, tmp_path: Path) -> None:
+    write_png(tmp_path / "a.png", FIRST)
+    answer = forgotten(tiny_run.ckpt, tmp_path / "a.png", tmp_path / "none.task", "cropped")
+    assert (answer.stdout, answer.stderr) == ("image\n[]\n", "")
+
+
+def test_a_predictor_that_is_forgotten_ends_quietly(tiny_run: TinyRun, shared_data: Path, landmarker: Path) -> None:
+    portrait = shared_data / "london" / "001" / "neutral.jpg"
+    answer = forgotten(tiny_run.ckpt, portrait, landmarker, "whole")
+    assert (answer.stdout, answer.stderr) == ("image\n[]\n", "")
