@@ -18,7 +18,8 @@ import pandas as pd
 from difffake.anomaly.fit import pair_features
 from difffake.anomaly.mixture import GaussianMixture
 from difffake.data.datasets import CropDataset
-from difffake.data.manifest import Manifest, check_leaks, leak_keys
+from difffake.data.keys import check_leaks, leak_keys
+from difffake.data.manifest import Manifest
 from difffake.evaluation.evaluate import Anomaly, anomaly_scores, scored
 from difffake.evaluation.results import result_rows
 from difffake.evaluation.tables import percent

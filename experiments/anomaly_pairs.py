@@ -18,11 +18,12 @@ import numpy as np
 import torch
 
 from difffake.anomaly.combine import combine
-from difffake.anomaly.fit import frame_order, pair_features, pair_groups
+from difffake.anomaly.fit import pair_features
 from difffake.anomaly.mixture import GaussianMixture
 from difffake.anomaly.pairs import sample_pairs
 from difffake.data.datasets import CropDataset, PairDataset
-from difffake.data.manifest import Manifest, check_leaks, leak_keys
+from difffake.data.keys import check_leaks, frame_order, leak_keys, pair_group
+from difffake.data.manifest import Manifest
 from difffake.data.pseudo import PseudoConfig
 from difffake.errors import UserError
 from difffake.intervals import bootstrap_intervals
@@ -48,7 +49,7 @@ class TestSet:
             raise UserError(f"{path} was trained on and has no test split")
         self.name = ", ".join(manifest.table["dataset"].unique())
         self.pairs = sample_pairs(
-            pair_groups(manifest.table), frame_order(manifest.table), seed=0, max_frames=FRAMES, pool_size=POOL
+            pair_group(manifest.table), frame_order(manifest.table), seed=0, max_frames=FRAMES, pool_size=POOL
         )
         forged = PairDataset(manifest, size, "pseudo", PseudoConfig(), None, seed=1)
         _, self.real_logits, real = embed(detector, CropDataset(manifest, size), description=self.name)

@@ -13,7 +13,8 @@ from difffake.anomaly.one_class_svm import OneClassSVM
 from difffake.anomaly.pairs import sample_pairs
 from difffake.anomaly.storage import save_anomaly
 from difffake.data.datasets import CropDataset, PairDataset
-from difffake.data.manifest import Manifest, check_splits, leak_keys
+from difffake.data.keys import check_splits, content_keys, frame_order, leak_keys, pair_group
+from difffake.data.manifest import Manifest
 from difffake.data.pseudo import PseudoConfig
 from difffake.distributed import count, everyone, own_rows, rank
 from difffake.errors import UserError
@@ -78,7 +79,7 @@ def fit_anomaly(
     train = data.select(split="train")
     if not len(train):
         raise UserError(f"no real faces in the split train of {', '.join(map(str, manifest))}")
-    own = own_rows(pair_groups(train.table))
+    own = own_rows(pair_group(train.table))
     crops = CropDataset(train, info.config.image_size)
     _, _, embeddings = embed(detector, crops, own, batch_size=batch_size, workers=workers)
     probes, features = pair_features(train.table.iloc[own], embeddings, combination, seed, pool_size, max_frames)
@@ -101,8 +102,8 @@ def fit_anomaly(
 
     threshold = None
     val = data.select(split="val")
-    if pair_groups(val.table).duplicated().any() or (combination == "single" and len(val)):
-        own = own_rows(pair_groups(val.table))
+    if pair_group(val.table).duplicated().any() or (combination == "single" and len(val)):
+        own = own_rows(pair_group(val.table))
         size, batches = info.config.image_size, {"batch_size": batch_size, "workers": workers}
         real = embed(detector, CropDataset(val, size), own, **batches, description="validation")
         forged = PairDataset(val, size, "pseudo", PseudoConfig(), None, seed)
@@ -127,7 +128,7 @@ def fit_anomaly(
             "max_frames": max_frames,
             "threshold": threshold,
             "training_keys": sorted(
-                leak_keys(data.select(split="train").table, data.table) | leak_keys(val.table, data.table)
+                set().union(*(leak_keys(p.table, data.table) | content_keys(p.table, p.root) for p in (train, val)))
             ),
             "checkpoint": sha256(ckpt),
             "seed": seed,
@@ -154,21 +155,6 @@ def _threshold(density: GaussianMixture | OneClassSVM, real: torch.Tensor, forge
     return youden_threshold(label, score)
 
 
-def pair_groups(table: pd.DataFrame) -> pd.Series:
-    """What a pair is drawn within, for each row: its video, or for stills its manipulation and identity.
-
-    Stills of unknown identity are groups of their own, which give no pairs.
-    """
-    prefix = table["dataset"] + "/" + table["compression"] + "/" + table["method"] + "/"
-    still = ("identity " + table["identity"]).where(table["identity"] != "", "path " + table["path"])
-    return prefix + ("video " + table["video"]).where(table["video"] != "", still)
-
-
-def frame_order(table: pd.DataFrame) -> pd.Series:
-    """A key of each row that sorts frames by number and stills by path."""
-    return table["frame"].map("{:09d}".format) + "/" + table["path"]
-
-
 def pair_features(
     table: pd.DataFrame, embeddings: np.ndarray, combination: str, seed: int, pool_size: int, max_frames: int
 ) -> tuple[np.ndarray, torch.Tensor]:
@@ -179,5 +165,5 @@ def pair_features(
     rows = torch.from_numpy(embeddings)
     if combination == "single":
         return np.arange(len(rows)), combine(rows, rows, combination)
-    pairs = sample_pairs(pair_groups(table), frame_order(table), seed=seed, max_frames=max_frames, pool_size=pool_size)
+    pairs = sample_pairs(pair_group(table), frame_order(table), seed=seed, max_frames=max_frames, pool_size=pool_size)
     return pairs.probe, combine(rows[pairs.reference], rows[pairs.probe], combination)

@@ -63,33 +63,36 @@ def reference_pairs(
     group: ArrayLike,
     order: ArrayLike,
     trusted: ArrayLike,
-    exclude: ArrayLike,
+    image: ArrayLike,
     *,
+    suspect: ArrayLike | None = None,
     seed: int,
     max_frames: int = 40,
     pool_size: int = 8,
 ) -> Pairs:
-    """Pair each suspect row with a trusted row of the same group, usually an identity (Ibsen et al., WIFS 2021).
+    """Pair each suspect row with a trusted row of the same group, usually a person (Ibsen et al., WIFS 2021).
 
-    Of a group's `trusted` rows (N,) bool, real ones of the subject, min(`pool_size`, half of all rows) random ones are
-    the pool. Every other row, real or fake, is a probe (at most `max_frames` of them, evenly spaced in `order`) and
-    gets a random reference among the pool's rows whose `exclude` key (N,) differs from its own, for example the still
-    or video that a fake was forged from; a probe without such a row is left out. An empty or missing key
-    excludes nothing. `group`, `order`, `seed`, errors: as for `sample_pairs`.
+    Of a group's `trusted` rows (N,) bool, real ones of the person, at most `pool_size` random ones are the pool. Every
+    `suspect` row (N,) bool, by default every row, trusted ones too, is a probe (at most `max_frames` of them, evenly
+    spaced in `order`). Its reference is a random row of the pool other than itself whose `image` key (N,) differs, so
+    that a real probe is compared with other real images, and a forgery never with the very frame or still that it was
+    made from. A probe without such a row is left out. An empty or missing key excludes nothing. `group`, `order`,
+    `seed`, errors: as for `sample_pairs`.
     """
     if max_frames < 1 or pool_size < 1:
         raise UserError("pairs need max_frames and pool_size of at least 1")
-    trusted, barred = np.asarray(trusted, dtype=bool), _keys(exclude)
-    if not len(trusted) == len(barred) == len(_keys(group)):
-        raise UserError("pairs need one trusted flag and one exclude key for each row")
+    may_be_reference, made_from = np.asarray(trusted, dtype=bool), _keys(image)
+    probed = np.ones(len(made_from), dtype=bool) if suspect is None else np.asarray(suspect, dtype=bool)
+    if not len(may_be_reference) == len(made_from) == len(probed) == len(_keys(group)):
+        raise UserError("pairs need one trusted flag, one suspect flag and one image key for each row")
     found: list[tuple[str, Indices, Indices]] = []
     for key, rows in _groups(group, order):
         random = named_generator(seed, key)
-        candidates = random.permutation(rows[trusted[rows]])
-        pool = candidates[: min(pool_size, len(rows) // 2)]
+        pool = random.permutation(rows[may_be_reference[rows]])[:pool_size]
         references, probes = [], []
-        for row in _evenly(rows[~np.isin(rows, pool)], max_frames):
-            allowed = pool[(barred[pool] != barred[row]) | (barred[row] == "")]
+        for row in _evenly(rows[probed[rows]], max_frames):
+            other = (made_from[pool] != made_from[row]) | (made_from[row] == "")
+            allowed = pool[other & (pool != row)]
             if len(allowed):
                 references.append(int(allowed[random.integers(len(allowed))]))
                 probes.append(int(row))

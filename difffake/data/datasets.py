@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from difffake.data.augment import AugmentConfig, augment
+from difffake.data.keys import original
 from difffake.data.manifest import Manifest
 from difffake.data.partners import Partners
 from difffake.data.pseudo import PseudoConfig, pseudo_deepfake
@@ -192,13 +193,11 @@ class PairDataset(Dataset[Batch]):
         if fakes != "pseudo":
             if not len(fake_rows):
                 raise UserError(f"no fakes in {manifest.root}: use --data.fakes pseudo, or a manifest with fakes")
-            # A real row's own name is its target where it has one, else its video. The compression belongs to it: a
-            # real face beside a fake of another compression would be told by that.
+            # The compression belongs to the key: a real face beside a fake of another would be told by that.
             kind = table["dataset"] + "/" + table["compression"] + "/"
-            real = kind + table["target"].where(table["target"] != "", table["video"])
-            made_from = kind + table["target"]
-            fakes_of, alike = _rows_by(made_from, fake_rows), _rows_by(kind, fake_rows)
-            self.partners = {row: fakes_of.get(real[row], alike.get(kind[row], fake_rows)) for row in self.real_rows}
+            origin = kind + original(table)
+            fakes_of, alike = _rows_by(origin, fake_rows), _rows_by(kind, fake_rows)
+            self.partners = {row: fakes_of.get(origin[row], alike.get(kind[row], fake_rows)) for row in self.real_rows}
 
     def __len__(self) -> int:
         return len(self.real_rows)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from difffake.data.manifest import Manifest, check_leaks, leak_keys
+from difffake.data.keys import check_leaks, leak_keys
+from difffake.data.manifest import Manifest
 from difffake.data.partners import PairOrder, Partners, find_partners
 from difffake.data.records import exact_partners
 from difffake.errors import UserError

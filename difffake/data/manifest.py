@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from difffake.data.keys import original
 from difffake.errors import UserError
 from difffake.files import staged_file
 from difffake.readers.item import SPLITS
@@ -28,8 +29,6 @@ INTEGER_COLUMNS = ("label", "frame")  # label: 0 real, 1 fake; frame: number in 
 LIST_COLUMNS = ("box", "landmarks")  # box: x0 y0 x1 y1 of the crop in the original image, in pixels;
 # landmarks: 68 points (x0 y0 x1 y1 ...) in pixels of the crop; both None where unknown
 COLUMNS = TEXT_COLUMNS + INTEGER_COLUMNS + LIST_COLUMNS
-FORGED = "forged-"
-"""How the names of data sets begin that `difffake forge` made of others."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +75,11 @@ class Manifest:
             return manifests[0]
         tables = []
         for manifest in manifests:
-            root = manifest.root.resolve()
-            tables.append(manifest.table.assign(path=[(root / path).as_posix() for path in manifest.table["path"]]))
+            root, table = manifest.root.resolve(), manifest.table
+            # A lone still is named by its path in its own manifest.
+            lone = (table["video"] == "") & (table["target"] == "")
+            table = table.assign(target=table["target"].where(~lone, original(table)))
+            tables.append(table.assign(path=[(root / path).as_posix() for path in table["path"]]))
         return Manifest(pd.concat(tables, ignore_index=True), Path())
 
     def write(self, path: Path) -> None:
@@ -128,89 +130,6 @@ def split_by_group(groups: Sequence[str], fractions: Sequence[float], seed: int)
     ends = np.round(np.cumsum(fractions) * len(unique)).astype(int)
     split_of = {name: SPLITS[int(np.searchsorted(ends, i, side="right"))] for i, name in enumerate(unique)}
     return np.array([split_of[name] for name in names], dtype=object)
-
-
-def join_groups(groups: Sequence[str], names: Sequence[Set[str]]) -> list[str]:
-    """Group of each row (N,), where groups that share a name, if only through others, are one, named as their first.
-
-    `names` (N,) are the videos or stills that each row is or was made of: a fake joins its source's group to its own.
-    """
-    before = {group: group for group in groups}  # one of the same joint group with a lesser name, else itself
-
-    def first(group: str) -> str:
-        while before[group] != group:
-            before[group] = group = before[before[group]]
-        return group
-
-    group_of: dict[str, str] = {}
-    for group, own in zip(groups, names, strict=True):
-        for name in own:
-            low, high = sorted((first(group), first(group_of.setdefault(name, group))))
-            before[high] = low
-    return [first(group) for group in groups]
-
-
-def own_names(table: pd.DataFrame) -> pd.Series:
-    """What each row is called in the columns source and target (N,): its target, else its video, else its path.
-
-    A crop's path as a name has no suffix and no leading folder crops/, as `difffake prepare` names files.
-    """
-    path = table["path"].str.removeprefix("crops/").str.replace(r"\.[^./]*$", "", regex=True)
-    video = table["video"].where(table["video"] != "", path)
-    return table["target"].where(table["target"] != "", video)
-
-
-def leak_keys(table: pd.DataFrame, known: pd.DataFrame | None = None) -> set[str]:
-    """What must not be shared between training and test: identities, videos, sources, targets, lone stills.
-
-    All but identities are videos or stills, so they share one name space. Whose they are is looked up
-    among the real rows of `known`, by default `table` itself: a person whose face was put into a training video has
-    been seen in training. A data set that `difffake forge` made shares all names with the one that it was made of.
-    """
-    known = table if known is None else known
-    keys: set[str] = set()
-    for column, kind in (
-        ("identity", "identity"),
-        ("video", "video"),
-        ("source", "video"),
-        ("target", "video"),
-    ):
-        keys |= _keys(kind, table, table[column])
-    real = known[(known["label"] == 0) & (known["identity"] != "")]
-    person = dict(zip(_origin(real) + "/" + own_names(real), real["identity"], strict=True))
-    for column in ("source", "target"):
-        keys |= _keys("identity", table, (_origin(table) + "/" + table[column]).map(person).fillna(""))
-    # A lone still is known by its name to those that were made from it.
-    lone = table[(table["identity"] == "") & (table["video"] == "") & (table["target"] == "")]
-    return keys | _keys("video", lone, own_names(lone))
-
-
-def _origin(table: pd.DataFrame) -> pd.Series:
-    """Name of the data set (N,) that each row's people and videos are from."""
-    return table["dataset"].str.removeprefix(FORGED)
-
-
-def _keys(kind: str, table: pd.DataFrame, names: pd.Series) -> set[str]:
-    named = names != ""
-    return set((kind + " " + _origin(table)[named] + "/" + names[named]).tolist())
-
-
-def check_leaks(train: set[str], test: set[str], where: str) -> None:
-    """Raise `UserError` with the offending keys if training and test share any. `where` names the test set."""
-    shared = sorted(train & test)
-    if shared:
-        shown = ", ".join(shared[:5]) + (" ..." if len(shared) > 5 else "")
-        raise UserError(
-            f"{where} shares {len(shared)} key(s) with the training data ({shown}): "
-            "split by identity, video or original, so that none is on both sides"
-        )
-
-
-def check_splits(table: pd.DataFrame) -> None:
-    """Raise `UserError` if two splits of one manifest share an identity, video, source or target."""
-    keys = {split: leak_keys(table[table["split"] == split], table) for split in SPLITS}
-    check_leaks(keys["train"], keys["val"], "the val split")
-    check_leaks(keys["train"] | keys["val"], keys["test"], "the test split")
 
 
 def _checked(table: pd.DataFrame, root: Path) -> pd.DataFrame:

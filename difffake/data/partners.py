@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from difffake.data.manifest import FORGED, Manifest, own_names
+from difffake.data.keys import home, original, stem
+from difffake.data.manifest import Manifest
 
 PairOrder = Literal["target_source", "source_target"]
 Rows = NDArray[np.int64]
@@ -47,12 +48,13 @@ def find_partners(
     label = table["label"].to_numpy()
     row_of = {manifest.file(row).as_posix(): row for row in range(len(table))} if exact else {}
     frames = _frames_of(table)
+    named = table.assign(dataset=home(table), source=stem(table["source"]), target=stem(table["target"]))
     found: dict[str, Rows] = {}
     for number, role in enumerate(("source", "target")):
         rows = np.arange(len(table))
         for row in np.flatnonzero(label == 1).tolist():
             paths = exact.get(manifest.file(row).as_posix()) if exact else None
-            rows[row] = row_of.get(paths[number], -1) if paths else _nearest(table.iloc[row], role, frames)
+            rows[row] = row_of.get(paths[number], -1) if paths else _nearest(named.iloc[row], role, frames)
         found[role] = rows
     partners = Partners(**found)
     return partners if order == "target_source" else Partners(source=partners.target, target=partners.source)
@@ -64,7 +66,7 @@ _Frames = dict[tuple[str, str, str], tuple[Rows, Rows]]
 def _frames_of(table: pd.DataFrame) -> _Frames:
     """Frame numbers, rising, and rows of each real video or still, by data set, compression and name."""
     real = table[table["label"] == 0]
-    keys = [_origin(real["dataset"]), real["compression"], own_names(real)]
+    keys = [home(real), real["compression"], original(real)]
     found: _Frames = {}
     for (dataset, compression, name), part in real["frame"].groupby(keys):
         ordered = part.sort_values(kind="stable")
@@ -74,13 +76,8 @@ def _frames_of(table: pd.DataFrame) -> _Frames:
 
 def _nearest(fake: pd.Series, role: str, frames: _Frames) -> int:
     """Row of the partner's frame nearest to the fake's; -1 if there is no such video or still."""
-    dataset = str(fake["dataset"]).removeprefix(FORGED)
-    there = frames.get((dataset, str(fake["compression"]), str(fake[role])))
+    there = frames.get((str(fake["dataset"]), str(fake["compression"]), str(fake[role])))
     if not fake[role] or there is None:
         return -1
     numbers, rows = there
     return int(rows[np.abs(numbers - fake["frame"]).argmin()])
-
-
-def _origin(datasets: pd.Series) -> pd.Series:
-    return datasets.str.removeprefix(FORGED)

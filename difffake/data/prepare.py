@@ -13,7 +13,8 @@ from typing import Any
 import cv2
 import pandas as pd
 
-from difffake.data.manifest import Manifest, check_splits, join_groups, split_by_group
+from difffake.data.keys import check_splits, split_group
+from difffake.data.manifest import Manifest, split_by_group
 from difffake.data.pseudo.blend import MIN_SIDE
 from difffake.errors import UserError
 from difffake.faces.crops import crop_face
@@ -197,8 +198,8 @@ def _splits(items: list[Item], fractions: Sequence[float], split_by: str, seed: 
         raise UserError(f"--split-by {split_by} is unknown: choose one of {', '.join(SPLIT_BY)}")
     if not all(groups[chosen]):
         raise UserError(f"--split-by {chosen}: {groups[chosen].count('')} of {len(items)} files have none")
-    names = [{item.video, item.source, item.target} - {""} or {item.name} for item in items]
-    return split_by_group(join_groups(groups[chosen], names), fractions, seed).tolist()
+    table = pd.DataFrame([{**asdict(item), "path": item.name} for item in items])
+    return split_by_group(split_group(table, groups[chosen]), fractions, seed).tolist()
 
 
 def _refuse_same_names(items: list[Item]) -> None:

@@ -11,13 +11,13 @@ import torch
 from rich.console import Console
 
 from difffake.anomaly.combine import combine
-from difffake.anomaly.fit import frame_order, pair_groups
 from difffake.anomaly.mixture import GaussianMixture
 from difffake.anomaly.one_class_svm import OneClassSVM
 from difffake.anomaly.pairs import Pairs, reference_pairs, sample_pairs
 from difffake.anomaly.storage import load_anomaly
 from difffake.data.datasets import CropDataset
-from difffake.data.manifest import Manifest, check_leaks, leak_keys, manifest_file
+from difffake.data.keys import check_leaks, content_keys, frame_order, leak_keys, original_image, pair_group, subject
+from difffake.data.manifest import Manifest, manifest_file
 from difffake.distributed import everyone, own_rows, rank
 from difffake.errors import UserError
 from difffake.evaluation.figures import write_figures
@@ -92,7 +92,8 @@ def evaluate(
         test = whole.select(split=split)
         if not len(test):
             raise UserError(f"{source} has no rows in the split {split}: use --split all or another manifest")
-        check_leaks(set(known), leak_keys(test.table, whole.table), f"{source}, split {split},")
+        keys = leak_keys(test.table, whole.table) | content_keys(test.table, test.root)
+        check_leaks(known, keys, f"{source}, split {split},")
         if len(test) < len(whole):
             console.print(f"{source}: {len(test)} of {len(whole)} rows are in the split {split}; --split all takes all")
         tests.append(test)
@@ -100,7 +101,7 @@ def evaluate(
     for test in tests:
         name = ", ".join(test.table["dataset"].unique())
         # What is compared with each other is on one rank.
-        own = own_rows(pair_groups(test.table) if pairs == "suspect" else _subjects(test.table))
+        own = own_rows(pair_group(test.table) if pairs == "suspect" else subject(test.table))
         table = test.table.iloc[own]
         data = CropDataset(test, info.config.image_size)
         _, logits, embeddings = embed(detector, data, own, batch_size=batch_size, workers=workers, description=name)
@@ -181,21 +182,9 @@ def anomaly_scores(
 def _pairs(table: pd.DataFrame, anomaly: Anomaly, mode: PairMode) -> Pairs:
     sizes = {"seed": anomaly.seed, "max_frames": anomaly.max_frames, "pool_size": anomaly.pool_size}
     if mode == "suspect":
-        return sample_pairs(pair_groups(table), frame_order(table), **sizes)
-    # A forgery beside the very frame or still that it was made from would be told by that alone.
-    frame = _claimed(table) + "/" + table["frame"].astype(str)
-    return reference_pairs(_subjects(table), frame_order(table), table["label"] == 0, frame, **sizes)
-
-
-def _claimed(table: pd.DataFrame) -> pd.Series:
-    """The real video or still that each row was made from, or is."""
-    own = table["video"].where(table["video"] != "", table["path"])
-    return table["target"].where(table["target"] != "", own)
-
-
-def _subjects(table: pd.DataFrame) -> pd.Series:
-    """Who each video or still claims to show: the identity, or else the real video that a fake was made from."""
-    return table["dataset"] + "/" + table["identity"].where(table["identity"] != "", _claimed(table))
+        return sample_pairs(pair_group(table), frame_order(table), **sizes)
+    groups, order, image = subject(table), frame_order(table), original_image(table)
+    return reference_pairs(groups, order, table["label"] == 0, image, **sizes)
 
 
 def scored(table: pd.DataFrame, score: str, values: np.ndarray) -> pd.DataFrame:

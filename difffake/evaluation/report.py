@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 import difffake
-from difffake.data.manifest import FORGED
+from difffake.data.keys import FORGED
 from difffake.errors import UserError
 from difffake.evaluation.published import SOURCE, published
 from difffake.evaluation.results import ALL, Row, read_results

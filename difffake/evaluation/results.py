@@ -16,6 +16,7 @@ import pandas as pd
 from scipy.special import log_expit, logsumexp
 
 from difffake import metrics
+from difffake.data.keys import VIDEO, resampling_unit
 from difffake.errors import UserError
 from difffake.files import staged_file
 from difffake.intervals import bootstrap_intervals
@@ -41,12 +42,12 @@ def video_scores(scores: pd.DataFrame) -> pd.DataFrame:
 
     A classifier's value stands for the mean over frames of sigmoid(logit), a probability, as DeepfakeBench averages
     them; it is given as that mean's logit, log(mean p / (1 - mean p)), because a probability near 1 would lose what
-    tells large logits apart. Any other value is averaged as it is. A video is known by data set, compression, method
-    and name together, since FF++ has a folder 000_003 for each manipulation. The column `frames` counts what was
+    tells large logits apart. Any other value is averaged as it is. The columns `VIDEO` tell
+    videos apart. The column `frames` counts what was
     averaged.
     """
     frames = scores[scores["video"] != ""]
-    groups = frames.groupby(["dataset", "compression", "method", "video", "score"], sort=False)
+    groups = frames.groupby([*VIDEO, "score"], sort=False)
     classifier = (groups["score"].first() == CLASSIFIER).to_numpy()
     # The mean of p over the mean of 1 - p, in logarithms; the number of frames cancels.
     odds = groups["value"].agg(lambda logit: logsumexp(log_expit(logit)) - logsumexp(log_expit(-logit)))
@@ -115,7 +116,7 @@ def result_rows(scores: pd.DataFrame, thresholds: Thresholds, resamples: int = 1
 def _numbers(compared: pd.DataFrame, threshold: float | None, level: str, resamples: int, seed: int) -> Row:
     """Counts and metrics of one comparison."""
     label, value = compared["label"].to_numpy(), compared["value"].to_numpy(np.float64)
-    unit, resampled_by = resampling_units(compared)
+    unit, resampled_by = resampling_unit(compared)
     intervals = bootstrap_intervals(label, value, unit, resamples, seed, threshold=threshold)
     points = {
         "auc": metrics.auc(label, value),
@@ -134,24 +135,6 @@ def _numbers(compared: pd.DataFrame, threshold: float | None, level: str, resamp
         "resampled_by": resampled_by,
         "units": len(np.unique(unit)),
     }
-
-
-def resampling_units(compared: pd.DataFrame) -> tuple[np.ndarray, str]:
-    """The unit of each row of one comparison, for the bootstrap, and what the units are.
-
-    Frames go by their video. Stills go by `target`, the original that a fake was made from, so that it is drawn
-    together with its fakes (a real still without one is its own); where no still has a target, by `identity`; where
-    none has that either, each is a unit of its own.
-    """
-    video = compared["video"] != ""
-    stills = compared[~video]
-    unit = ("video " + compared["method"] + "/" + compared["video"]).astype(object)
-    kinds = ["video"] if video.any() else []
-    if len(stills):
-        kind = next((column for column in ("target", "identity") if (stills[column] != "").any()), "path")
-        unit[~video] = "still " + stills[kind].where(stills[kind] != "", stills["path"])
-        kinds.append(kind)
-    return unit.to_numpy(), " + ".join(kinds)
 
 
 def _check(scores: pd.DataFrame) -> None:

@@ -19,7 +19,8 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from difffake.data.manifest import Manifest, own_names
+from difffake.data.keys import original_image, subject
+from difffake.data.manifest import Manifest
 from difffake.errors import UserError
 from difffake.faces.images import read_image
 from difffake.files import staged_file
@@ -104,10 +105,8 @@ def find_shortcuts(manifest: Manifest, workers: int, seed: int) -> list[Shortcut
     fakes = table[table["label"] == 1]
     if not len(fakes) or (table["label"] == 1).all():
         raise UserError(f"{manifest.root} needs real faces and fakes for a check: make it with `difffake forge`")
-    # A person where known; else the original, so that a real face and its forgeries stay together.
-    group = (table["dataset"] + "/" + table["identity"].where(table["identity"] != "", _original(manifest))).to_numpy(
-        dtype=np.str_
-    )
+    # A real face and its forgeries show the same person, so they stay together.
+    group = subject(table).to_numpy(dtype=np.str_)
     chosen = _sample(manifest, seed)
     files = [manifest.file(int(row)) for row in chosen]
     context = multiprocessing.get_context("spawn")
@@ -143,17 +142,11 @@ def _shortcut(
     )  # fmt: skip
 
 
-def _original(manifest: Manifest) -> NDArray[np.object_]:
-    table = manifest.table
-    return np.where(table["target"] != "", table["target"], own_names(table))
-
-
 def _sample(manifest: Manifest, seed: int) -> NDArray[np.int64]:
     """Rows to look at: at most `MAX_IMAGES` frames of originals, with all their forgeries."""
-    original = _original(manifest).astype(str) + "/" + manifest.table["frame"].astype(str).to_numpy()
-    names = np.unique(original)
-    kept = generator(seed).permutation(names)[:MAX_IMAGES]
-    return np.flatnonzero(np.isin(original, kept))
+    image = original_image(manifest.table).to_numpy(dtype=np.str_)
+    kept = generator(seed).permutation(np.unique(image))[:MAX_IMAGES]
+    return np.flatnonzero(np.isin(image, kept))
 
 
 def check_shortcuts(manifest: Manifest, out: Path | None, workers: int, seed: int) -> int:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from difffake.data.manifest import FORGED, Manifest, check_splits, own_names
+from difffake.data.keys import FORGED, check_splits, original
+from difffake.data.manifest import Manifest
 from difffake.errors import UserError
 from difffake.forge.methods import METHODS
 from difffake.forge.task import Settings
@@ -53,7 +54,7 @@ def real_faces(path: Path, split: str = "all") -> Manifest:
         raise UserError(f"{path} holds the same faces in several compressions: forge one, compression is added here")
     if table["dataset"].iloc[0].startswith(FORGED):
         raise UserError(f"{path} was made by `difffake forge`: forge the manifest of real faces that it was made from")
-    names = own_names(table)
+    names = original(table)
     outside = names[names.map(lambda name: ".." in Path(name).parts or Path(name).is_absolute())]
     if len(outside):
         raise UserError(f"{path} names a face {outside.iloc[0]}, which leads out of --out: mend its video or target")

@@ -8,7 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from difffake.data.manifest import Manifest, own_names
+from difffake.data.keys import original
+from difffake.data.manifest import Manifest
 from difffake.forge.tools.face import Image, Points
 from difffake.forge.tools.regions import hull
 from difffake.randomness import generator
@@ -86,7 +87,7 @@ def distances(targets: Floats, sources: Floats) -> Floats:
 def clips_of(manifest: Manifest, looks: Floats) -> list[Clip]:
     """The clips and stills of a manifest of real faces, in the order of their names. `looks` (N, 6) is one a row."""
     table = manifest.table
-    name = own_names(table)
+    name = original(table)
     found = []
     for (dataset, own), rows in pd.Series(np.arange(len(table))).groupby([table["dataset"], name], sort=True):
         order = rows.to_numpy()[np.argsort(table["frame"].to_numpy()[rows], kind="stable")]

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import torch
 
-from difffake.data.manifest import FORGED, Manifest
+from difffake.data.keys import FORGED
+from difffake.data.manifest import Manifest
 from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.diffusion.load import DiffusionConfig, load_diffusion
 from difffake.faces.images import read_image, write_png

@@ -8,8 +8,9 @@ from torch.utils.data import DataLoader
 
 from difffake.data.augment import AugmentConfig
 from difffake.data.datasets import Batch, Concatenated, CropDataset, Fakes, LatentSpec, PairDataset
+from difffake.data.keys import check_splits, content_keys, leak_keys
 from difffake.data.loading import loader
-from difffake.data.manifest import Manifest, check_splits, leak_keys
+from difffake.data.manifest import Manifest
 from difffake.data.partners import PairOrder, Partners, find_partners
 from difffake.data.pseudo import PseudoConfig
 from difffake.data.records import exact_partners
@@ -95,9 +96,10 @@ class FaceData(lightning.LightningDataModule):
         return Manifest(table[(table["label"] == 0) | table["method"].isin(self.methods)], manifest.root)
 
     def training_keys(self) -> set[str]:
-        """Identities, videos, sources and targets that training or model selection sees."""
+        """Identities, videos, sources, targets and crops that training or model selection sees."""
         table = self.manifest.table
-        return leak_keys(table[table["split"] != "test"], table)
+        seen = table[table["split"] != "test"]
+        return leak_keys(seen, table) | content_keys(seen, self.manifest.root)
 
     def training_set(self) -> PairDataset:
         """Pairs of the split train, augmented."""

@@ -91,22 +91,36 @@ class TestReference:
     group = np.array(["subject"] * 32)
     order = np.arange(32)
     trusted = order < 12
-    exclude = np.where(trusted, order, order % 12)
+    image = np.where(trusted, order, order % 12)
 
-    def test_references_are_trusted_and_never_the_probes_origin(self) -> None:
-        pairs = reference_pairs(self.group, self.order, self.trusted, self.exclude, seed=0)
+    def test_references_are_trusted_and_neither_the_probe_nor_its_original(self) -> None:
+        pairs = reference_pairs(self.group, self.order, self.trusted, self.image, seed=0)
         assert self.trusted[pairs.reference].all()
-        assert (self.exclude[pairs.reference] != self.exclude[pairs.probe]).all()
-        assert not set(pairs.reference) & set(pairs.probe)
-        # 8 of 12 trusted rows are the pool; the other 4 and all 20 fakes are probes.
-        assert len(pairs) == 24
-        assert self.trusted[pairs.probe].sum() == 4
+        assert (self.image[pairs.reference] != self.image[pairs.probe]).all()
+        assert len(set(pairs.reference)) <= 8
+        assert pairs.probe.tolist() == list(range(32))  # every row is a probe, real ones too
+
+    def test_two_real_photographs_are_references_of_each_other(self) -> None:
+        """By hand: a fake made from r0 can only be compared with r1, and the other way round."""
+        images = ["r0", "r1", *["r0"] * 3, *["r1"] * 3]
+        for seed in range(5):
+            pairs = reference_pairs(["s"] * 8, range(8), np.arange(8) < 2, images, seed=seed)
+            assert pairs.probe.tolist() == list(range(8))
+            assert pairs.reference.tolist() == [1, 0, 1, 1, 1, 0, 0, 0]
+
+    def test_only_suspects_are_probes(self) -> None:
+        pairs = reference_pairs(["s"] * 4, range(4), [1, 1, 0, 0], [""] * 4, suspect=[0, 0, 1, 1], seed=0)
+        assert pairs.probe.tolist() == [2, 3]
+
+    def test_many_rows_are_thinned_evenly(self) -> None:
+        pairs = reference_pairs(self.group, self.order, self.trusted, self.image, seed=0, max_frames=5)
+        assert pairs.probe.tolist() == [0, 8, 16, 23, 31]  # linspace(0, 31, 5)
 
     def test_a_probe_with_no_other_reference_is_left_out(self) -> None:
         pairs = reference_pairs(["s"] * 3, [0, 1, 2], [True, False, False], ["x", "x", "y"], seed=0)
         assert (pairs.reference.tolist(), pairs.probe.tolist()) == ([0], [2])
 
-    def test_empty_exclude_keys_exclude_nothing(self) -> None:
+    def test_empty_keys_exclude_nothing(self) -> None:
         assert len(reference_pairs(["s"] * 2, [0, 1], [True, False], ["", ""], seed=0)) == 1
         assert len(reference_pairs(["s"] * 2, [0, 1], [True, False], [None, np.nan], seed=0)) == 1
 
@@ -117,6 +131,6 @@ class TestReference:
 
     def test_row_order_does_not_matter(self) -> None:
         shuffle = np.random.default_rng(0).permutation(32)
-        rows = (self.group, self.order, self.trusted, self.exclude)
+        rows = (self.group, self.order, self.trusted, self.image)
         pairs = reference_pairs(*(column[shuffle] for column in rows), seed=4)
         assert named(pairs, self.order[shuffle]) == named(reference_pairs(*rows, seed=4), self.order)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from difffake.data.manifest import Manifest, check_leaks, check_splits, join_groups, leak_keys, split_by_group
+from difffake.data.manifest import Manifest, split_by_group
 from difffake.errors import UserError
 
 
@@ -79,39 +79,3 @@ def test_splits_keep_groups_whole_and_do_not_depend_on_the_order_of_rows() -> No
     assert (split_by_group(groups, (0.6, 0.2, 0.2), seed=2) != split).any()
     with pytest.raises(UserError, match="sum to 1"):
         split_by_group(groups, (0.5, 0.2, 0.2), seed=1)
-
-
-def test_groups_that_share_a_name_are_joined_also_through_others() -> None:
-    groups = ["d", "c", "b", "a", "e", "e", "f"]
-    names = [{"3", "4"}, {"2", "3"}, {"1", "2"}, {"1"}, {"5"}, {"6"}, {"7"}]
-    assert join_groups(groups, names) == ["a", "a", "a", "a", "e", "e", "f"]
-    assert join_groups(groups[::-1], names[::-1]) == ["f", "e", "e", "a", "a", "a", "a"]
-
-
-@pytest.mark.parametrize(
-    ("train", "test", "leaks"),
-    [
-        ({"identity": "ann"}, {"identity": "ann"}, True),
-        ({"identity": "ann"}, {"identity": "bea"}, False),
-        ({"identity": "ann"}, {"identity": "ann", "dataset": "other"}, False),  # another data set's names
-        ({"video": "000"}, {"video": "000_003", "target": "000", "source": "003"}, True),
-        ({"video": "003"}, {"video": "000_003", "target": "000", "source": "003"}, True),
-        ({"video": "001"}, {"video": "000_003", "target": "000", "source": "003"}, False),
-        ({"target": "000", "label": 1}, {"target": "000"}, True),
-    ],
-)
-def test_leak_check_knows_identities_videos_sources_and_targets(
-    train: dict[str, Any], test: dict[str, Any], leaks: bool
-) -> None:
-    table = Manifest(pd.DataFrame([row("a", **train), row("b", split="test", **test)]), Path()).table
-    if leaks:
-        with pytest.raises(UserError, match="shares 1 key"):
-            check_splits(table)
-    else:
-        check_splits(table)
-
-
-def test_a_crop_without_any_name_leaks_by_its_path() -> None:
-    keys = leak_keys(Manifest(pd.DataFrame([row("a.png")]), Path()).table)
-    with pytest.raises(UserError, match="video d/a"):
-        check_leaks(keys, keys, "the test set")

@@ -12,7 +12,6 @@ from difffake.errors import UserError
 from difffake.evaluation.results import (
     comparisons,
     read_results,
-    resampling_units,
     result_rows,
     video_scores,
     write_results,
@@ -131,29 +130,6 @@ def test_intervals_hold_their_values_and_name_their_unit() -> None:
         for metric in ("auc", "eer", "ap"):
             assert row[f"{metric}_low"] <= row[metric] <= row[f"{metric}_high"]
         assert row["resampled_by"] == ("target" if row["dataset"] == "drawn-unseen" else "video")
-
-
-def test_units_are_videos_else_originals_else_people_else_files() -> None:
-    def units(**columns: object) -> tuple[list[str], str]:
-        unit, kind = resampling_units(scored(value=0.0, **columns))
-        return unit.tolist(), kind
-
-    unit, kind = units(video=["a", "a", "b"], target=["x", "x", "x"], path=["1", "2", "3"])
-    assert kind == "video"
-    assert unit[0] == unit[1] != unit[2]
-    # A real still that is the target of two fakes is drawn together with them.
-    unit, kind = units(
-        method=["real", "x", "x", "real"], target=["", "r.png", "r.png", ""], path=["r.png", "f", "g", "s.png"]
-    )
-    assert kind == "target"
-    assert unit[0] == unit[1] == unit[2] != unit[3]
-    unit, kind = units(identity=["ann", "ann", "bob"], path=["1", "2", "3"])
-    assert kind == "identity"
-    assert unit[0] == unit[1] != unit[2]
-    unit, kind = units(path=["1", "2", "3"])
-    assert kind == "path"
-    assert len(set(unit)) == 3
-    assert units(video=["a", ""], path=["1", "2"])[1] == "video + path"
 
 
 def test_comparisons_of_one_manipulation_have_no_row_called_all() -> None:

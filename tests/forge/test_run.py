@@ -16,7 +16,8 @@ import pytest
 
 from difffake.commands.main import main
 from difffake.data.drawn import DRAWN_A, write_drawn_faces
-from difffake.data.manifest import Manifest, check_splits, leak_keys
+from difffake.data.keys import check_splits, leak_keys
+from difffake.data.manifest import Manifest
 from difffake.data.records import read_records
 from difffake.errors import UserError
 from difffake.faces.images import read_image

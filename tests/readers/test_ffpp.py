@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from difffake.data.manifest import Manifest, check_splits, leak_keys
+from difffake.data.keys import check_splits, leak_keys
+from difffake.data.manifest import Manifest
 from difffake.data.prepare import prepare
 from difffake.errors import UserError
 from difffake.readers.dfd import read_dfd
