@@ -127,15 +127,6 @@ _NOT_MOVED = {
         ),
         lists=("manifest",),
     ),
-    "sweep": _Old(
-        "difffake.sweeps.run:sweep",
-        "the runs of a W&B sweep file, here and without a server",
-        (
-            "difffake sweep experiments/components.yaml --jobs 2",
-            "difffake sweep experiments/lambdas.yaml --runs 20 --out sweeps/lambdas",
-        ),
-        positional="file",
-    ),
     "report": _Old(
         "difffake.evaluation.report:report",
         "one self-contained HTML page from result folders",

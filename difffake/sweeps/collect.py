@@ -1,113 +1,114 @@
-"""One table of a sweep: means and standard deviations over seeds."""
+"""What the runs of a sweep have logged and measured, read back from their folders."""
 
 import json
+import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from difffake.errors import UserError
-from difffake.evaluation.results import RESULTS, read_results
-from difffake.files import staged_file
+from difffake.evaluation.results import ALL, LEVELS, RESULTS, Row, read_results
 from difffake.progress import console
 from difffake.sweeps.sweep_file import Values
 
-SEEDS = ("seed_everything", "anomaly.seed")
+METRICS = ("auc", "eer", "ap", "acc")
+"""Metrics of results.json that tables show."""
+SEEDS = ("seed_everything", "anomaly.seed", "evaluate.seed")
 """Parameters that only repeat a setting."""
-_METRIC, _VALUE = 24, 13
-"""Least width of a metric's name, and width of a mean with its deviation, in characters."""
 
 
-def run_metrics(folder: Path, metric: str, goal: str = "maximize") -> dict[str, float]:
-    """Best `metric` of the log, and AUC by data set, manipulation, level and score; AUC and EER in percent."""
-    found = {}
+@dataclass(frozen=True)
+class RunResult:
+    """One run that has ended: its parameters, its folder, the rows of its results.json, the sweep's metric or None."""
+
+    values: Values
+    folder: Path
+    rows: list[Row]
+    metric: float | None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Runs that differ in nothing but their seeds.
+
+    `name` is the text of each parameter that the sweep varies, `mean` the sweep's metric over the runs (None if no run
+    has it).
+    """
+
+    name: dict[str, str]
+    runs: list[RunResult]
+    mean: float | None
+
+
+def read_run_result(values: Values, folder: Path, metric: str, goal: str) -> RunResult:
+    """A run as its folder has it; files that are broken are named and left out."""
+    rows = []
+    for path in sorted(folder.rglob(RESULTS)):
+        try:
+            rows += read_results(path.parent)[0]
+        except UserError as error:
+            console.print(f"left out of the table: {error}")
+    measured = metric.partition("/")[0] in METRICS
+    return RunResult(values, folder, rows, _of_rows(rows, metric) if measured else _logged(folder, metric, goal))
+
+
+def settings_of(results: Sequence[RunResult], goal: str) -> list[Setting]:
+    """The settings of a sweep, the best by its metric first, those without the metric last."""
+    names = list(dict.fromkeys(name for result in results for name in result.values if name not in SEEDS))
+    texts = [{name: text_of(name, result.values.get(name)) for name in names} for result in results]
+    varied = [name for name in names if len({text[name] for text in texts}) > 1]
+    groups: dict[tuple[str, ...], list[RunResult]] = {}
+    for result, text in zip(results, texts, strict=True):
+        groups.setdefault(tuple(text[name] for name in varied), []).append(result)
+    found = []
+    for key, runs in groups.items():
+        values = [run.metric for run in runs if run.metric is not None]
+        found.append(Setting(dict(zip(varied, key, strict=True)), runs, statistics.mean(values) if values else None))
+    sign = -1 if goal == "maximize" else 1
+    return sorted(found, key=lambda setting: math.inf if setting.mean is None else sign * setting.mean)
+
+
+def row_name(row: Row) -> str:
+    """What a row of results.json is called in runs.csv and as a sweep's metric, behind the metric's own name.
+
+    >>> row_name({"dataset": "a", "method": "swap", "compression": "", "level": "video", "score": "anomaly"})
+    'a/swap/video/anomaly'
+    """
+    return "/".join(row[key] for key in ("dataset", "method", "compression", "level", "score") if row[key])
+
+
+def text_of(name: str, value: Any) -> str:
+    """A parameter's value as tables show it; of a `setting`, its name alone."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text.partition(": ")[0] if name == "setting" else text
+
+
+def _logged(folder: Path, metric: str, goal: str) -> float | None:
+    """The best value of a metric in a run's metrics.csv."""
+    best = None
     for log in sorted(folder.rglob("metrics.csv")):
         try:
             if metric in (table := pd.read_csv(log)).columns:
                 best = float(table[metric].min() if goal == "minimize" else table[metric].max())
-                found[metric] = best * (100 if metric.endswith(("auc", "eer")) else 1)
         except (ValueError, TypeError) as error:
             console.print(f"{log} is left out of the table, it is broken ({error}): run it again")
-    for path in sorted(folder.rglob(RESULTS)):
-        try:
-            rows = read_results(path.parent)[0]
-        except UserError as error:
-            console.print(f"left out of the table: {error}")
-            continue
-        for row in rows:
-            if row["auc"] is not None:
-                name = " ".join(part for part in (row["dataset"], row["method"], row["compression"]) if part)
-                found[f"{name}, {row['level']}, {row['score']}"] = 100 * float(row["auc"])
-    return found
+    return best
 
 
-def write_summary(out: Path, runs: Sequence[tuple[Values, Path]], metric: str, goal: str) -> list[list[str]]:
-    """Write runs.csv, a line a run, and summary.md, a line for each setting; gives the cells of the latter."""
-    metrics = [run_metrics(folder, metric, goal) for _, folder in runs]
-    lines = [
-        {"run": folder.name, **{name: _text(value) for name, value in values.items()}, **found}
-        for (values, folder), found in zip(runs, metrics, strict=True)
-    ]
-    with staged_file(out / "runs.csv") as partial:
-        pd.DataFrame(lines).to_csv(partial, index=False)
-    varied = [name for name in _names(values for values, _ in runs) if name not in SEEDS]
-    varied = [name for name in varied if len({_text(values.get(name)) for values, _ in runs}) > 1]
-    groups: dict[tuple[str, ...], list[dict[str, float]]] = {}
-    for (values, _), found in zip(runs, metrics, strict=True):
-        groups.setdefault(tuple(_text(values.get(name)) for name in varied), []).append(found)
-    columns = _names(metrics)
-    if metrics and metric not in columns:
-        console.print(f"no run has logged {metric}, the sweep's metric")
-    cells = [[*varied, "runs", *columns]]
-    for key, seeds in groups.items():
-        spreads = [_spread([found[column] for found in seeds if column in found]) for column in columns]
-        cells.append([*key, str(len(seeds)), *spreads])
-    with staged_file(out / "summary.md") as partial:
-        partial.write_text(_markdown(cells))
-    return cells
-
-
-def print_summary(cells: list[list[str]], screen: Console) -> None:
-    """A line a metric, a column a numbered setting, in as many blocks as the terminal needs."""
-    head, *settings = cells
-    first = head.index("runs")
-    for number, line in enumerate(settings, 1):
-        named = [f"{name}={value}" for name, value in zip(head[:first], line[:first], strict=True)]
-        screen.print(f"{number}: {' '.join([*named, f'({line[first]} runs)'])}", markup=False, highlight=False)
-    columns = max(1, (screen.width - _METRIC - 4) // _VALUE)
-    for start in range(0, len(settings), columns):
-        block = settings[start : start + columns]
-        table = Table(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
-        table.add_column("", min_width=_METRIC)
-        for number in range(start + 1, start + len(block) + 1):
-            table.add_column(str(number), justify="right", no_wrap=True)
-        for row, name in enumerate(head[first + 1 :], first + 1):
-            table.add_row(name, *(line[row] for line in block))
-        screen.print(table)
-
-
-def _names(dictionaries: Iterable[dict[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(name for dictionary in dictionaries for name in dictionary))
-
-
-def _spread(values: list[float]) -> str:
-    if not values:
-        return "-"
-    digits = 1 if max(map(abs, values)) >= 10 else 4
-    mean = f"{statistics.mean(values):.{digits}f}"
-    return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _markdown(cells: list[list[str]]) -> str:
-    escaped = [[cell.replace("|", "\\|") for cell in line] for line in cells]
-    lines = [f"| {' | '.join(line)} |" for line in escaped]
-    return "\n".join([lines[0], f"| {' | '.join('--' for _ in cells[0])} |", *lines[1:]]) + "\n"
+def _of_rows(rows: Sequence[Row], metric: str) -> float | None:
+    """A metric of results.json: of one row, or METRIC/LEVEL/SCORE, the mean over data sets of all their fakes."""
+    key, _, name = metric.partition("/")
+    level, _, score = name.partition("/")
+    if level not in LEVELS:
+        chosen = [row for row in rows if row_name(row) == name]
+    else:
+        alike = [row for row in rows if row["level"] == level and row["score"] == score]
+        several = {(row["dataset"], row["compression"]) for row in alike if row["method"] == ALL}
+        # A data set of one manipulation has no row for all of them.
+        chosen = [row for row in alike if (row["method"] == ALL) == ((row["dataset"], row["compression"]) in several)]
+    values = [float(row[key]) for row in chosen if row[key] is not None]
+    return statistics.mean(values) if values else None

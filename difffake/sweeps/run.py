@@ -1,81 +1,100 @@
-"""The command `sweep`: the runs of a sweep file on this machine, without a server."""
+"""The runs of a sweep file on this machine, without a server."""
 
-import fcntl
-import hashlib
 import json
 import os
-import signal
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
-from typing import IO
 
-import torch
 from rich.console import Console
 
-from difffake.errors import Terminated, UserError
+from difffake.errors import UserError
 from difffake.files import MARKER, staged_file
 from difffake.progress import console
-from difffake.sweeps.collect import print_summary, write_summary
-from difffake.sweeps.sweep_file import Sweep, Values, command_of, read_sweep, run_id, runs_of
+from difffake.sweeps import one_run
+from difffake.sweeps.collect import read_run_result, settings_of
+from difffake.sweeps.processes import DONE, LOG, run_all
+from difffake.sweeps.summary import best_line, markdown_page, print_tables, sweep_tables, write_runs
+from difffake.sweeps.sweep_file import Sweep, Values, command_of, run_id, runs_of
 
-DONE, SWEEP = "done.json", "sweep.json"
-"""Files of a run that has ended well, and of the whole sweep."""
+SWEEP = "sweep.json"
+"""File of a sweep's folder that says which command and data its runs are of."""
 
 
-def sweep(
-    file: Path,
-    out: Path | None = None,
-    jobs: int = 1,
-    runs: int | None = None,
-    seed: int = 0,
-) -> int:
-    """Run a W&B sweep file here: every combination of a grid, or random ones, several at a time.
+def run_sweep(plan: Sweep, folder: Path, jobs: int, count: int | None, metrics: Sequence[str], seed: int) -> int:
+    """Do the runs of a sweep that are not done yet, then write and print its tables; 1 if a run has failed, else 0.
 
-    The same command goes on where an interrupted sweep was, and tries failed runs again; started several times, also on
-    machines that share the folder, each takes runs that no other has taken. Each run gets a folder of its
-    own in the environment variable RUN_FOLDER, and its part of the GPUs and cores. In the end there is one table, with
-    means and standard deviations over seeds.
+    Each run gets a folder of its own in the environment variable RUN_FOLDER, and its part of the GPUs and cores.
 
     Args:
-        file: sweep file in W&B's format; method grid or random.
-        out: folder of the runs, runs.csv and summary.md; by default sweeps/NAME after the file's name.
-        jobs: runs at a time.
-        runs: how many runs of method random, or the first so many of a grid; by default run_cap in the file.
-        seed: of random parameters.
+        plan: the sweep.
+        folder: where the folders of the runs, runs.csv and summary.md go.
+        jobs: runs at the same time.
+        count: number of random runs, or of a grid's first combinations; None for all that the file plans.
+        metrics: metrics of results.json that the tables show.
+        seed: seed of random parameters.
+
+    Raises:
+        UserError: a file that a run needs is missing, or the folder is of another sweep.
+        Terminated: SIGINT or SIGTERM came; the runs have been stopped.
     """
-    if runs is not None and runs < 1:
-        raise UserError(f"--runs {runs} must be at least 1")
-    plan = read_sweep(file)
-    folder = out or Path("sweeps") / file.stem
-    planned = runs_of(plan, runs, seed)
+    planned = runs_of(plan, count, seed)
     wanted = {run_id(values): values for values in planned}
     if len(wanted) < len(planned):
         console.print(f"{len(planned) - len(wanted)} of {len(planned)} runs have the parameters of another: done once")
     if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
         raise UserError(f"{folder} was not written by difffake: choose another --out")
+    refuse_missing(plan, [values for name, values in wanted.items() if not (folder / name / DONE).is_file()])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARKER).touch()
     _refuse_other_sweep(folder / SWEEP, plan)
-    failed = _run_all(plan, wanted, folder, jobs)
+    failed = run_all(plan, wanted, folder, jobs)
     done = [(values, folder / name) for name, values in wanted.items() if (folder / name / DONE).is_file()]
     if done:
-        print_summary(write_summary(folder, done, plan.metric, plan.goal), Console())
+        _write_tables(plan, folder, done, metrics)
         console.print(f"{len(done)} of {len(wanted)} runs: {folder}/summary.md, runs.csv")
     for name in failed:
-        console.print(f"run {name} failed: see {folder / name / 'log.txt'}")
+        log = folder / name / LOG
+        lines = log.read_text(errors="replace").split("\n") if log.is_file() else []
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "it has said nothing")
+        console.print(f"run {name} failed: {last} ({log})")
     return 1 if failed else 0
 
 
+def refuse_missing(plan: Sweep, runs: Sequence[Values]) -> None:
+    """Raise `UserError` if runs of `one_run` need files that are not there."""
+    commands = [command_of(plan, values) for values in runs]
+    try:
+        read = [
+            one_run.read_run(command[command.index(one_run.PROGRAM) + 1 :])
+            for command in commands
+            if one_run.PROGRAM in command
+        ]
+    except UserError as error:
+        raise UserError(f"{plan.path}: {error}") from error
+    found = one_run.missing(read)
+    if found:
+        raise UserError(
+            f"{plan.path}: missing: {', '.join(found)}. Make them as the file's first lines say, or name others in the "
+            f"environment variables {', '.join(one_run.VARIABLES)}"
+        )
+
+
+def _write_tables(plan: Sweep, folder: Path, done: Sequence[tuple[Values, Path]], metrics: Sequence[str]) -> None:
+    """Write runs.csv and summary.md, and print the tables of video level, or of frame level if there is no video."""
+    results = [read_run_result(values, path, plan.metric, plan.goal) for values, path in done]
+    settings = settings_of(results, plan.goal)
+    write_runs(folder / "runs.csv", results, plan.metric)
+    tables, best = sweep_tables(settings, plan.metric, metrics), best_line(settings, plan.metric)
+    with staged_file(folder / "summary.md") as partial:
+        partial.write_text(markdown_page(tables, best))
+    left_out = "frame" if any(table.level == "video" for table in tables) else None
+    print_tables([table for table in tables if table.level != left_out], Console())
+    console.print(best)
+
+
 def _refuse_other_sweep(note: Path, plan: Sweep) -> None:
-    """Raise `UserError` if a folder was begun with another command, or with other data for experiments/run.sh."""
-    now = {"command": list(plan.command), **{name: os.environ.get(name) for name in ("TRAIN", "TEST", "CKPT")}}
+    """Raise `UserError` if a folder was begun with another command, or with other data in the environment."""
+    now = {"command": list(plan.command), **{name: os.environ.get(name) for name in one_run.VARIABLES}}
     if not note.is_file():
         with staged_file(note) as partial:
             partial.write_text(json.dumps(now, indent=1) + "\n")
@@ -87,138 +106,3 @@ def _refuse_other_sweep(note: Path, plan: Sweep) -> None:
         raise UserError(f"{note} is broken: choose another --out") from error
     if changed:
         raise UserError(f"{note.parent} has runs of {'; '.join(changed)}: choose another --out")
-
-
-def _run_all(plan: Sweep, wanted: dict[str, Values], folder: Path, jobs: int) -> list[str]:
-    """Do the runs that are not done yet; gives those that failed."""
-    running: dict[str, subprocess.Popen[bytes]] = {}
-    stopping = threading.Event()
-    slots = list(range(jobs))
-
-    def work(name: str, wait: bool) -> int | None:
-        slot = slots.pop()
-        try:
-            place = _environment(slot, jobs)
-            return _run(plan, name, wanted[name], folder / name, place, running, stopping, wait=wait)
-        finally:
-            slots.append(slot)
-
-    open_runs = [name for name in wanted if not (folder / name / DONE).is_file()]
-    if len(open_runs) < len(wanted):
-        console.print(f"{len(wanted) - len(open_runs)} of {len(wanted)} runs are done already")
-    failed: list[str] = []
-    with _handing_on(running, stopping), ThreadPoolExecutor(jobs) as pool:
-        # First those that nobody else is doing; then wait for the others.
-        for wait in (False, True):
-            futures = {pool.submit(work, name, wait): name for name in open_runs}
-            open_runs = []
-            for future in as_completed(futures):
-                name, status = futures[future], future.result()
-                if stopping.is_set():
-                    continue
-                if status is None:
-                    open_runs.append(name)
-                    continue
-                if status:
-                    failed.append(name)
-                settings = " ".join(f"{key}={value}" for key, value in wanted[name].items())
-                console.print(f"{'failed' if status else 'done'}: {name} {settings}")
-    if stopping.is_set():
-        raise Terminated("stopped; the same command goes on")
-    return failed
-
-
-def _run(
-    plan: Sweep,
-    name: str,
-    values: Values,
-    folder: Path,
-    environment: dict[str, str],
-    running: dict[str, subprocess.Popen[bytes]],
-    stopping: threading.Event,
-    *,
-    wait: bool,
-) -> int | None:
-    """Exit status of one run, 0 if it was done in the meantime; None if another is at it and this shall not `wait`."""
-    folder.mkdir(exist_ok=True)
-    (folder / MARKER).touch()
-    # Two sweeps may have runs of the same parameters, W&B must not take them for one.
-    identity = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]
-    environment = {**os.environ, **environment, "WANDB_RUN_ID": identity, "RUN_FOLDER": str(folder.resolve())}
-    with (folder / "lock").open("w") as lock, (folder / "log.txt").open("ab") as log:
-        # The run holds the lock as long as it lives, even if this process is killed: none runs twice at a time.
-        while not _taken(lock):
-            if not wait or stopping.wait(1):
-                return None
-        if stopping.is_set() or (folder / DONE).is_file():
-            return 0
-        command = command_of(plan, values, environment)
-        try:
-            process = subprocess.Popen(
-                command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                start_new_session=True, pass_fds=(lock.fileno(),),
-            )  # fmt: skip
-        except OSError as error:
-            log.write(f"{command[0]}: {error.strerror}\n".encode())
-            return 127
-        running[name] = process
-        if stopping.is_set():
-            _terminate(process)
-        status = process.wait()
-    with (folder / "lock").open("w") as lock:
-        # A script may have ended at the signal while the training in it is still being saved.
-        while not _taken(lock):
-            time.sleep(0.2)
-        running.pop(name, None)
-        if status == 0:
-            with staged_file(folder / DONE) as partial:
-                partial.write_text(json.dumps({"command": command, "parameters": values}, indent=1) + "\n")
-        return status
-
-
-@contextmanager
-def _handing_on(running: dict[str, subprocess.Popen[bytes]], stopping: threading.Event) -> Iterator[None]:
-    """Hand SIGINT and SIGTERM on to the runs, as the SIGTERM at which `difffake fit` saves; then wait for them."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        stopping.set()
-        for process in list(running.values()):
-            _terminate(process)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _taken(lock: IO[str]) -> bool:
-    """Whether this process has the lock now."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _terminate(process: "subprocess.Popen[bytes]") -> None:
-    with suppress(ProcessLookupError):  # it may have ended by itself
-        os.killpg(process.pid, signal.SIGTERM)
-
-
-def _environment(slot: int, jobs: int) -> dict[str, str]:
-    """A slot's part of GPUs and cores; what the user has set himself stays."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    gpus = visible.split(",") if visible else [str(number) for number in range(torch.cuda.device_count())]
-    # So that a command finds the `difffake` that runs the sweep.
-    found = {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])}
-    if gpus and jobs > 1:
-        # Fewer GPUs than jobs: several runs share one.
-        found["CUDA_VISIBLE_DEVICES"] = ",".join(gpus[slot % len(gpus) :: jobs])
-    if jobs > 1 and "OMP_NUM_THREADS" not in os.environ:
-        found["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
-    return found

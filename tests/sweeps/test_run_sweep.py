@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import time
@@ -42,6 +41,7 @@ def file(tmp_path: Path) -> Path:
     content = {
         "method": "grid",
         "program": str(program),
+        "metric": {"name": "auc/frame/classifier", "goal": "maximize"},
         "parameters": {"lr": {"values": [0.1, 0.2, 0.3]}, "seed_everything": {"values": [0, 1, 2]}},
     }
     (tmp_path / "rates.yaml").write_text(yaml.safe_dump(content))
@@ -59,20 +59,23 @@ def test_failed_runs_are_named_and_the_others_go_on(
     command = ["sweep", str(file), "--jobs", "3", "--out", str(out)]
     assert main(command) == 1
     said = " ".join(capsys.readouterr().err.split())
-    assert said.count("failed: see") == 3
+    assert said.count("failed: this rate is too high (") == 3
     logs = [path.read_text() for path in out.glob("*/log.txt") if path.stat().st_size]
     assert logs == ["this rate is too high\n"] * 3
     lines = (out / "summary.md").read_text().splitlines()
-    assert lines[0] == "| lr | runs | faces swap, frame, classifier |"
-    values = [100 * (0.5 + 0.1 + 0.01 * seed) for seed in range(3)]
-    assert lines[2] == f"| 0.1 | 3 | {statistics.mean(values):.1f} ± {statistics.stdev(values):.1f} |"
+    assert lines[0] == "Best of 2 by auc/frame/classifier: lr=0.2, 71.0 ± 1.0 (3 runs)."
+    assert lines[-5:-1] == ["| lr | swap |", "| :-- | --: |", "| 0.2 | 71.0 ± 1.0 |", "| 0.1 | 61.0 ± 1.0 |"]
     table = pd.read_csv(out / "runs.csv")
-    assert table["faces swap, frame, classifier"].tolist() == pytest.approx([60, 61, 62, 70, 71, 72])
+    assert table["auc/faces/swap/frame/classifier"].tolist() == pytest.approx([0.6, 0.61, 0.62, 0.7, 0.71, 0.72])
 
     monkeypatch.setenv("MENDED", "1")  # only what failed is done again
     assert main(command) == 0
     assert len(starts(out)) == 9 + 3
-    assert len((out / "summary.md").read_text().splitlines()) == 2 + 3
+    assert (out / "summary.md").read_text().splitlines()[-4:-1] == [
+        "| 0.3 | 81.0 ± 1.0 |",
+        "| 0.2 | 71.0 ± 1.0 |",
+        "| 0.1 | 61.0 ± 1.0 |",
+    ]
     assert main(command) == 0
     assert len(starts(out)) == 9 + 3
 
@@ -114,7 +117,7 @@ def test_another_command_does_not_pass_for_the_same_runs(
     assert "has runs of command [" in capsys.readouterr().err
     file.write_text(yaml.safe_dump(content))
     assert main(command) == 0
-    monkeypatch.setenv("CKPT", "other.ckpt")  # which experiments/run.sh reads
+    monkeypatch.setenv("CKPT", "other.ckpt")
     assert main(command) == 1
     assert "has runs of CKPT None, not other.ckpt: choose another --out" in capsys.readouterr().err
 
@@ -149,3 +152,35 @@ def test_several_sweeps_of_one_folder_share_the_runs(file: Path, tmp_path: Path)
         assert process.returncode == 0, said
         assert "9 of 9 runs" in said
     assert len(starts(out)) == 9
+
+
+def test_missing_files_are_named_before_the_first_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all runs, in one line, each file once."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("TRAIN", "TEST", "TEACHER", "CKPT"):
+        monkeypatch.delenv(name, raising=False)
+    content = {
+        "method": "grid",
+        "program": "difffake.sweeps.one_run",
+        "command": ["${env}", "${interpreter}", "-m", "${program}", "--config", "base.yaml", "${args}"],
+        "parameters": {
+            "train": {"values": ["a", "b"]},
+            "test": {"value": "b c"},
+            "seed_everything": {"values": [0, 1]},
+        },
+    }
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(content))
+    assert main(["sweep", "study.yaml"]) == 1
+    said = capsys.readouterr().err
+    assert "study.yaml: missing: config base.yaml, train a, test b, test c, train b. Make them" in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "sweeps").exists()
+    monkeypatch.setenv("TRAIN", "mine")
+    assert main(["sweep", "study.yaml"]) == 1
+    assert "missing: config base.yaml, train mine, test b, test c. Make" in capsys.readouterr().err
+    del content["parameters"]["test"]
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(content))
+    assert main(["sweep", "study.yaml"]) == 1
+    assert "study.yaml: no test is named" in capsys.readouterr().err

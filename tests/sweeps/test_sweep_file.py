@@ -2,7 +2,9 @@
 
 import datetime
 import json
+import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,12 @@ import pytest
 import yaml
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
+from difffake.commands.main import main
 from difffake.errors import UserError
+from difffake.sweeps import one_run
+from difffake.sweeps.collect import SEEDS
 from difffake.sweeps.sweep_file import Sweep, command_of, read_sweep, run_id, runs_of
+from difffake.training.fit import fit
 
 GRID = {
     "method": "grid",
@@ -24,7 +30,8 @@ GRID = {
         "seed_everything": {"values": [0, 1, 2]},
     },
 }
-EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").glob("*.yaml"))
+ROOT = Path(__file__).parents[2]
+EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.yaml"))
 
 
 def written(folder: Path, content: dict[str, Any]) -> Sweep:
@@ -128,41 +135,43 @@ def test_what_cannot_be_run_is_said(content: dict[str, Any], words: str, tmp_pat
         command_of(sweep, runs_of(sweep)[0])
 
 
-@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
-def test_the_experiments_are_options_of_the_commands(path: Path, tmp_path: Path) -> None:
-    """Every run's options are read by `difffake fit` and `fit-anomaly` themselves, which then find no data."""
-    import subprocess
-
-    from difffake.commands.main import main
-
+@pytest.mark.skipif(not find_spec("difffake.regularizers.base"), reason="the list of regularizers is not there yet")
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.parent.name + "-" + path.stem)
+def test_the_experiments_are_options_of_the_commands(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every setting's options are read by `fit`, `fit-anomaly` and `evaluate` themselves, which then find no data."""
+    monkeypatch.chdir(ROOT)
+    for name in one_run.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
     sweep = read_sweep(path)
-    environment = {"RUN_FOLDER": str(tmp_path / "run")}
-    chosen = runs_of(sweep, None if sweep.method == "grid" else 4)
-    for values in (chosen[0], chosen[-1]):
-        command = command_of(sweep, values, environment)
-        assert command[:2] == ["bash", "experiments/run.sh"]
-        if "seed_everything" not in values:
-            assert values.keys() == {"anomaly.combination", "anomaly.components", "anomaly.seed"}  # trains nothing
-        options = [option for option in command[2:] if not option.startswith("--anomaly.")]
-        anomaly = [f"--{option.removeprefix('--anomaly.')}" for option in command if option.startswith("--anomaly.")]
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(path.parents[1])
-            shown = subprocess.run(
-                [
-                    sys.executable,
-                    "-m",
-                    "difffake.commands.main",
-                    "fit",
-                    *options,
-                    "--data.manifest=x",
-                    "--out=y",
-                    "--print_config",
-                ],
-                capture_output=True,
-                text=True,
-            )
-        assert shown.returncode == 0, shown.stderr
-        config = yaml.safe_load(shown.stdout)
-        assert config["seed_everything"] == values.get("seed_everything", 0)
-        if anomaly:
-            assert main(["fit-anomaly", "--ckpt=none.ckpt", "--manifest=x", *anomaly]) == 1
+    assert sweep.program == one_run.PROGRAM
+    runs = runs_of(sweep, None if sweep.method == "grid" else 2)
+    settings = {
+        json.dumps({name: text for name, text in values.items() if name not in SEEDS}): values for values in runs
+    }
+    for values in settings.values():
+        command = command_of(sweep, values)
+        run = one_run.read_run(command[command.index(one_run.PROGRAM) + 1 :], {})
+        assert all(Path(config).is_file() for config in run.paths.get("config", []))
+        for _, arguments in one_run.stages(run, tmp_path, {}):
+            if arguments[0] == "fit":
+                with pytest.raises(SystemExit) as ended:
+                    fit([*arguments[1:], "--print_config"])
+                assert ended.value.code == 0
+                config = yaml.safe_load(capsys.readouterr().out)
+                assert config["seed_everything"] == values["seed_everything"]
+                assert config["data"]["manifest"] in (run.paths["train"], run.paths["train"][0])
+            else:
+                assert main(arguments) == 1  # 2 would say that an option is wrong
+                assert "does not exist" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.parent.name + "-" + path.stem)
+def test_the_experiments_say_what_they_ask_and_showed(path: Path) -> None:
+    header = path.read_text().split("program:")[0]
+    assert all(f"\n# {word}" in f"\n{header}" for word in ("Asks: ", "Size: ", "Showed"))
+    assert f"difffake sweep {path.relative_to(ROOT)}" in header
+    assert ("Showed: never run" in header) == (path.parent.name == "full")
+    for quoted in re.findall(r'docs/results\.md, "([^"]+)"', header.replace("\n#", "")):
+        assert quoted in (ROOT / "docs" / "results.md").read_text(), quoted

@@ -1,0 +1,167 @@
+"""The processes of a sweep: several at a time, each run once, and what becomes of them at a signal."""
+
+import fcntl
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+import torch
+
+from difffake.errors import Terminated
+from difffake.files import MARKER, staged_file
+from difffake.progress import console
+from difffake.sweeps.sweep_file import Sweep, Values, command_of
+
+DONE = "done.json"
+"""File of a run that has ended well."""
+LOG = "log.txt"
+"""File with what a run has printed."""
+
+
+def run_all(plan: Sweep, wanted: dict[str, Values], folder: Path, jobs: int) -> list[str]:
+    """Do the runs that are not done yet, `jobs` at a time; gives the names of those that failed.
+
+    Raises `Terminated` after SIGINT or SIGTERM, when the runs have ended.
+    """
+    running: dict[str, subprocess.Popen[bytes]] = {}
+    stopping = threading.Event()
+    slots = list(range(jobs))
+
+    def work(name: str, wait: bool) -> int | None:
+        slot = slots.pop()
+        try:
+            place = _environment(slot, jobs)
+            return _run(plan, name, wanted[name], folder / name, place, running, stopping, wait=wait)
+        finally:
+            slots.append(slot)
+
+    open_runs = [name for name in wanted if not (folder / name / DONE).is_file()]
+    if len(open_runs) < len(wanted):
+        console.print(f"{len(wanted) - len(open_runs)} of {len(wanted)} runs are done already")
+    failed: list[str] = []
+    with _handing_on(running, stopping), ThreadPoolExecutor(jobs) as pool:
+        # First those that nobody else is doing; then wait for the others.
+        for wait in (False, True):
+            futures = {pool.submit(work, name, wait): name for name in open_runs}
+            open_runs = []
+            for future in as_completed(futures):
+                name, status = futures[future], future.result()
+                if stopping.is_set():
+                    continue
+                if status is None:
+                    open_runs.append(name)
+                    continue
+                if status:
+                    failed.append(name)
+                settings = " ".join(f"{key}={value}" for key, value in wanted[name].items())
+                console.print(f"{'failed' if status else 'done'}: {name} {settings}")
+    if stopping.is_set():
+        raise Terminated("stopped; the same command goes on")
+    return failed
+
+
+def _run(
+    plan: Sweep,
+    name: str,
+    values: Values,
+    folder: Path,
+    environment: dict[str, str],
+    running: dict[str, subprocess.Popen[bytes]],
+    stopping: threading.Event,
+    *,
+    wait: bool,
+) -> int | None:
+    """Exit status of one run, 0 if it was done in the meantime; None if another is at it and this shall not `wait`."""
+    folder.mkdir(exist_ok=True)
+    (folder / MARKER).touch()
+    # Two sweeps may have runs of the same parameters, W&B must not take them for one.
+    identity = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]
+    environment = {**os.environ, **environment, "WANDB_RUN_ID": identity, "RUN_FOLDER": str(folder.resolve())}
+    with (folder / "lock").open("w") as lock, (folder / LOG).open("ab") as log:
+        # The run holds the lock as long as it lives, even if this process is killed: none runs twice at a time.
+        while not _taken(lock):
+            if not wait or stopping.wait(1):
+                return None
+        if stopping.is_set() or (folder / DONE).is_file():
+            return 0
+        command = command_of(plan, values, environment)
+        try:
+            process = subprocess.Popen(
+                command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                start_new_session=True, pass_fds=(lock.fileno(),),
+            )  # fmt: skip
+        except OSError as error:
+            log.write(f"{command[0]}: {error.strerror}\n".encode())
+            return 127
+        running[name] = process
+        if stopping.is_set():
+            _terminate(process)
+        status = process.wait()
+    with (folder / "lock").open("w") as lock:
+        # A script may have ended at the signal while the training in it is still being saved.
+        while not _taken(lock):
+            time.sleep(0.2)
+        running.pop(name, None)
+        if status == 0:
+            with staged_file(folder / DONE) as partial:
+                partial.write_text(json.dumps({"command": command, "parameters": values}, indent=1) + "\n")
+        return status
+
+
+@contextmanager
+def _handing_on(running: dict[str, subprocess.Popen[bytes]], stopping: threading.Event) -> Iterator[None]:
+    """Hand SIGINT and SIGTERM on to the runs, as the SIGTERM at which `difffake fit` saves; then wait for them."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopping.set()
+        for process in list(running.values()):
+            _terminate(process)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _taken(lock: IO[str]) -> bool:
+    """Whether this process has the lock now."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _terminate(process: "subprocess.Popen[bytes]") -> None:
+    with suppress(ProcessLookupError):  # it may have ended by itself
+        os.killpg(process.pid, signal.SIGTERM)
+
+
+def _environment(slot: int, jobs: int) -> dict[str, str]:
+    """A slot's part of GPUs and cores; what the user has set himself stays."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    gpus = visible.split(",") if visible else [str(number) for number in range(torch.cuda.device_count())]
+    # So that a command finds the `difffake` that runs the sweep.
+    found = {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])}
+    if gpus and jobs > 1:
+        # Fewer GPUs than jobs: several runs share one.
+        found["CUDA_VISIBLE_DEVICES"] = ",".join(gpus[slot % len(gpus) :: jobs])
+    if jobs > 1 and "OMP_NUM_THREADS" not in os.environ:
+        found["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
+    return found

@@ -1,0 +1,174 @@
+"""Tables of a sweep: a line for each setting, a column for each manipulation; mean and spread over seeds."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from difffake.evaluation.results import Row
+from difffake.evaluation.tables import NONE, place
+from difffake.files import staged_file
+from difffake.sweeps.collect import METRICS, RunResult, Setting, row_name, text_of
+
+INTERVAL = "95 % interval of a single run"
+"""Last line of a table: how far the intervals of single runs reach, as a median."""
+Column = tuple[str, str, str]
+"""Data set, manipulation, compression."""
+
+
+@dataclass(frozen=True)
+class SweepTable:
+    """One metric at one level of one score: `cells` has a list for each line, as long as `columns`."""
+
+    title: str
+    level: str
+    names: list[str]
+    """The first columns, which say which setting a line is."""
+    columns: list[str]
+    cells: list[list[str]]
+
+
+def write_runs(path: Path, results: Sequence[RunResult], metric: str) -> None:
+    """Write a CSV file with a line for each run: parameters, the sweep's metric, and all metrics as in results.json."""
+    lines = []
+    for result in results:
+        line: dict[str, object] = {"run": result.folder.name, metric: result.metric}
+        line |= {name: text_of("", value) for name, value in result.values.items()}
+        for row in result.rows:
+            for key in METRICS:
+                for end in ("", "_low", "_high"):
+                    line[f"{key}{end}/{row_name(row)}"] = row.get(key + end)
+        lines.append(line)
+    with staged_file(path) as partial:
+        pd.DataFrame(lines).to_csv(partial, index=False)
+
+
+def sweep_tables(settings: Sequence[Setting], metric: str, metrics: Sequence[str]) -> list[SweepTable]:
+    """First the table of the sweep's own metric, then one for each of `metrics`, level and score; in percent.
+
+    A line is a setting, in the given order. A cell is the mean over its runs and their standard deviation; of a single
+    run, the value with its 95 % bootstrap interval.
+    """
+    names = list(settings[0].name)
+    ranked = [
+        [*setting.name.values(), str(len(setting.runs)), spread([run.metric for run in setting.runs], _unit(metric))]
+        for setting in settings
+    ]
+    unit = ", in percent" if _unit(metric) == 100 else ""
+    found = [SweepTable(f"{metric}{unit}", "", [*names, "runs"], [metric], ranked)]
+    rows = [row for setting in settings for run in setting.runs for row in run.rows]
+    for level, score in dict.fromkeys((row["level"], row["score"]) for row in sorted(rows, key=place)):
+        columns = list(dict.fromkeys(_column(row) for row in rows if (row["level"], row["score"]) == (level, score)))
+        for key in metrics:
+            cells = [
+                [*setting.name.values(), *(_cell(_rows(setting, column, level, score), key) for column in columns)]
+                for setting in settings
+            ]
+            widths = [
+                _width([row for s in settings for row in _rows(s, column, level, score)], key) for column in columns
+            ]
+            if any(width != NONE for width in widths):
+                cells.append([INTERVAL, *[""] * (len(names) - 1), *widths])
+            datasets = {column[0] for column in columns}
+            heads = [
+                " ".join(part for part in (column[1:] if len(datasets) == 1 else column) if part) for column in columns
+            ]
+            title = ", ".join([*(datasets if len(datasets) == 1 else []), f"{level} level", f"{score} score"])
+            found.append(SweepTable(f"{key.upper()}, {title}, in percent", level, names, heads, cells))
+    return found
+
+
+def best_line(settings: Sequence[Setting], metric: str) -> str:
+    """One line that names the best setting."""
+    best = settings[0]
+    if best.mean is None:
+        return f"no run has the sweep's metric, {metric}, so the settings are not sorted"
+    named = " ".join(f"{name}={value}" for name, value in best.name.items()) or "the only setting"
+    value = spread([run.metric for run in best.runs], _unit(metric))
+    runs = f"{len(best.runs)} run{'s' if len(best.runs) > 1 else ''}"
+    return f"best of {len(settings)} by {metric}: {named}, {value} ({runs})"
+
+
+def markdown_page(tables: Sequence[SweepTable], best: str) -> str:
+    """The tables as Markdown."""
+    blocks = [
+        best[0].upper() + best[1:] + ".\n\nMean ± standard deviation over runs; of a single run [its 95 % interval].\n"
+    ]
+    for table in tables:
+        lines = [[*table.names, *table.columns], [*[":--"] * len(table.names), *["--:"] * len(table.columns)]]
+        lines += [[cell.replace("|", "\\|") for cell in cells] for cells in table.cells]
+        blocks.append(f"**{table.title}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
+    return "\n".join(blocks)
+
+
+def print_tables(tables: Sequence[SweepTable], screen: Console) -> None:
+    """Print the tables: all columns of numbers in as many blocks as the terminal needs, none of them cut."""
+    for table in tables:
+        first = len(table.names)
+        labels = [", ".join(cell for cell in cells[:first] if cell) for cells in table.cells]
+        label_width = min(max(map(len, labels)), max(12, screen.width // 3))
+        widths = [max(len(cells[first + n]) for cells in table.cells) for n in range(len(table.columns))]
+        widths = [max(width, min(len(head), 9)) for width, head in zip(widths, table.columns, strict=True)]
+        title, start = table.title, 0
+        while start < len(widths):
+            # A column takes two characters beside its width: padding and the gap before it.
+            end, room = start + 1, screen.width - label_width - 3 - (widths[start] + 2)
+            while end < len(widths) and room >= widths[end] + 2:
+                room -= widths[end] + 2
+                end += 1
+            drawn = Table(title=Text(title), box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1, 0, 0))
+            drawn.add_column(", ".join(table.names), width=label_width, overflow="fold")
+            for column, width in zip(table.columns[start:end], widths[start:end], strict=True):
+                drawn.add_column(Text(column), justify="right", width=width, overflow="fold")
+            for label, cells in zip(labels, table.cells, strict=True):
+                drawn.add_row(Text(label), *map(Text, cells[first + start : first + end]))
+            screen.print(drawn)
+            start = end
+
+
+def spread(values: Sequence[float | None], unit: float = 100) -> str:
+    """Mean and standard deviation of what is known, in percent by default.
+
+    >>> spread([0.7, 0.8]), spread([0.7, None]), spread([])
+    ('75.0 ± 7.1', '70.0', '-')
+    """
+    known = [unit * value for value in values if value is not None]
+    if not known:
+        return NONE
+    digits = 1 if unit == 100 else 4
+    mean = f"{statistics.mean(known):.{digits}f}"
+    return f"{mean} ± {statistics.stdev(known):.{digits}f}" if len(known) > 1 else mean
+
+
+def _unit(metric: str) -> float:
+    """100 for rates, which are shown in percent, 1 for losses and all else."""
+    return 100 if any(part in METRICS for part in metric.split("/")) else 1
+
+
+def _column(row: Row) -> Column:
+    return row["dataset"], row["method"], row["compression"]
+
+
+def _rows(setting: Setting, column: Column, level: str, score: str) -> list[Row]:
+    wanted = (column, level, score)
+    return [row for run in setting.runs for row in run.rows if (_column(row), row["level"], row["score"]) == wanted]
+
+
+def _cell(rows: Sequence[Row], key: str) -> str:
+    text = spread([row[key] for row in rows])
+    if len(rows) != 1 or text == NONE or rows[0].get(f"{key}_low") is None:
+        return text
+    return f"{text} [{100 * rows[0][f'{key}_low']:.1f}, {100 * rows[0][f'{key}_high']:.1f}]"
+
+
+def _width(rows: Sequence[Row], key: str) -> str:
+    """Half the width of the intervals of single runs, as a median."""
+    ends = [(row.get(f"{key}_low"), row.get(f"{key}_high")) for row in rows]
+    halves = [50 * (high - low) for low, high in ends if low is not None and high is not None]
+    return f"±{statistics.median(halves):.1f}" if halves else NONE
