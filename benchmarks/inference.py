@@ -23,13 +23,13 @@ from difffake.models.checkpoint import load_detector
 class Bare(nn.Module):
     """timm's network behind the subtraction and division that any network wants."""
 
-    def __init__(self, name: str, mean: float, std: float) -> None:
+    def __init__(self, name: str, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
         self.network = timm.create_model(name, num_classes=1)
         self.mean: torch.Tensor
         self.std: torch.Tensor
-        self.register_buffer("mean", torch.full((1, 3, 1, 1), mean))
-        self.register_buffer("std", torch.full((1, 3, 1, 1), std))
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits (B, 1) of images (B, 3, H, W) in [0, 1]."""
@@ -48,7 +48,7 @@ def main() -> None:
     device = torch.device(args.device)
     detector, info = load_detector(args.ckpt, device)
     config = info.config
-    bare = Bare(config.encoder, config.mean, config.std).eval().to(device)
+    bare = Bare(config.name, detector.encoder.channel_mean, detector.encoder.channel_std).eval().to(device)
     bare.to(memory_format=torch.channels_last)
     images = torch.rand(args.batch, 3, config.image_size, config.image_size, device=device)
     images = images.to(memory_format=torch.channels_last)
@@ -68,7 +68,7 @@ def main() -> None:
         print(f"{name:10}{spread(values)}  {args.batch / statistics.median(values):.0f} images/s, {parameters[name]}")
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     print(json.dumps({
-        "ratio": round(medians["timm"] / medians["difffake"], 3), "reference": f"timm {config.encoder}, one output",
+        "ratio": round(medians["timm"] / medians["difffake"], 3), "reference": f"timm {config.name}, one output",
         "median_s": medians, "parameters": parameters, "image_size": config.image_size, "batch": args.batch,
         "device": torch.cuda.get_device_name() if device.type == "cuda" else processor(),
     }))  # fmt: skip

@@ -128,7 +128,7 @@ def evaluate(
         inputs = [ckpt, *([path] if differential else []), *map(manifest_file, manifest)]
         testbed = any(name.startswith(TESTBEDS) for name in scores["dataset"].unique())
         facts: dict[str, Any] = provenance(inputs, seed, testbed=testbed)
-        facts |= {"split": split, "pairs": pairs, "encoder": info.config.encoder, "training_seed": info.seed}
+        facts |= {"split": split, "pairs": pairs, "encoder": info.config.name, "training_seed": info.seed}
         write_results(folder, rows, facts)
         scores.to_parquet(folder / "scores.parquet", index=False)
         (folder / "results.md").write_text((f"**{NOTE}**\n\n" if testbed else "") + markdown(rows))

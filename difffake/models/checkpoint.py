@@ -1,7 +1,8 @@
 """Reading a trained detector back from a checkpoint, without Lightning and without running code from the file."""
 
 import pickle
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,11 +14,10 @@ from difffake.diffusion.load import DiffusionConfig, load_diffusion
 from difffake.errors import UserError
 from difffake.models.detector import Detector, DetectorConfig, build_detector
 from difffake.models.lean_timm import lean_timm
+from difffake.models.weights import KEY, weights_file
 from difffake.regularizers.guide.guide import Guide, GuideConfig
 from difffake.regularizers.noise_learning.noise_learning import NoiseLearning, NoiseLearningConfig, build_noise_learning
 
-KEY = "difffake"
-"""Entry of a Lightning checkpoint that holds a `dict` for `CheckpointInfo`."""
 TAUGHT_KEY = "taught"
 """Entry of the checkpoint of a run that a frozen model taught: a `dict` for `TaughtInfo`."""
 PREFIX = "detector."
@@ -44,7 +44,7 @@ class CheckpointInfo:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as `from_dict` reads them."""
         return {
-            "config": vars(self.config),
+            "config": self.config.to_dict(),
             "threshold": self.threshold,
             "training_keys": sorted(self.training_keys),
             "seed": self.seed,
@@ -55,7 +55,7 @@ class CheckpointInfo:
     def from_dict(values: dict[str, Any]) -> "CheckpointInfo":
         """The inverse of `to_dict`."""
         return CheckpointInfo(
-            DetectorConfig(**values["config"]),
+            DetectorConfig.from_dict(values["config"]),
             values["threshold"],
             frozenset(values["training_keys"]),
             values["seed"],
@@ -94,16 +94,25 @@ class TaughtInfo:
         )
 
 
-def load_detector(path: Path, device: torch.device | str = "cpu") -> tuple[Detector, CheckpointInfo]:
+def load_detector(
+    path: Path, device: torch.device | str = "cpu", imports: Sequence[str] = ()
+) -> tuple[Detector, CheckpointInfo]:
     """Detector in eval mode, and what the checkpoint says of it.
 
-    Raises `UserError` if the file is missing, broken or not a checkpoint of `difffake fit`.
+    Args:
+        path: checkpoint of `difffake fit`.
+        device: where the detector is put.
+        imports: packages outside difffake whose code may run, for an encoder of your own.
+
+    Raises `UserError` if the file is missing, broken or not a checkpoint of `difffake fit`, or needs code of a package
+    that is not named in `imports`.
     """
     checkpoint = read_checkpoint(Path(path))
     try:
         info = CheckpointInfo.from_dict(checkpoint[KEY])
-        with lean_timm(info.config.encoder):
-            detector = build_detector(info.config)
+        # What was frozen in training need not be: a map of what the detector looks at wants gradients.
+        with lean_timm(info.config.name):
+            detector = build_detector(replace(info.config, trainable="all"), imports=imports)
         detector.load_state_dict(_weights(checkpoint, PREFIX))
     except (RuntimeError, ValueError, LookupError, TypeError) as error:
         raise UserError(f"{path} is not a whole checkpoint of `difffake fit` ({type(error).__name__})") from error
@@ -146,6 +155,17 @@ def load_taught(
     except (RuntimeError, ValueError, LookupError, TypeError) as error:
         raise UserError(f"{path} is not a whole checkpoint of `difffake fit` ({type(error).__name__})") from error
     return Taught(guide and guide.to(device), noise and noise.to(device), frozen.to(device))
+
+
+def inherited_keys(weights: str) -> frozenset[str]:
+    """Training keys of the checkpoint of `difffake fit` that training starts from: what its detector has seen.
+
+    `weights` is `--model.weights`; anything but such a checkpoint has none.
+    """
+    path = weights_file(weights)
+    if not path.is_file() or path.suffix == ".safetensors":
+        return frozenset()
+    return frozenset(read_checkpoint(path).get(KEY, {}).get("training_keys", ()))
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

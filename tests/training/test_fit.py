@@ -91,7 +91,7 @@ def test_on_two_ranks_every_validation_sample_counts_once(tiny_run: TinyRun, tmp
     command = [
         sys.executable,
         "-m",
-        "difffake.commands.main",
+        "difffake",
         "fit",
         "--data.manifest",
         str(tmp_path),

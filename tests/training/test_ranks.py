@@ -12,6 +12,7 @@ from difffake.commands.main import main
 
 OPTIONS = {
     "plain": [],
+    "frozen": ["--model.trainable", "last_blocks 1"],
     "guide": ["--model.guide.weight", "linear"],
     "anl": ["--model.noise_learning.timesteps", "[50]"],
 }
