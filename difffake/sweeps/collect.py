@@ -1,19 +1,17 @@
 """What the runs of a sweep have logged and measured, read back from their folders."""
 
-import json
 import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from difffake.errors import UserError
 from difffake.evaluation.results import ALL, LEVELS, RESULTS, Row, read_results
 from difffake.progress import console
-from difffake.sweeps.sweep_file import Values
+from difffake.sweeps.sweep_file import Values, text_of, varied_names
 
 METRICS = ("auc", "eer", "ap", "acc")
 """Metrics of results.json that tables show."""
@@ -35,8 +33,8 @@ class RunResult:
 class Setting:
     """Runs that differ in nothing but their seeds.
 
-    `name` is the text of each parameter that the sweep varies, `mean` the sweep's metric over the runs (None if no run
-    has it).
+    `name` is the text of each parameter that the sweep varies, beside seeds; `mean` is the mean of the sweep's metric
+    over the runs, None if no run has it.
     """
 
     name: dict[str, str]
@@ -58,16 +56,15 @@ def read_run_result(values: Values, folder: Path, metric: str, goal: str) -> Run
 
 def settings_of(results: Sequence[RunResult], goal: str) -> list[Setting]:
     """The settings of a sweep, the best by its metric first, those without the metric last."""
-    names = list(dict.fromkeys(name for result in results for name in result.values if name not in SEEDS))
-    texts = [{name: text_of(name, result.values.get(name)) for name in names} for result in results]
-    varied = [name for name in names if len({text[name] for text in texts}) > 1]
+    varied = [name for name in varied_names([result.values for result in results]) if name not in SEEDS]
     groups: dict[tuple[str, ...], list[RunResult]] = {}
-    for result, text in zip(results, texts, strict=True):
-        groups.setdefault(tuple(text[name] for name in varied), []).append(result)
+    for result in results:
+        groups.setdefault(tuple(text_of(name, result.values.get(name)) for name in varied), []).append(result)
     found = []
     for key, runs in groups.items():
         values = [run.metric for run in runs if run.metric is not None]
-        found.append(Setting(dict(zip(varied, key, strict=True)), runs, statistics.mean(values) if values else None))
+        name = dict(zip(varied, key, strict=True)) or {"setting": "all runs"}
+        found.append(Setting(name, runs, statistics.mean(values) if values else None))
     sign = -1 if goal == "maximize" else 1
     return sorted(found, key=lambda setting: math.inf if setting.mean is None else sign * setting.mean)
 
@@ -79,12 +76,6 @@ def row_name(row: Row) -> str:
     'a/swap/video/anomaly'
     """
     return "/".join(row[key] for key in ("dataset", "method", "compression", "level", "score") if row[key])
-
-
-def text_of(name: str, value: Any) -> str:
-    """A parameter's value as tables show it; of a `setting`, its name alone."""
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text.partition(": ")[0] if name == "setting" else text
 
 
 def _logged(folder: Path, metric: str, goal: str) -> float | None:

@@ -21,7 +21,7 @@ import torch
 from difffake.errors import Terminated
 from difffake.files import MARKER, staged_file
 from difffake.progress import console
-from difffake.sweeps.sweep_file import Sweep, Values, command_of
+from difffake.sweeps.sweep_file import Sweep, Values, command_of, text_of, varied_names
 
 DONE = "done.json"
 """File of a run that has ended well."""
@@ -50,6 +50,7 @@ def run_all(plan: Sweep, wanted: dict[str, Values], folder: Path, jobs: int) -> 
     if len(open_runs) < len(wanted):
         console.print(f"{len(wanted) - len(open_runs)} of {len(wanted)} runs are done already")
     failed: list[str] = []
+    varied = varied_names(list(wanted.values()))
     with _handing_on(running, stopping), ThreadPoolExecutor(jobs) as pool:
         # First those that nobody else is doing; then wait for the others.
         for wait in (False, True):
@@ -64,7 +65,7 @@ def run_all(plan: Sweep, wanted: dict[str, Values], folder: Path, jobs: int) -> 
                     continue
                 if status:
                     failed.append(name)
-                settings = " ".join(f"{key}={value}" for key, value in wanted[name].items())
+                settings = " ".join(f"{key}={text_of(key, wanted[name].get(key))}" for key in varied)
                 console.print(f"{'failed' if status else 'done'}: {name} {settings}")
     if stopping.is_set():
         raise Terminated("stopped; the same command goes on")

@@ -14,7 +14,8 @@ from rich.text import Text
 from difffake.evaluation.results import Row
 from difffake.evaluation.tables import NONE, place
 from difffake.files import staged_file
-from difffake.sweeps.collect import METRICS, RunResult, Setting, row_name, text_of
+from difffake.sweeps.collect import METRICS, RunResult, Setting, row_name
+from difffake.sweeps.sweep_file import text_of
 
 INTERVAL = "95 % interval of a single run"
 """Last line of a table: how far the intervals of single runs reach, as a median."""
@@ -63,25 +64,33 @@ def sweep_tables(settings: Sequence[Setting], metric: str, metrics: Sequence[str
     unit = ", in percent" if _unit(metric) == 100 else ""
     found = [SweepTable(f"{metric}{unit}", "", [*names, "runs"], [metric], ranked)]
     rows = [row for setting in settings for run in setting.runs for row in run.rows]
-    for level, score in dict.fromkeys((row["level"], row["score"]) for row in sorted(rows, key=place)):
-        columns = list(dict.fromkeys(_column(row) for row in rows if (row["level"], row["score"]) == (level, score)))
-        for key in metrics:
-            cells = [
-                [*setting.name.values(), *(_cell(_rows(setting, column, level, score), key) for column in columns)]
-                for setting in settings
-            ]
-            widths = [
-                _width([row for s in settings for row in _rows(s, column, level, score)], key) for column in columns
-            ]
-            if any(width != NONE for width in widths):
-                cells.append([INTERVAL, *[""] * (len(names) - 1), *widths])
-            datasets = {column[0] for column in columns}
-            heads = [
-                " ".join(part for part in (column[1:] if len(datasets) == 1 else column) if part) for column in columns
-            ]
-            title = ", ".join([*(datasets if len(datasets) == 1 else []), f"{level} level", f"{score} score"])
-            found.append(SweepTable(f"{key.upper()}, {title}, in percent", level, names, heads, cells))
-    return found
+    kinds = dict.fromkeys((row["level"], row["score"]) for row in sorted(rows, key=place))
+    return [*found, *(_table(settings, key, *kind) for kind in kinds for key in metrics)]
+
+
+def _table(settings: Sequence[Setting], key: str, level: str, score: str) -> SweepTable:
+    """The table of one metric at one level of one score."""
+    kept = [
+        [row for run in setting.runs for row in run.rows if (row["level"], row["score"]) == (level, score)]
+        for setting in settings
+    ]
+    columns = list(dict.fromkeys(_column(row) for rows in kept for row in rows))
+    names = list(settings[0].name)
+    cells = [
+        [*setting.name.values(), *(_cell([row for row in rows if _column(row) == column], key) for column in columns)]
+        for setting, rows in zip(settings, kept, strict=True)
+    ]
+    widths = [_width([row for rows in kept for row in rows if _column(row) == column], key) for column in columns]
+    if any(width != NONE for width in widths):
+        cells.append([INTERVAL, *[""] * (len(names) - 1), *widths])
+    # A data set or compression that all columns share stands in the title alone.
+    shared = [{column[part] for column in columns} if part != 1 else set() for part in range(3)]
+    common = [next(iter(texts)) if len(texts) == 1 else "" for texts in shared]
+    heads = [
+        " ".join(text for text, same in zip(column, common, strict=True) if text and not same) for column in columns
+    ]
+    title = ", ".join([*filter(None, common), f"{level} level", f"{score} score"])
+    return SweepTable(f"{key.upper()}, {title}, in percent", level, names, heads, cells)
 
 
 def best_line(settings: Sequence[Setting], metric: str) -> str:
@@ -89,10 +98,14 @@ def best_line(settings: Sequence[Setting], metric: str) -> str:
     best = settings[0]
     if best.mean is None:
         return f"no run has the sweep's metric, {metric}, so the settings are not sorted"
-    named = " ".join(f"{name}={value}" for name, value in best.name.items()) or "the only setting"
+    named = " ".join(f"{name}={value}" for name, value in best.name.items())
     value = spread([run.metric for run in best.runs], _unit(metric))
     runs = f"{len(best.runs)} run{'s' if len(best.runs) > 1 else ''}"
-    return f"best of {len(settings)} by {metric}: {named}, {value} ({runs})"
+    known = [run.metric for run in best.runs if run.metric is not None]
+    reach = statistics.stdev(known) if len(known) > 1 else 0.0
+    near = [other for other in settings[1:] if other.mean is not None and abs(other.mean - best.mean) <= reach]
+    rest = f"; {len(near)} of the others within this spread" if near else ""
+    return f"best of {len(settings)} by {metric}: {named}, {value} ({runs}){rest}"
 
 
 def markdown_page(tables: Sequence[SweepTable], best: str) -> str:
@@ -114,7 +127,8 @@ def print_tables(tables: Sequence[SweepTable], screen: Console) -> None:
         labels = [", ".join(cell for cell in cells[:first] if cell) for cells in table.cells]
         label_width = min(max(map(len, labels)), max(12, screen.width // 3))
         widths = [max(len(cells[first + n]) for cells in table.cells) for n in range(len(table.columns))]
-        widths = [max(width, min(len(head), 9)) for width, head in zip(widths, table.columns, strict=True)]
+        words = [max(map(len, head.split())) for head in table.columns]
+        widths = [max(width, min(word, 18)) for width, word in zip(widths, words, strict=True)]
         title, start = table.title, 0
         while start < len(widths):
             # A column takes two characters beside its width: padding and the gap before it.
@@ -153,11 +167,6 @@ def _unit(metric: str) -> float:
 
 def _column(row: Row) -> Column:
     return row["dataset"], row["method"], row["compression"]
-
-
-def _rows(setting: Setting, column: Column, level: str, score: str) -> list[Row]:
-    wanted = (column, level, score)
-    return [row for run in setting.runs for row in run.rows if (_column(row), row["level"], row["score"]) == wanted]
 
 
 def _cell(rows: Sequence[Row], key: str) -> str:

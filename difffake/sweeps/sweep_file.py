@@ -7,7 +7,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ def read_sweep(path: Path) -> Sweep:
         raise UserError(f"{path}: metric {metric} is wrong: give a name, and maximize or minimize as its goal")
     command = content.get("command") or _DEFAULT_COMMAND
     if isinstance(command, str):
-        raise UserError(f"{path}: command must be a list, such as [bash, run.sh, ${{args}}]")
+        raise UserError(f"{path}: command must be a list, such as [bash, train.sh, ${{args}}]")
     if "${program}" in command and not content.get("program"):
         raise UserError(f"{path}: program is missing, which command names")
     cap = content.get("run_cap")
@@ -113,6 +113,18 @@ def run_id(values: Values) -> str:
     True
     """
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def varied_names(runs: Sequence[Values]) -> list[str]:
+    """Names of the parameters that are not the same in all runs."""
+    names = dict.fromkeys(name for values in runs for name in values)
+    return [name for name in names if len({text_of(name, values.get(name)) for values in runs}) > 1]
+
+
+def text_of(name: str, value: Any) -> str:
+    """A parameter's value as tables show it; of a `setting`, its name alone."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text.partition(": ")[0] if name == "setting" else text
 
 
 def command_of(sweep: Sweep, values: Values, environment: Mapping[str, str] = os.environ) -> list[str]:

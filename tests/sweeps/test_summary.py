@@ -66,22 +66,33 @@ def test_data_sets_levels_scores_and_metrics_have_their_places(tmp_path: Path) -
     rows = [
         row(0.6),
         row(0.7, dataset="clips", compression="c23"),
-        row(0.8, level="video"),
+        row(0.8, level="video", compression="c40"),
         row(0.9, level="video", score="anomaly"),
     ]
     found = settings(tmp_path, [({"lr": 0.1}, rows)], "eer/video/anomaly", "minimize")
     tables = sweep_tables(found, "eer/video/anomaly", ["auc", "eer"])
     assert [table.title.replace(", in percent", "") for table in tables] == [
         "eer/video/anomaly",
-        "AUC, faces, video level, classifier score",
-        "EER, faces, video level, classifier score",
+        "AUC, faces, c40, video level, classifier score",
+        "EER, faces, c40, video level, classifier score",
         "AUC, faces, video level, anomaly score",
         "EER, faces, video level, anomaly score",
         "AUC, frame level, classifier score",
         "EER, frame level, classifier score",
     ]
+    assert tables[1].columns == ["swap"]
     assert tables[-1].columns == ["faces swap", "clips swap c23"]
-    assert tables[-1].cells == [["50.0", "50.0"]]  # without an interval, and nothing varies
+    assert tables[-1].cells == [["all runs", "50.0", "50.0"]]  # without an interval, and nothing varies
+    assert tables[-2].cells[-1] == ["95 % interval of a single run", "±3.0", "±3.0"]
+
+
+def test_the_best_is_named_with_those_that_seeds_cannot_tell_from_it(tmp_path: Path) -> None:
+    aucs = {0.1: (0.6, 0.8), 0.2: (0.62, 0.64), 0.3: (0.3, 0.3)}
+    runs = [({"lr": lr, "seed_everything": n}, [row(auc)]) for lr, both in aucs.items() for n, auc in enumerate(both)]
+    found = settings(tmp_path, runs, "auc/frame/classifier")
+    assert best_line(found, "auc/frame/classifier") == (
+        "best of 3 by auc/frame/classifier: lr=0.1, 70.0 ± 14.1 (2 runs); 1 of the others within this spread"
+    )
 
 
 def test_an_evaluation_ranks_by_the_mean_over_data_sets(tmp_path: Path) -> None:
@@ -136,7 +147,7 @@ def test_the_best_of_a_log_counts_and_broken_logs_are_named(tmp_path: Path, caps
     assert "text/metrics.csvisleftout" in said
     assert "empty/metrics.csvisleftout" in said
     loss = read_run_result({}, tmp_path / "good", "val/loss", "minimize")
-    assert sweep_tables(settings_of([loss], "minimize"), "val/loss", [])[0].cells == [["1", "0.1000"]]
+    assert sweep_tables(settings_of([loss], "minimize"), "val/loss", [])[0].cells == [["all runs", "1", "0.1000"]]
     unknown = settings_of([read_run_result({}, tmp_path / "good", "val/auk", "maximize")], "maximize")
     assert best_line(unknown, "val/auk") == "no run has the sweep's metric, val/auk, so the settings are not sorted"
 
