@@ -1,6 +1,7 @@
-"""Progress on the terminal, with rate and time left."""
+"""Progress of long work, with rate and time left: a bar on a terminal, lines in a log file."""
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 from rich.console import Console
@@ -17,6 +18,9 @@ from rich.text import Text
 
 T = TypeVar("T")
 
+SECONDS = 15.0
+"""From one line of progress to the next, where there is no terminal."""
+
 console = Console(stderr=True, highlight=False, markup=False)  # names may hold brackets
 
 
@@ -29,12 +33,49 @@ class _Rate(ProgressColumn):
 
 
 def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
-    """Yield `items` while a progress bar with rate and time left is drawn on standard error.
+    """Yield `items` while their number, rate and time left are shown on standard error.
 
-    `total` is needed where `items` has no length.
+    On a terminal this is a bar, elsewhere (a pipe, a log file) a line every `SECONDS` seconds.
+
+    Args:
+        items: what is worked on.
+        description: what they are, in a word or two.
+        total: how many there are; needed where `items` has no length.
     """
+    if not console.is_terminal:
+        yield from _lines(items, description, total)
+        return
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=console) as progress:
         yield from progress.track(items, total=total, description=description)
+
+
+def _lines(items: Iterable[T], description: str, total: int | None) -> Iterator[T]:
+    """Yield `items` while a line is printed now and then; none if they are done before the first is due."""
+    total = len(items) if total is None and isinstance(items, Sized) else total
+    begin = said = time.monotonic()
+    number = 0
+    for number, item in enumerate(items, start=1):
+        yield item
+        now = time.monotonic()
+        if now - said < SECONDS and not (number == total and said > begin):
+            continue
+        said = now
+        rate = number / (now - begin)
+        of = f" of {total}" if total else ""
+        left = f", {duration((total - number) / rate)} left" if total else ""
+        # Soft, so that a line of a log file is one line.
+        console.print(f"{description}: {number}{of}, {rate:.1f}/s{left}", soft_wrap=True)
+
+
+def duration(seconds: float) -> str:
+    """A time in hours, minutes and seconds.
+
+    >>> duration(7.4), duration(205), duration(3725)
+    ('0:07', '3:25', '1:02:05')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import difffake
 from difffake.anomaly.fit import fit_anomaly
+from difffake.commands.fit import fit
 from difffake.data.drawn import CROP_SIZE, DRAWN_A, DRAWN_B, DrawnDataset, write_drawn_faces
 from difffake.evaluation.evaluate import evaluate
 from difffake.evaluation.report import report
 from difffake.files import refuse_existing, replaced
 from difffake.forge.run import forge
 from difffake.progress import console
-from difffake.training.fit import fit
 
 _PACKAGE = Path(difffake.__file__).parent
 # In the wheel configs/ is in the package; in a clone it is beside it.

@@ -87,16 +87,6 @@ _NOT_MOVED = {
         ),
         lists=("manifest",),
     ),
-    "fit": _Old(
-        "difffake.training.fit:fit",
-        "train a detector from a config",
-        (
-            "difffake fit --config configs/difffake.yaml --data.manifest data/lfw --out runs/lfw",
-            "difffake fit --config configs/difffake.yaml --data.manifest data/lfw --out runs/small "
-            "--model.encoder resnet34 --trainer.max_epochs 5",
-            "difffake fit --config configs/difffake.yaml --print_config",
-        ),
-    ),
     "fit-anomaly": _Old(
         "difffake.anomaly.fit:fit_anomaly",
         "embed, pair and fit the anomaly model on real faces",
@@ -223,8 +213,6 @@ def _old(command: _Old) -> Any:
     path, name = command.function.split(":")
     function: Any = getattr(import_module(path), name)
     found = SimpleNamespace(EXAMPLES=command.examples, RANKS=command.ranks, **{name: function})
-    if name == "fit":
-        return found
     signature = inspect.signature(function, eval_str=True)
     changed = []
     for parameter in signature.parameters.values():

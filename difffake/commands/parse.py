@@ -9,7 +9,6 @@ import difflib
 import inspect
 import json
 import re
-import textwrap
 import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,8 @@ SIMPLE = (str, int, float, bool, Path)
 """Types whose value is one word of a command line."""
 WIDTH = 80
 """Columns that the help of a command fits into."""
+EXAMPLES = "examples:"
+"""How the end of a help text begins."""
 _METAVARS = {int: "N", float: "X", Path: "PATH", str: "TEXT"}
 
 
@@ -39,7 +40,7 @@ class AtLeast:
     value: float
 
 
-class HelpFormatter(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
+class HelpFormatter(DefaultHelpFormatter):
     """Short help: an option, what it does, and its default as it would be typed."""
 
     def _get_help_string(self, action: argparse.Action) -> str:
@@ -56,12 +57,17 @@ class HelpFormatter(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
             return text
         return f"{text} (default: {typed(action.default)})"
 
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if text.startswith(EXAMPLES):
+            return text
+        return argparse.HelpFormatter._fill_text(self, text, width, indent)
+
     def _format_action_invocation(self, action: argparse.Action) -> str:
         kind = type_of(action)
         several = " ..." if action.nargs == "+" or element(kind) else ""
         if not action.option_strings:
             return action.dest.upper() + several
-        name = next((option for option in action.option_strings if not option.endswith("+")), "")
+        name = next((o for o in action.option_strings if o.startswith("--") and not o.endswith("+")), "")
         if isinstance(action, argparse._HelpAction):
             return ", ".join(action.option_strings)
         if isinstance(action, ActionConfigFile):
@@ -69,7 +75,8 @@ class HelpFormatter(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
         if kind in (bool, None) or action.nargs == 0:
             return name
         kinds = [inner for part in parts(kind) for inner in parts(element(part) or part)]
-        if choices := [str(value) for part in kinds if get_origin(part) is Literal for value in get_args(part)]:
+        choices = [str(value) for part in kinds if get_origin(part) is Literal for value in get_args(part)]
+        if choices and len("".join(choices)) < WIDTH // 2:
             return f"{name} {{{','.join(choices)}}}{several}"
         return f"{name} {next((_METAVARS[part] for part in kinds if part in _METAVARS), 'VALUE')}{several}"
 
@@ -118,7 +125,7 @@ def parse(
     parser = Parser(
         prog=prog,
         usage=_usage(prog, list(parameters.values())),
-        description=textwrap.fill(document.short_description or "", WIDTH),
+        description=document.short_description,
         epilog=shown(examples),
         formatter_class=HelpFormatter,
         allow_abbrev=False,
@@ -286,7 +293,7 @@ def typed(value: Any) -> str:
 
 def shown(examples: Sequence[str]) -> str:
     """Examples as the end of a help text, lines that are too long folded before an option."""
-    lines = ["examples:"]
+    lines = [EXAMPLES]
     for example in examples:
         line = " "
         for part in re.split(r" (?=--)", example):
@@ -322,7 +329,8 @@ def one_line(parser: ArgumentParser, message: str) -> str:
         if missing := re.search(r"File does not exist: '?([^']+)", reason):
             return f"{name} {missing[1]} does not exist"
         reasons = [line.strip(" -") for line in reason.splitlines() if line.lstrip().startswith("- ")]
-        return f"{name}: {_flat(reasons[0] if reasons else reason)}"
+        reason = _flat(reasons[0] if reasons else reason)
+        return f"{name}.{reason[2:]}" if re.fullmatch(r"--\w+ is missing", reason) else f"{name}: {reason}"
     return _flat(message)
 
 
@@ -346,7 +354,8 @@ def described(kind: Any) -> str:
 
 def _name(parser: ArgumentParser, key: str) -> str:
     """A key of jsonargparse as it is typed: an option, or the name of a positional value."""
-    option = next((a.option_strings[0] for a in parser._actions if a.dest == key and a.option_strings), None)
+    strings = [option for action in parser._actions if action.dest == key for option in action.option_strings]
+    option = next((string for string in strings if string.startswith("--")), None)
     positional = any(a.dest == key and not a.option_strings for a in parser._actions)
     return option or (key.upper() if positional else key if key.startswith("--") else f"--{key}")
 

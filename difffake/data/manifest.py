@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,6 +106,23 @@ class Manifest:
     def file(self, index: int) -> Path:
         """Path of the crop of one row."""
         return self.root / str(self.table["path"].iat[index])
+
+    def check_files(self, splits: Sequence[str] = SPLITS) -> None:
+        """Raise `UserError` if crops of these splits are missing; each folder is listed once, so it is quick."""
+        rows = self.table[self.table["split"].isin(splits)]
+        there: dict[str, set[str]] = {}
+        missing = []
+        for path in rows["path"]:
+            folder, _, name = str(path).rpartition("/")
+            if folder not in there:
+                place = self.root / folder
+                there[folder] = {file.name for file in os.scandir(place)} if place.is_dir() else set()
+            if name not in there[folder]:
+                missing.append(self.root / str(path))
+        if missing:
+            raise UserError(
+                f"{len(missing)} of {len(rows)} crops are missing, such as {missing[0]}: prepare the data again"
+            )
 
     def landmarks(self, index: int) -> np.ndarray | None:
         """Landmarks (68, 2) of one row in pixels of the crop, float32, or None."""

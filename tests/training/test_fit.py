@@ -1,6 +1,7 @@
 """`difffake fit` leaves a run folder that can be read, resumed and trusted."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -176,12 +177,55 @@ def test_a_run_can_go_on_but_is_not_overwritten_unasked(
 ) -> None:
     out = tmp_path / "run"
     assert fit(tiny_run, out, "--resume") == 0
-    assert "has no checkpoint yet: the run starts from the beginning" in " ".join(capsys.readouterr().err.split())
+    said = " ".join(capsys.readouterr().err.split())
+    assert "has no checkpoint yet: the run starts from the beginning" in said
+    assert re.search(r"epoch 1 of 1: loss 0\.\d+, val/auc 0\.\d+, 0:00 left", said)
     assert fit(tiny_run, out) == 1
-    assert "--overwrite" in capsys.readouterr().err
+    assert "--overwrite to replace it, or --resume to go on with it" in capsys.readouterr().err
+    assert fit(tiny_run, out, "--resume") == 0
+    assert "is finished after 1 epochs" in " ".join(capsys.readouterr().err.split())
     assert fit(tiny_run, out, "--resume", "--trainer.max_epochs", "2") == 0
     assert torch.load(out / "last.ckpt", weights_only=True)["global_step"] == 4
     assert fit(tiny_run, out, "--overwrite") == 0
+
+
+def test_lists_are_spelled_as_in_every_command(tiny_run: TinyRun, tmp_path: Path) -> None:
+    methods = [
+        "--data.fakes",
+        "both",
+        "--data.methods",
+        "faceswap",
+        "alpha_swap",
+        "--data.augment.jpeg_quality",
+        "30",
+        "95",
+    ]
+    assert fit(tiny_run, tmp_path / "run", *methods) == 0
+    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert config["data"]["methods"] == ["faceswap", "alpha_swap"]
+    assert config["data"]["augment"]["jpeg_quality"] == [30, 95]
+    (tmp_path / "one.yaml").write_text("data: {methods: faceswap}")
+    assert fit(tiny_run, tmp_path / "one", *methods[:2], "--config", str(tmp_path / "one.yaml")) == 0
+    config = yaml.safe_load((tmp_path / "one" / "config.yaml").read_text())
+    assert config["data"]["methods"] == ["faceswap"]
+
+
+def test_a_try_of_one_batch_saves_nothing(tiny_run: TinyRun, tmp_path: Path) -> None:
+    assert fit(tiny_run, tmp_path / "run", "--trainer.fast_dev_run", "true") == 0
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_loss_that_is_no_number_ends_the_run(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wild = ["--model.optimizer.name", "sgd", "--model.optimizer.lr", "1e30", "--trainer.limit_train_batches", "3"]
+    assert fit(tiny_run, tmp_path / "run", *wild) == 1
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert re.search(r"no number any more: train/\S+ at step [12], learning rate 1e\+30: lower --model", said)
+    assert all(
+        torch.isfinite(value).all()
+        for value in torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["state_dict"].values()
+    )
 
 
 def test_leaks_and_bad_settings_stop_the_run(
@@ -203,17 +247,59 @@ def test_leaks_and_bad_settings_stop_the_run(
         assert not (tmp_path / "run").exists()
 
 
-def test_a_crop_that_is_gone_is_named_in_one_line(
+def test_crops_that_are_gone_are_noticed_before_training(
     tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Also from a loader's worker, whose traceback comes along; no run folder is left behind."""
+    """No run folder is left behind; what the run does not read may be missing."""
     table = pd.read_parquet(tiny_run.seen / "manifest.parquet")
     table["path"] = [(tiny_run.seen / path).as_posix() for path in table["path"]]
-    table.loc[table["split"] == "train", "path"] += ".gone"
+    used = table["split"] != "test"
+    table.loc[~used, "path"] += ".gone"
+    table.loc[table.index[used][0], "path"] += ".gone"
     table.to_parquet(tmp_path / "manifest.parquet")
-    options = ["--data.manifest", str(tmp_path), "--data.workers", "1"]
-    assert fit(tiny_run, tmp_path / "run", *options) == 1
+    assert fit(tiny_run, tmp_path / "run", "--data.manifest", str(tmp_path)) == 1
     error = capsys.readouterr().err.strip().splitlines()[-1]
-    assert error.startswith("difffake fit: ")
-    assert ".gone cannot be read" in error
+    assert f"difffake fit: 1 of {used.sum()} crops are missing, such as {table['path'][used].iloc[0]}" in error
     assert not (tmp_path / "run").exists()
+
+
+def test_help_shows_what_people_set_and_help_all_the_rest(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    texts = []
+    for option in ("--help", "--help-all"):
+        with pytest.raises(SystemExit):
+            main(["fit", option])
+        texts.append(capsys.readouterr().out)
+    short, whole = texts
+    assert len(short.splitlines()) < 100
+    assert max(map(len, short.splitlines())) <= 80
+    assert "--data.batch_size N" in short
+    assert "--trainer.val_check_interval" not in short
+    assert "--trainer.val_check_interval" in whole
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--weights none", "--weights is not an option: did you mean --model.weights?"),
+        ("--model.optmizer.lr 1", "--model.optmizer.lr is not an option: did you mean --model.optimizer.lr?"),
+        ("--data.batch_size many", "--data.batch_size many: give a whole number"),
+        ("--trainer.logger TensorBoardLogger", "--trainer.logger.save_dir is missing"),
+    ],
+)
+def test_wrong_options_are_one_line(option: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", "--data.manifest", "m", "--out", "o", *option.split()]) == 2
+    assert capsys.readouterr().err == f"difffake fit: {message}\n"
+
+
+def test_a_logger_whose_package_is_missing_names_what_to_install(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lightning.pytorch.loggers.tensorboard._TENSORBOARD_AVAILABLE", False)
+    monkeypatch.setattr("lightning.fabric.loggers.tensorboard._TENSORBOARD_AVAILABLE", False)
+    monkeypatch.setattr("lightning.fabric.loggers.tensorboard._TENSORBOARDX_AVAILABLE", False)
+    logger = ["--trainer.logger", "TensorBoardLogger", "--trainer.logger.save_dir", str(tmp_path)]
+    assert fit(tiny_run, tmp_path / "run", *logger) == 1
+    assert "tensorboard is not installed: pip install 'difffake[tensorboard]'" in capsys.readouterr().err

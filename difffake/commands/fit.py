@@ -1,0 +1,212 @@
+"""The command `fit`: train a detector from a config, with Lightning's command line over model, data and Trainer."""
+
+import argparse
+import logging
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+
+from difffake.commands.parse import HelpFormatter, Parser, shown
+from difffake.diffusion.load import DiffusionConfig
+from difffake.errors import UserError
+from difffake.files import MARKER, refuse_existing
+from difffake.progress import console
+from difffake.training.datamodule import FaceData
+from difffake.training.fit import add_callbacks, rank, train
+from difffake.training.module import DetectorTraining
+
+EXAMPLES = (
+    "difffake fit --config configs/difffake.yaml --data.manifest data/lfw --out runs/lfw",
+    "difffake fit --config configs/difffake.yaml --data.manifest data/lfw data/clips --model.encoder resnet34 "
+    "--trainer.max_epochs 5 --out runs/small",
+    "difffake fit --config configs/difffake.yaml --data.manifest data/lfw --out runs/lfw --resume",
+    "difffake fit --config configs/difffake.yaml --print_config",
+)
+SHORT_HELP = {
+    "run": {
+        "--config": "YAML file with options, such as those in configs/; options after it change single ones",
+        "--out": "run folder to write: checkpoints, config.yaml, metrics.csv",
+        "--resume": "go on from the last checkpoint in the run folder, or start if there is none yet",
+        "--overwrite": "replace an existing run folder",
+        "--seed_everything": "seed of all random numbers",
+    },
+    "data": {
+        "--data.manifest": "",
+        "--data.fakes": "",
+        "--data.methods": "",
+        "--data.batch_size": "",
+        "--data.workers": "",
+    },
+    "model": {
+        "--model.encoder": "",
+        "--model.weights": "",
+        "--model.image_size": "",
+        "--model.optimizer.name": "",
+        "--model.optimizer.lr": "",
+        "--model.diffusion.name": "",
+    },
+    "trainer": {
+        "--trainer.max_epochs": "passes over the training data",
+        "--trainer.devices": "number of GPUs or processes, or auto for all GPUs",
+        "--trainer.accelerator": "cpu, gpu or auto",
+        "--trainer.precision": "bf16-mixed is fastest on recent GPUs; by default 32-true",
+        "--trainer.gradient_clip_val": "largest norm of the gradient; by default it is not clipped",
+        "--trainer.limit_train_batches": "number of batches per epoch, or a share of them; by default all",
+        "--trainer.logger": "WandbLogger, or TensorBoardLogger --trainer.logger.save_dir PATH, beside metrics.csv",
+    },
+}
+"""Options of the short help by group; their own description where the text is empty."""
+
+
+class FitParser(Parser, LightningArgumentParser):
+    """Lightning's parser with a short help; `--help-all` shows every option."""
+
+    whole = False
+
+    def format_help(self) -> str:
+        """The options of `SHORT_HELP`, or all."""
+        if self.whole:
+            return super().format_help()
+        groups, self._action_groups = self._action_groups, [*map(self._short_group, SHORT_HELP)]
+        try:
+            return super().format_help()
+        finally:
+            self._action_groups = groups
+
+    def _short_group(self, title: str) -> Any:
+        group = argparse._ArgumentGroup(argparse.ArgumentParser(add_help=False), title)
+        for name, text in SHORT_HELP[title].items():
+            action = self._option_string_actions[name]
+            action.help = text or action.help
+            group._group_actions.append(action)
+        return group
+
+
+class _HelpAll(argparse.Action):
+    def __init__(self, option_strings: list[str], dest: str, **_: Any) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, default=argparse.SUPPRESS, help="show all options")
+
+    def __call__(self, parser: Any, *_: Any) -> None:
+        parser.whole = True
+        parser.print_help()
+        parser.exit()
+
+
+class FitCLI(LightningCLI):
+    """Adds the run folder, resuming, and the settings that model and data share."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Options beside model, data and trainer."""
+        parser.add_argument("--help-all", action=_HelpAll)
+        parser.add_argument("--out", type=Path, required=True, help="run folder: checkpoints, config, metrics")
+        parser.add_argument("--overwrite", type=bool, default=False, help="replace an existing run folder")
+        parser.add_argument(
+            "--resume",
+            type=bool,
+            default=False,
+            help="go on from last.ckpt in the run folder, or start if there is none yet",
+        )
+        parser.add_argument(
+            "--checkpoint_steps", type=int, default=1000,
+            help="steps from one last.ckpt to the next within an epoch; 0: only between epochs, and at SIGTERM",
+        )  # fmt: skip
+        parser.link_arguments("model.image_size", "data.image_size")
+        parser.link_arguments("seed_everything", "model.seed")
+        parser.link_arguments("seed_everything", "data.seed")
+
+    def before_instantiate_classes(self) -> None:
+        """Refuse at once what would be refused after the data have been read."""
+        out = Path(self.config.out)
+        begun = (out / MARKER).is_file()
+        if rank() > 0 or self.config.trainer.fast_dev_run or (begun and self.config.resume):
+            return
+        try:
+            refuse_existing(out, self.config.overwrite, _inputs(self.config))
+        except UserError as error:
+            advice = ", or --resume to go on with it" if begun and "--overwrite" in str(error) else ""
+            raise UserError(f"{error}{advice}") from error
+
+    def instantiate_trainer(self, **kwargs: Any) -> lightning.Trainer:
+        """The Trainer with the run folder's checkpoints and logs."""
+        add_callbacks(self.config_init.trainer, Path(self.config.out), self.config_init.checkpoint_steps)
+        return super().instantiate_trainer(**kwargs)
+
+
+def fit(arguments: list[str]) -> None:
+    """Train a detector; `arguments` are those of `difffake fit`."""
+    for message in _NOISE:
+        warnings.filterwarnings("ignore", message)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    try:
+        cli = FitCLI(
+            DetectorTraining,
+            FaceData,
+            args=arguments,
+            run=False,
+            seed_everything_default=0,
+            save_config_callback=None,  # the run folder gets it whatever the logger
+            # Samplers of the data module give each rank its share; Lightning's would pad validation with duplicates.
+            trainer_defaults={"use_distributed_sampler": False},
+            parser_class=FitParser,
+            parser_kwargs={
+                "prog": "difffake fit",
+                "usage": "difffake fit --config FILE --data.manifest PATH ... --out PATH [options]",
+                "description": "Train a detector. These are the options that people set; --help-all shows all, and "
+                "--print_config writes all with their values as YAML.",
+                "epilog": shown(EXAMPLES),
+                "formatter_class": HelpFormatter,
+                "allow_abbrev": False,
+            },
+            auto_configure_optimizers=False,
+        )
+    except (ValueError, ModuleNotFoundError) as error:
+        raise _not_made(error) from error
+    if rank() == 0 and not cli.model.diffusion and cli.model.diffusion_config != DiffusionConfig():
+        console.print(
+            "the detector is trained alone: --model.diffusion teaches only with --model.guide or --model.noise_learning"
+        )
+
+    def save_config(path: Path) -> None:
+        cli.parser.save(cli.config, path, skip_none=False, overwrite=True)
+
+    try:
+        train(cli.trainer, cli.model, cli.datamodule, cli.config.as_dict(), save_config)
+    except ModuleNotFoundError as error:
+        raise _not_made(error) from error
+
+
+def _inputs(config: Any) -> list[str]:
+    """Files and folders that a run reads, as they are named in its config."""
+    manifest = config.data.manifest
+    return [*([manifest] if isinstance(manifest, str) else manifest), config.model.weights, config.model.diffusion.name]
+
+
+def _not_made(error: Exception) -> UserError:
+    """Why something that the config names cannot be made: a package is missing, or jsonargparse has a reason."""
+    cause: BaseException | None = error
+    while cause and not isinstance(cause, ModuleNotFoundError):
+        cause = cause.__cause__ or cause.__context__
+    if cause:
+        extra = next(iter(re.findall("wandb|tensorboard", f"{cause.name} {cause}")), None)
+        if extra:
+            return UserError(f"{extra} is not installed: pip install 'difffake[{extra}]'")
+        return UserError(f"a package is not installed: {' '.join(str(cause).split())}")
+    # It lists what each type that an option may have said of its value.
+    reasons = [line.strip(" -") for line in str(error).splitlines() if line.lstrip().startswith("- ")]
+    return UserError(reasons[0] if reasons else " ".join(str(error).split()))
+
+
+# Lightning's notes on what is meant to be so here.
+_NOISE = (
+    ".*args parameter is intended to run from within Python.*",
+    ".*does not have many workers.*",
+    ".*is smaller than the logging interval.*",
+    ".*exists and is not empty.*",
+    ".*It is recommended to use .self.log.*sync_dist=True.*",  # all samples of all ranks are in val/auc already
+    ".*your dataloader is not resumable.*",  # FaceData is
+    ".*isinstance\\(treespec, LeafSpec\\).*",
+)

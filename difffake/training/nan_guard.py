@@ -1,0 +1,68 @@
+"""Ends a run whose loss is no number any more, instead of training on for hours."""
+
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+from difffake.errors import UserError
+
+EVERY = 50
+"""Steps from one look at the loss to the next on a GPU, where looking means to wait for it."""
+
+
+class NanGuard(Callback):
+    """Raises `UserError` after a step whose loss was NaN or infinite; names the loss, the step and the learning rate.
+
+    Checked after each step on a CPU, every `EVERY` steps on a GPU, and before validation and each checkpoint: none is
+    saved after such a step.
+    """
+
+    def __init__(self) -> None:
+        self._first: Tensor | None = None  # (), the first such step, -1 while there is none
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Note the step, without waiting for the GPU."""
+        loss = outputs["loss"].detach() if isinstance(outputs, dict) else outputs.detach()
+        if self._first is None:
+            self._first = torch.full((), -1, device=loss.device)
+        bad = ~torch.isfinite(loss) & (self._first < 0)
+        self._first = torch.where(bad, trainer.global_step, self._first)
+        if loss.device.type == "cpu" or trainer.global_step % EVERY == 0:
+            self._check(trainer, pl_module)
+
+    def on_validation_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Before scores are computed that are no numbers; the last step may have spoiled the weights."""
+        self._check(trainer, pl_module)
+        values = [v for v in pl_module.state_dict().values() if v.is_floating_point() and v.numel()]
+        if not all(torch.stack([torch.isfinite(value).all() for value in values]).tolist()):
+            raise UserError(
+                f"weights are no numbers any more after step {trainer.global_step}, {_rate(trainer)}: {_ADVICE}"
+            )
+
+    def on_save_checkpoint(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Keep the last sound checkpoint."""
+        self._check(trainer, pl_module)
+
+    def _check(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if self._first is None or (step := int(self._first)) < 0:
+            return
+        sums: Any = pl_module.epoch_means.sums
+        names = [name.removesuffix("_epoch") for name, value in sums.items() if not torch.isfinite(value)]
+        parts = [name for name in names if name != "train/loss"] or names or ["train/loss"]
+        raise UserError(
+            f"the loss is no number any more: {', '.join(parts)} at step {step}, {_rate(trainer)}: {_ADVICE}"
+        )
+
+
+def _rate(trainer: lightning.Trainer) -> str:
+    return f"learning rate {trainer.optimizers[0].param_groups[0]['lr']:.3g}"
+
+
+_ADVICE = "lower --model.optimizer.lr, or give --trainer.gradient_clip_val 1"
