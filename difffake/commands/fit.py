@@ -165,6 +165,12 @@ def fit(arguments: list[str]) -> None:
         )
     except (ValueError, ModuleNotFoundError) as error:
         raise _not_made(error) from error
+    # Not what was asked for but what was taken: the tag of timm's weights and their normalization.
+    taken = cli.model.detector.config
+    for name, value in (("encoder", taken.encoder), ("mean", list(taken.mean)), ("std", list(taken.std))):
+        cli.config.model[name] = value
+    if rank() == 0:
+        console.print(cli.model.detector.encoder.described)
     if rank() == 0 and not cli.model.diffusion and cli.model.diffusion_config != DiffusionConfig():
         console.print(
             "the detector is trained alone: --model.diffusion teaches only with --model.guide or --model.noise_learning"
@@ -204,6 +210,7 @@ def _not_made(error: Exception) -> UserError:
 _NOISE = (
     ".*args parameter is intended to run from within Python.*",
     ".*does not have many workers.*",
+    ".*in eval mode at the start of training.*",  # what is frozen
     ".*is smaller than the logging interval.*",
     ".*exists and is not empty.*",
     ".*It is recommended to use .self.log.*sync_dist=True.*",  # all samples of all ranks are in val/auc already

@@ -35,115 +35,11 @@ from difffake.training.nan_guard import NanGuard
 from difffake.training.timing import Timing
 
 
-<<<<<<< HEAD
-class FitCLI(LightningCLI):
-    """Adds the run folder, resuming, and the settings that model and data share."""
-
-    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Options beside model, data and trainer."""
-        parser.add_argument("--out", type=Path, required=True, help="run folder: checkpoints, config, metrics")
-        parser.add_argument("--overwrite", action="store_true", help="replace an existing run folder")
-        parser.add_argument(
-            "--resume",
-            action="store_true",
-            help="go on from last.ckpt in the run folder, or start if there is none yet",
-        )
-        parser.add_argument(
-            "--checkpoint_steps", type=int, default=1000,
-            help="steps from one last.ckpt to the next within an epoch; 0: only between epochs, and at SIGTERM",
-        )  # fmt: skip
-        parser.link_arguments("model.image_size", "data.image_size")
-        parser.link_arguments("seed_everything", "model.seed")
-        parser.link_arguments("seed_everything", "data.seed")
-
-    def before_instantiate_classes(self) -> None:
-        """Refuse at once what would be refused after the data have been read."""
-        out = Path(self.config.out)
-        begun = self.config.resume and (out / MARKER).is_file()
-        if not begun and rank() == 0:
-            refuse_existing(out, self.config.overwrite, _inputs(self.config))
-
-    def make_run_folder(self, resumed: bool) -> None:
-        """Make the run folder, or keep it to resume, with the whole config in it."""
-        out = Path(self.config.out)
-        if not resumed:
-            if out.exists():
-                remove_written(out)
-            out.mkdir(parents=True)
-            (out / MARKER).touch()
-        # Not what was asked for but what was taken: the tag of timm's weights and their normalization.
-        taken = self.model.detector.config
-        for name, value in (("encoder", taken.encoder), ("mean", list(taken.mean)), ("std", list(taken.std))):
-            self.config.model[name] = value
-        self.parser.save(self.config, out / "config.yaml", skip_none=False, overwrite=True)
-
-    def instantiate_trainer(self, **kwargs: Any) -> lightning.Trainer:
-        """The Trainer with checkpoints and, unless the config names a logger, a CSV log in the run folder."""
-        out = Path(self.config.out)
-        config = self.config_init.trainer
-        # Selection is on the training data set's own validation split, never on test data.
-        best = ModelCheckpoint(
-            dirpath=out, filename=Path(BEST).stem, monitor="val/auc", mode="max", enable_version_counter=False
-        )
-        self.best = best
-        last = LastCheckpoint(out, self.config_init.checkpoint_steps)
-        config.callbacks = [*(config.callbacks or []), best, last]
-        config.plugins = [*(config.plugins or []), WholeCheckpoints()]
-        if config.logger is not False:
-            own = [] if config.logger in (None, True) else config.logger
-            config.logger = [CSVLog(out / "metrics.csv"), *(own if isinstance(own, list) else [own])]
-            config.callbacks.append(Timing(out))
-        config.default_root_dir = str(out)
-        return super().instantiate_trainer(**kwargs)
-
-
-def _inputs(config: Any) -> list[str]:
-    """Files and folders that a run reads, as they are named in its config."""
-    manifest = config.data.manifest
-    return [*([manifest] if isinstance(manifest, str) else manifest), config.model.weights, config.model.diffusion.name]
-
-
-=======
->>>>>>> 4c5163d (fit: short help, lists as in every command, one-line mistakes, a line per epoch in log files)
 def rank() -> int:
     """This process's rank, known from the launcher's environment before there is a process group."""
     return int(getattr(rank_zero_only, "rank", 0))
 
 
-<<<<<<< HEAD
-def fit(arguments: list[str]) -> None:
-    """Train a detector; `arguments` are those of `difffake fit`."""
-    for message in _NOISE:
-        warnings.filterwarnings("ignore", message)
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    try:
-        cli = FitCLI(
-            DetectorTraining,
-            FaceData,
-            args=arguments,
-            run=False,
-            seed_everything_default=0,
-            save_config_callback=None,  # the run folder gets it whatever the logger
-            # Samplers of the data module give each rank its share; Lightning's would pad validation with duplicates.
-            trainer_defaults={"use_distributed_sampler": False},
-            parser_kwargs={
-                "prog": "difffake fit",
-                "description": "Train a detector. `--print_config` shows every option with its value.",
-                "epilog": "example: difffake fit --config configs/difffake.yaml --data.manifest data/lfw --out runs/a",
-            },
-            auto_configure_optimizers=False,
-        )
-    except ValueError as error:
-        # jsonargparse's, which lists what each type that an option may have said of its value.
-        reasons = [line.strip(" -") for line in str(error).splitlines() if line.lstrip().startswith("- ")]
-        raise UserError(reasons[0] if reasons else str(error).splitlines()[0]) from error
-    if rank() == 0:
-        console.print(cli.model.detector.encoder.described)
-    if rank() == 0 and not cli.model.diffusion and cli.model.diffusion_config != DiffusionConfig():
-        console.print(
-            "the detector is trained alone: --model.diffusion teaches only with --model.guide or --model.noise_learning"
-        )
-=======
 def add_callbacks(config: Any, out: Path, checkpoint_steps: int) -> None:
     """Add a run's checkpoints and logs to the arguments of its Trainer.
 
@@ -192,7 +88,6 @@ def train(
     Raises:
         UserError: the data are not complete, the run cannot go on as it was begun, or it failed.
     """
->>>>>>> 4c5163d (fit: short help, lists as in every command, one-line mistakes, a line per epoch in log files)
     # Sound data first: what fails here leaves no run folder behind.
     data.training_set()
     data.validation_set()
@@ -287,21 +182,4 @@ def _begin_wandb(
     with wandb_run.reached():
         logger.log_hyperparams({**config, "fingerprints": facts})
         run = logger.experiment
-<<<<<<< HEAD
-    wandb_run.note_run(Path(cli.config.out), identity, run.project, run.entity or None)
-
-
-# Lightning's notes on what is meant to be so here.
-_NOISE = (
-    ".*args parameter is intended to run from within Python.*",
-    ".*does not have many workers.*",
-    ".*in eval mode at the start of training.*",  # what is frozen
-    ".*is smaller than the logging interval.*",
-    ".*exists and is not empty.*",
-    ".*It is recommended to use .self.log.*sync_dist=True.*",  # all samples of all ranks are in val/auc already
-    ".*your dataloader is not resumable.*",  # FaceData is
-    ".*isinstance\\(treespec, LeafSpec\\).*",
-)
-=======
     wandb_run.note_run(Path(config["out"]), identity, run.project, run.entity or None)
->>>>>>> 4c5163d (fit: short help, lists as in every command, one-line mistakes, a line per epoch in log files)

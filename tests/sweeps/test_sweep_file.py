@@ -13,12 +13,12 @@ import pytest
 import yaml
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
+from difffake.commands.fit import fit
 from difffake.commands.main import main
 from difffake.errors import UserError
 from difffake.sweeps import one_run
 from difffake.sweeps.collect import SEEDS
 from difffake.sweeps.sweep_file import Sweep, command_of, read_sweep, run_id, runs_of
-from difffake.training.fit import fit
 
 GRID = {
     "method": "grid",
