@@ -67,13 +67,13 @@ class FitParser(Parser, LightningArgumentParser):
 
     whole = False
 
-    def format_help(self) -> str:
+    def format_help(self, *rest: Any) -> str:
         """The options of `SHORT_HELP`, or all."""
         if self.whole:
-            return super().format_help()
+            return super().format_help(*rest)
         groups, self._action_groups = self._action_groups, [*map(self._short_group, SHORT_HELP)]
         try:
-            return super().format_help()
+            return super().format_help(*rest)
         finally:
             self._action_groups = groups
 
@@ -196,7 +196,7 @@ def _not_made(error: Exception) -> UserError:
     cause: BaseException | None = error
     while cause and not isinstance(cause, ModuleNotFoundError):
         cause = cause.__cause__ or cause.__context__
-    if cause:
+    if isinstance(cause, ModuleNotFoundError):
         extra = next(iter(re.findall("wandb|tensorboard", f"{cause.name} {cause}")), None)
         if extra:
             return UserError(f"{extra} is not installed: pip install 'difffake[{extra}]'")

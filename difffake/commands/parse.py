@@ -330,7 +330,7 @@ def one_line(parser: ArgumentParser, message: str) -> str:
             return f"{name} {missing[1]} does not exist"
         reasons = [line.strip(" -") for line in reason.splitlines() if line.lstrip().startswith("- ")]
         reason = _flat(reasons[0] if reasons else reason)
-        return f"{name}.{reason[2:]}" if re.fullmatch(r"--\w+ is missing", reason) else f"{name}: {reason}"
+        return f"{name}.{reason}" if re.fullmatch(r"\w+ is missing", reason) else f"{name}: {reason}"
     return _flat(message)
 
 

@@ -51,7 +51,7 @@ class EpochLines(Callback):
         done = trainer.current_epoch + 1
         if trainer.max_epochs not in (None, -1):
             each = (now - self._begin) / (done - self._first_epoch)
-            parts.append(f"{duration(each * (trainer.max_epochs - done))} left")  # type: ignore[operator]
+            parts.append(f"{duration(each * (trainer.max_epochs - done))} left")
         self._said = now
         console.print(f"{_epoch(trainer)}: {', '.join(parts)}")
 

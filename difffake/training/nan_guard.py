@@ -53,8 +53,8 @@ class NanGuard(Callback):
     def _check(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if self._first is None or (step := int(self._first)) < 0:
             return
-        sums: Any = pl_module.epoch_means.sums
-        names = [name.removesuffix("_epoch") for name, value in sums.items() if not torch.isfinite(value)]
+        means: Any = pl_module.epoch_means
+        names = [name.removesuffix("_epoch") for name, value in means.sums.items() if not torch.isfinite(value)]
         parts = [name for name in names if name != "train/loss"] or names or ["train/loss"]
         raise UserError(
             f"the loss is no number any more: {', '.join(parts)} at step {step}, {_rate(trainer)}: {_ADVICE}"
