@@ -1,6 +1,7 @@
 """The command `predict`: scores for images, videos and folders."""
 
 import json as json_format
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ from rich.table import Table
 
 from difffake.commands.parse import AtLeast
 from difffake.errors import UserError
-from difffake.faces.listing import list_media, some_names
+from difffake.faces.listing import count, left_out, list_media
 from difffake.predict.prediction import Prediction
 from difffake.predict.predictor import Predictor
 from difffake.progress import console, track
@@ -31,17 +32,19 @@ def predict(
     cropped: bool = False,
     landmarker: Path | None = None,
     device: str = "auto",
+    imports: list[str] | None = None,
     json: bool = False,
 ) -> int:
     """Score images, videos and all of them in folders; a file that fails is reported and the rest go on.
 
     Args:
         files: images, videos or folders.
-        ckpt: checkpoint of difffake fit.
+        ckpt: checkpoint of difffake fit, or its run folder, of which best.ckpt is taken.
         frames: how many frames of a video are scored, evenly spaced over the whole clip.
         cropped: the files show one face each, cropped already; no face is looked for.
         landmarker: MediaPipe's face_landmarker.task; by default $DIFFFAKE_LANDMARKER, the cache or a download.
         device: auto, cpu, cuda or cuda:N.
+        imports: packages outside difffake whose code may run, for an encoder of your own.
         json: one JSON object per line and file on standard output instead of a table.
 
     Returns:
@@ -50,7 +53,7 @@ def predict(
     paths = list(_expand(files))
     scored: list[tuple[Path, Prediction]] = []
     failures = 0
-    with Predictor(ckpt, landmarker, frames, device=device, cropped=cropped) as predictor:
+    with Predictor(ckpt, landmarker, frames, None, device, cropped, imports=imports or ()) as predictor:
         try:
             for path in track(paths, "files"):
                 try:
@@ -81,7 +84,7 @@ def _expand(files: Sequence[Path]) -> Iterator[Path]:
             if not found.media:
                 raise UserError(f"{file} holds no images or videos")
             if found.others:
-                console.print(f"{file}: {len(found.others)} other files left out ({some_names(found.others, file)})")
+                console.print(left_out(found.others, file))
             yield from found.media
         else:
             yield file
@@ -104,7 +107,7 @@ def _print_table(scored: list[tuple[Path, Prediction]], threshold: float | None)
     for path, prediction in scored:
         looked_at = len(prediction.faces) + len(prediction.frames_without_face)
         what = f"{len(prediction.faces)} of {looked_at} frames" if prediction.kind == "video" else _faces(prediction)
-        table.add_row(path.as_posix(), what, _percent(prediction.probability), prediction.verdict or "-")
+        table.add_row(_wrapped(path), what, _percent(prediction.probability), prediction.verdict or "-")
         if prediction.kind == "image" and len(prediction.faces) > 1:
             for face in prediction.faces:
                 x0, y0, x1, y1 = face.box or (0, 0, 0, 0)
@@ -121,8 +124,17 @@ def _print_table(scored: list[tuple[Path, Prediction]], threshold: float | None)
 
 
 def _faces(prediction: Prediction) -> str:
-    number = len(prediction.faces)
-    return "whole image" if prediction.faces[0].box is None else f"{number} face{'s' if number > 1 else ''}"
+    return "whole image" if prediction.faces[0].box is None else count(len(prediction.faces), "face")
+
+
+def _wrapped(path: Path, width: int = 40) -> str:
+    """A path in lines of at most `width` characters, broken between folders where that is possible."""
+    lines = [""]
+    for part in re.findall(r"[^/]*/|[^/]+$", path.as_posix()):
+        if lines[-1] and len(lines[-1]) + len(part) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def _notes(prediction: Prediction) -> Iterator[str]:
@@ -136,7 +148,7 @@ def _notes(prediction: Prediction) -> Iterator[str]:
     if missed := prediction.frames_without_face:
         yield f"no face in the frames {', '.join(f'{frame} ({time:.2f} s)' for frame, time in missed)}"
     if several := prediction.frames_with_several:
-        yield f"several faces in {len(several)} frames, of which the largest was scored"
+        yield f"several faces in {count(len(several), 'frame')}, of which the largest was scored"
     yield from prediction.notes
 
 

@@ -76,10 +76,16 @@ def list_media(root: Path) -> Listing:
     return listing
 
 
-def some_names(files: Iterable[Path], root: Path, most: int = 3) -> str:
-    """The first names of a list for a message, such as `a.txt, b.txt, ...`, relative to `root`."""
-    names = [file.relative_to(root).as_posix() for file in files]
-    return ", ".join([*names[:most], *(["..."] if len(names) > most else [])])
+def count(number: int, noun: str) -> str:
+    """A number of things in words, such as `1 file` or `2 files`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def left_out(files: Iterable[Path], root: Path, noun: str = "other file") -> str:
+    """A message such as `photos: 2 other files left out (a.txt, b.txt)`; of many files, the first three names."""
+    names = [file.relative_to(root).as_posix() for file in sorted(files)]
+    shown = ", ".join([*names[:3], *(["..."] if len(names) > 3 else [])])
+    return f"{root}: {count(len(names), noun)} left out ({shown})"
 
 
 def _files(root: Path) -> list[Path]:

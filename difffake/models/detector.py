@@ -83,7 +83,12 @@ class Detector(nn.Module):
         self.head = build_head(config.head, encoder.dimension, config.dropout)
 
     def forward(self, images: Tensor) -> DetectorOutput:
-        """Logit, embedding and features of images (B, 3, H, W) in [0, 1]."""
+        """Logit, embedding and features of images (B, 3, H, W) in [0, 1].
+
+        Raises `UserError` for images of whole numbers, whose logits would be others without a word.
+        """
+        if not images.is_floating_point():
+            raise UserError(f"images are of {images.dtype}: give floats in [0, 1], such as images / 255")
         features, embedding = self.encoder(images)
         # In float32 also under autocast: bf16 logits are so coarse that many scores tie.
         with torch.autocast(embedding.device.type, enabled=False):

@@ -19,6 +19,7 @@ from difffake.faces.model_file import landmarker_model
 from difffake.faces.video import read_clip
 from difffake.models.checkpoint import load_detector
 from difffake.models.device import choose_device
+from difffake.models.weights import weights_file
 from difffake.predict.inputs import as_rgb, is_single
 from difffake.predict.prediction import FaceScore, Prediction, mean_probability, sigmoid
 
@@ -38,7 +39,7 @@ class Predictor:
     ends quietly.
 
     Args:
-        ckpt: checkpoint of `difffake fit`.
+        ckpt: checkpoint of `difffake fit`, or its run folder, of which best.ckpt is taken.
         landmarker: MediaPipe's face_landmarker.task; by default found as by `difffake prepare`.
         frames: how many frames of a video are scored, evenly spaced over the whole clip.
         margin: side of the crop as a multiple of the face's box; by default that of the detector's training data, or
@@ -47,6 +48,7 @@ class Predictor:
         cropped: the images are crops of one face already: no face is looked for, and each is scored as it is.
         find_faces: another face finder, which gives the faces of an image (H, W, 3) uint8 RGB, the largest first; by
             default MediaPipe's.
+        imports: packages outside difffake whose code may run, for an encoder of your own.
 
     Raises `UserError` if the checkpoint, MediaPipe's model or the device cannot be used.
     """
@@ -60,9 +62,10 @@ class Predictor:
         device: str = "auto",
         cropped: bool = False,
         find_faces: FaceFinder | None = None,
+        imports: Sequence[str] = (),
     ) -> None:
         self.device = choose_device(device)
-        self.detector, self.info = load_detector(Path(ckpt), self.device)
+        self.detector, self.info = load_detector(weights_file(str(ckpt)), self.device, imports)
         self.frames = frames
         self.margin = margin or self.info.margin or DEFAULT_MARGIN
         self.threshold = None if self.info.threshold is None else sigmoid(self.info.threshold)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from difffake.faces.listing import some_names
+from difffake.faces.listing import left_out
 from difffake.progress import console
 from difffake.readers.item import Item, files_in, name_of, some
 
@@ -11,7 +11,7 @@ def read_folder(root: Path) -> list[Item]:
     """Images as `identity/image`: real faces, each folder one person."""
     files = files_in(root, "image")
     if loose := [file for file in files if file.parent == root]:
-        console.print(f"{root}: {len(loose)} images in no identity's folder left out ({some_names(loose, root)})")
+        console.print(left_out(loose, root, "loose image"))
     items = [
         Item(file, name_of(file, root), identity=file.parent.relative_to(root).as_posix())
         for file in files

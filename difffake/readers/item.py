@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from difffake.errors import UserError
-from difffake.faces.listing import Kind, kind_of, list_media, some_names
+from difffake.faces.listing import Kind, kind_of, left_out, list_media
 from difffake.progress import console
 
 REAL = "real"
@@ -39,9 +39,9 @@ def files_in(root: Path, kind: Kind) -> list[Path]:
     Raises `UserError` if `root` is no folder.
     """
     found = list_media(root)
-    taken, left_out = (found.images, found.videos) if kind == "image" else (found.videos, found.images)
-    if left_out := sorted(left_out + found.others):
-        console.print(f"{root}: {len(left_out)} files that are no {kind}s left out ({some_names(left_out, root)})")
+    taken, other = (found.images, found.videos) if kind == "image" else (found.videos, found.images)
+    if other := other + found.others:
+        console.print(left_out(other, root))
     return taken
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from difffake.errors import UserError
-from difffake.faces.listing import kind_of, list_media, some_names
+from difffake.faces.listing import kind_of, left_out, list_media
 
 FORMATS = {"mp4": "mpeg4", "3gp": "mpeg4", "ts": "mpeg2video", "mkv": "mpeg4", "avi": "mpeg4", "mpg": "mpeg2video",
            "flv": "flv", "webm": "libvpx", "wmv": "wmv2"}  # fmt: skip
@@ -76,6 +76,7 @@ def test_folders_links_and_other_files(tmp_path: Path) -> None:
     assert videos == ["people/talk.avi"]
     assert others == ["broken.jpg", "people/readme.txt"]
     assert [path.name for path in found.media] == ["far.jpg", "1.png", "file-link.jpg", "ann.jpg", "talk.avi"]
-    assert some_names(found.media, root, most=1) == "a-link/far.jpg, ..."
+    assert left_out(found.others, root) == f"{root}: 2 other files left out (broken.jpg, people/readme.txt)"
+    assert left_out(found.media, root, "picture").endswith("(a-link/far.jpg, clip.mp4/1.png, file-link.jpg, ...)")
     with pytest.raises(UserError, match="is not a folder"):
         list_media(root / "people" / "ann.jpg")

@@ -30,7 +30,7 @@ def run(tiny_run: TinyRun, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     monkeypatch.setenv("COLUMNS", "80")
 
     def predict(*arguments: str | Path, status: int = 0) -> str:
-        assert main(["predict", *map(str, arguments), "--ckpt", str(tiny_run.ckpt), "--device", "cpu"]) == status
+        assert main(["predict", *map(str, arguments), "--ckpt", str(tiny_run.folder), "--device", "cpu"]) == status
         return capsys.readouterr().out
 
     return predict

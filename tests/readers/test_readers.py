@@ -21,8 +21,8 @@ def test_folder_names_identities(tmp_path: Path, capsys: pytest.CaptureFixture[s
         ("Bea/1", "Bea", 0),
     ]
     said = " ".join(capsys.readouterr().err.split())
-    assert "1 files that are no images left out (Bea/notes.txt)" in said
-    assert "1 images in no identity's folder left out (loose.jpg)" in said
+    assert "1 other file left out (Bea/notes.txt)" in said
+    assert "1 loose image left out (loose.jpg)" in said
 
 
 def test_videos_are_groups_of_their_own(tmp_path: Path) -> None:
