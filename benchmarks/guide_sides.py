@@ -11,12 +11,14 @@ from diffusers.models.attention_processor import AttnProcessor2_0
 from torch import Tensor, nn
 from torch.nn import functional
 
+from difffake.diffusion.face_latents import FaceLatents
 from difffake.diffusion.latent_diffusion import LatentDiffusion
+from difffake.diffusion.teacher import Teacher
 from difffake.diffusion.tiny import tiny_prompt, tiny_scheduler, tiny_unet, tiny_vae
 from difffake.models.detector import Detector, DetectorConfig, build_detector
-from difffake.regularizers.guide.guide import FaceLatents, Guide, GuideConfig, Noise
-from difffake.regularizers.noise_learning.noise_learning import NoiseLearningConfig, build_noise_learning
-from difffake.regularizers.noise_learning.teacher import teacher_noise
+from difffake.regularizers.base import TaughtBatch
+from difffake.regularizers.guide.guide import Guide
+from difffake.regularizers.noise_learning.noise_learning import NoiseLearning
 
 Step = Callable[[], dict[str, float]]
 """Trains one batch and gives the losses by name."""
@@ -24,6 +26,8 @@ Part = tuple[Tensor, Tensor, dict[str, Tensor]]
 """Logits, labels and the other losses of a batch or a part of it."""
 SIDES = ("difffake", "straightforward", "published", "plain", "anl", "both")
 """Those of `guide_step.py`."""
+WEIGHTS = {"source": 0.7, "target": 1.0, "source_weight": 1.0, "target_weight": 1.0, "noise": 1.0, "attention": 1.0}
+"""Of the losses; those of the defaults."""
 SWITCHES = ("difffake", "checkpointed", "accumulated")
 """Those of `memory_switches.py`: the second recomputes activations, the third takes the batch in two halves."""
 
@@ -36,7 +40,7 @@ def build(args: argparse.Namespace, device: torch.device, names: Sequence[str] =
     )
     reference = LatentDiffusion(vae, unet, tiny_scheduler(), prompt)
     detector = build_detector(DetectorConfig(args.encoder, args.image_size))
-    guide = Guide(reference, detector.encoder.channels, GuideConfig())
+    guide = Guide(detector.encoder, Teacher.of(reference))
     # As after a while: while these convolutions are zero, losses say nothing of the guide.
     for layer in (*guide.copy.controlnet_down_blocks, guide.copy.controlnet_mid_block):
         nn.init.normal_(layer.weight, std=0.02)
@@ -45,10 +49,10 @@ def build(args: argparse.Namespace, device: torch.device, names: Sequence[str] =
     faces = torch.rand(3, args.batch, 3, args.image_size, args.image_size, device=device)  # image, source, target
     label = torch.arange(args.batch, device=device) % 2
     side = args.image_size // reference.scale
-    noise = Noise(
-        torch.randn(args.batch, 2, 4, side, side, device=device),
-        torch.randint(reference.steps, (args.batch, 2), device=device),
-    )
+    draws = {
+        "noise": torch.randn(args.batch, 2, 4, side, side, device=device),
+        "timestep": torch.randint(reference.steps, (args.batch, 2), device=device),
+    }
 
     def precision() -> torch.autocast | nullcontext[None]:
         return torch.autocast(device.type, half) if half else nullcontext()
@@ -66,7 +70,8 @@ def build(args: argparse.Namespace, device: torch.device, names: Sequence[str] =
         own_unet = copy.deepcopy(unet).to(half or torch.float32)
         frozen = LatentDiffusion(copy.deepcopy(vae), own_unet, tiny_scheduler(), prompt).to(device)
         own_detector, own_guide, optimizer = training(torch.channels_last, guided=guided, fused=True)
-        student = build_noise_learning(own_detector.encoder, frozen, NoiseLearningConfig()).to(device)
+        teacher = Teacher.of(frozen)
+        student = NoiseLearning(own_detector.encoder, teacher).to(device)
         student.to(memory_format=torch.channels_last)
         optimizer.add_param_group({"params": student.parameters() if noisy else []})
         if args.compile:
@@ -80,21 +85,24 @@ def build(args: argparse.Namespace, device: torch.device, names: Sequence[str] =
         # A few at a time, so that memory in use peaks in the steps and not here.
         image, source, target = (torch.cat([frozen.encode(few) for few in part.split(4)]) for part in faces.unbind())
         latents = FaceLatents(image, source, target, torch.ones(args.batch, dtype=torch.bool, device=device))
-        cached = torch.cat([teacher_noise(frozen, few, student.config) for few in image.split(4)])
+        cached = torch.cat([student.teach(frozen, few) for few in image.split(4)])
 
         rows = [slice(*ends) for ends in pairwise(range(0, args.batch + 1, args.batch // parts))]
 
         def part(some: slice) -> Part:
             few = FaceLatents(*(values[some] for values in latents))
-            added = Noise(*(values[some] for values in noise))
+            own = {name: values[some] for name, values in draws.items()}
+            batch = TaughtBatch(images[some], label[some].float(), few, own, {"noise": cached[some]})
             with precision():
                 output = own_detector(images[some])
-                losses = own_guide(output.features, few, added, frozen) if guided else {}
-                losses |= student(output.features, cached[some]) if noisy else {}
+                losses = {
+                    name: loss.value
+                    for regularizer, used in ((own_guide, guided), (student, noisy)) if used
+                    for name, loss in regularizer(output, batch, teacher).items()
+                }  # fmt: skip
             return output.logit, label[some], losses
 
-        weights = own_guide.loss_weights | student.loss_weights
-        return lambda: finish((part(some) for some in rows), weights, optimizer, parts)
+        return lambda: finish((part(some) for some in rows), WEIGHTS, optimizer, parts)
 
     def straightforward(decoder_gradients: bool = False) -> Step:
         theirs = LatentDiffusion(copy.deepcopy(vae), copy.deepcopy(unet), tiny_scheduler(), prompt).to(device)
@@ -118,13 +126,13 @@ def build(args: argparse.Namespace, device: torch.device, names: Sequence[str] =
             for number, (name, clean) in enumerate((("source", source), ("target", target))):
                 condition = getattr(own_guide, f"{name}_filter")(output.features, (side, side))
                 weight = getattr(own_guide, f"{name}_weight")(output.features)
-                injected, timestep = noise.noise[:, number], noise.timestep[:, number]
+                injected, timestep = draws["noise"][:, number], draws["timestep"][:, number]
                 noisy = theirs.add_noise(clean, injected, timestep)
                 predicted = own_guide.predict_noise(theirs, noisy, timestep, condition, weight)
                 losses[name] = functional.mse_loss(predicted, injected)
                 alike = functional.cosine_similarity(image.flatten(1), clean.flatten(1))
                 losses[f"{name}_weight"] = functional.mse_loss(weight, alike)
-            return finish([(output.logit, label, losses)], own_guide.loss_weights, optimizer)
+            return finish([(output.logit, label, losses)], WEIGHTS, optimizer)
 
         return step
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,29 @@ def sha256(path: Path) -> str:
     """SHA-256 of a file, as hexadecimal digits."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def text_hash(text: str) -> str:
+    """SHA-256 of a text, as hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# An absolute path within an argument, such as --out=/x/y or [/x/y,/x/z]; not the end of a relative one or of an URL.
+_ABSOLUTE = re.compile(r"(?<![\w.~:/-])/[^,;'\"\[\]{}=]+")
+
+
+def shortened(argument: str) -> str:
+    """The argument with absolute paths cut to what is below the working folder, or to their last part.
+
+    >>> shortened("--manifest=/home/ann/sets/ffpp/manifest.parquet")
+    '--manifest=…/manifest.parquet'
+    """
+
+    def shorten(match: re.Match[str]) -> str:
+        path = Path(match.group())
+        return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else f"…/{path.name}"
+
+    return _ABSOLUTE.sub(shorten, argument)
 
 
 def refuse_existing(path: Path, overwrite: bool, inputs: Iterable[str | Path] = ()) -> None:

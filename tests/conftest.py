@@ -87,7 +87,7 @@ def guided_run(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> G
         "model.weights": "none",
         "model.image_size": 64,
         "model.optimizer.name": "adamw",
-        "model.guide.weight": "linear",
+        "model.regularizers.guide": "Guide",
         "model.diffusion.name": run.diffusion,
         "trainer.max_epochs": 1,
         "trainer.limit_train_batches": 3,

@@ -16,7 +16,7 @@ from torch.nn import functional
 from difffake import distributed
 from difffake.anomaly.storage import load_anomaly
 from difffake.commands.main import main
-from difffake.data.datasets import to_unit
+from difffake.data.batches import to_unit
 from difffake.evaluation.results import read_results
 from difffake.models.checkpoint import load_detector
 from difffake.training.datamodule import FaceData

@@ -15,6 +15,7 @@ from difffake.diffusion.load import DiffusionConfig
 from difffake.errors import UserError
 from difffake.files import MARKER, refuse_existing
 from difffake.progress import console
+from difffake.regularizers import import_own
 from difffake.training.datamodule import FaceData
 from difffake.training.fit import add_callbacks, rank, train
 from difffake.training.module import DetectorTraining
@@ -47,6 +48,7 @@ SHORT_HELP = {
         "--model.image_size": "",
         "--model.optimizer.name": "",
         "--model.optimizer.lr": "",
+        "--model.regularizers": "losses beside it: --model.regularizers.guide Guide adds one, null leaves it out",
         "--model.diffusion.name": "",
     },
     "trainer": {
@@ -141,6 +143,7 @@ def fit(arguments: list[str]) -> None:
     for message in _NOISE:
         warnings.filterwarnings("ignore", message)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    import_own()
     try:
         cli = FitCLI(
             DetectorTraining,
@@ -171,10 +174,8 @@ def fit(arguments: list[str]) -> None:
         cli.config.model[name] = value
     if rank() == 0:
         console.print(cli.model.detector.encoder.described)
-    if rank() == 0 and not cli.model.diffusion and cli.model.diffusion_config != DiffusionConfig():
-        console.print(
-            "the detector is trained alone: --model.diffusion teaches only with --model.guide or --model.noise_learning"
-        )
+    if rank() == 0 and not cli.model.teacher.loaded and cli.model.teacher.config != DiffusionConfig():
+        console.print("--model.diffusion is not used: no regularizer asks for a frozen model")
 
     def save_config(path: Path) -> None:
         cli.parser.save(cli.config, path, skip_none=False, overwrite=True)

@@ -115,7 +115,7 @@ _NOT_MOVED = {
             "difffake figures --ckpt best.ckpt --manifest data/forged-lfw data/ffpp --diffusion models/lfw-faces "
             "--faces 6 --limit 0 --out figures",
         ),
-        lists=("manifest",),
+        lists=("manifest", "imports"),
     ),
     "report": _Old(
         "difffake.evaluation.report:report",

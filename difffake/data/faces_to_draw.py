@@ -3,7 +3,6 @@
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,19 +12,13 @@ from difffake.data.manifest import Manifest
 from difffake.data.partners import PairOrder, Partners, find_partners
 from difffake.data.records import exact_partners
 from difffake.errors import UserError
-from difffake.evaluation.provenance import shortened
+from difffake.files import shortened
 from difffake.randomness import generator
+from difffake.readers.item import SPLITS
 
 SET = ["dataset", "compression", "split"]
 """Columns that tell one data set of faces from another."""
-_LIMIT = 2  # key of random numbers; reconstructions have the first two
-
-
-class Loading(NamedTuple):
-    """How faces are read."""
-
-    batch_size: int
-    workers: int
+_CHOICE, _LIMIT = 0, 2  # keys of random numbers; those between are of the pictures
 
 
 @dataclass(frozen=True)
@@ -42,6 +35,33 @@ class FacesToDraw:
     """Rows of the split test."""
     measured: np.ndarray
     """Rows of the split that was asked for."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What pictures are asked for, and of which faces."""
+
+    found: FacesToDraw
+    rows: np.ndarray
+    """Rows that are measured."""
+    faces: int
+    """Fakes to draw of the training data, and as many unseen ones."""
+    noises: int
+    """Noises that an image is rebuilt from."""
+    steps: int
+    """Steps of sampling."""
+    run: Path
+    """Folder of the run, with metrics.csv."""
+    batch_size: int
+    workers: int
+    seed: int
+
+    def chosen(self, partners: Partners | None = None) -> dict[str, list[int]]:
+        """Rows to draw of the training data and of unseen faces, where there are any; see `choose_rows`."""
+        found = self.found
+        groups = (("training", found.training), ("unseen", found.unseen))
+        rows = {name: choose_rows(found.manifest, partners, among, self.faces, self.seed) for name, among in groups}
+        return {name: which for name, which in rows.items() if which}
 
 
 def read_faces_to_draw(
@@ -78,3 +98,44 @@ def limited(table: pd.DataFrame, rows: np.ndarray, limit: int, seed: int) -> np.
     shuffled = generator(seed, _LIMIT).permutation(rows)
     turn = table.iloc[shuffled].groupby([*SET, "method"]).cumcount().to_numpy()
     return np.sort(shuffled[turn < limit])
+
+
+def choose_rows(manifest: Manifest, partners: Partners | None, among: np.ndarray, count: int, seed: int) -> list[int]:
+    """Rows of at most `count` random fakes, of each manipulation in turn, then of one real face.
+
+    `among` are the rows to choose from; where `partners` are given, only fakes whose partners are known. Empty if there
+    is no such fake.
+    """
+    table = manifest.table
+    label = table["label"].to_numpy()
+    rng = generator(seed, _CHOICE)
+    usable = label[among] == 1 if partners is None else (label[among] == 1) & partners.known[among]
+    fakes = rng.permutation(among[usable])
+    methods = table["method"].to_numpy()[fakes]
+    turn = pd.Series(methods).groupby(methods).cumcount().to_numpy()
+    chosen = np.sort(np.argsort(turn, kind="stable")[:count])
+    chosen = chosen[np.argsort(methods[chosen], kind="stable")]  # those of one manipulation one below the other
+    reals = among[label[among] == 0]
+    return [int(row) for row in (*fakes[chosen], *rng.permutation(reals)[: min(1, len(chosen))])]
+
+
+def by_set(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The rows of each data set, compression and split, reals first, by a name to print."""
+    found = {}
+    for (dataset, compression, split), part in ordered(table).groupby(SET, sort=False):
+        found[f"{dataset} {compression}".strip() + f", {split}"] = part
+    return found
+
+
+def ordered(table: pd.DataFrame) -> pd.DataFrame:
+    """Data sets as they come, of each the splits train, val, test, of each the real faces first."""
+    place = pd.DataFrame(
+        {
+            "dataset": pd.factorize(table["dataset"])[0],
+            "compression": table["compression"].to_numpy(),
+            "split": table["split"].map(SPLITS.index).to_numpy(),
+            "label": table["label"].to_numpy(),
+            "method": table["method"].to_numpy(),
+        }
+    )
+    return table.iloc[place.sort_values(place.columns.tolist(), kind="stable").index]

@@ -9,7 +9,7 @@ import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from difffake.data.datasets import Batch, Key, collate
+from difffake.data.batches import Batch, Key, collate
 from difffake.data.samplers import EpochSampler
 
 

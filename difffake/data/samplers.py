@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from torch.utils.data import Sampler
 
-from difffake.data.datasets import Key
+from difffake.data.batches import Key
 from difffake.randomness import generator
 
 

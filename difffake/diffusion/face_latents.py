@@ -1,10 +1,25 @@
 """Latents of a batch's images and of the faces that they were made of."""
 
-import torch
+from typing import NamedTuple
 
-from difffake.data.datasets import Batch, to_unit
+import torch
+from torch import Tensor
+
+from difffake.data.batches import Batch, to_unit
 from difffake.diffusion.latent_diffusion import LatentDiffusion
-from difffake.regularizers.guide.guide import FaceLatents
+
+
+class FaceLatents(NamedTuple):
+    """Latents of B images and of the faces that they were made of; a real face is its own source and target."""
+
+    image: Tensor
+    """(B, 4, h, w)."""
+    source: Tensor
+    """(B, 4, h, w), the inserted face's image; any value where unknown."""
+    target: Tensor
+    """(B, 4, h, w), the image that it was inserted into; any value where unknown."""
+    known: Tensor
+    """(B,) bool, whether source and target are known: only such images count."""
 
 
 def face_latents(batch: Batch, diffusion: LatentDiffusion) -> FaceLatents:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from difffake.data.datasets import CropDataset, to_unit
+from difffake.data.batches import to_unit
+from difffake.data.datasets import CropDataset
 from difffake.data.loading import loader
 from difffake.data.manifest import Manifest
 from difffake.diffusion.cache import SHARD, LatentCache
@@ -47,12 +48,16 @@ def fill_from_latents(
     latents: LatentCache,
     compute: Callable[[Tensor], Tensor],
     device: torch.device,
+    description: str,
     *,
     rank: int = 0,
     ranks: int = 1,
 ) -> None:
-    """Likewise with what `compute` makes (B, c, h, w) of the cached latents (B, 4, h, w) of the same rows."""
-    for shard in track(_share(cache, rank, ranks), "noise in latents, by shard"):
+    """Fill `cache` with what `compute` makes (B, C, h, w) of the cached latents (B, c, h, w) of the same rows.
+
+    Each of several ranks does its share of the missing shards; `description` names the work on the progress line.
+    """
+    for shard in track(_share(cache, rank, ranks), f"{description}, by shard"):
         both = torch.stack([latents[row, mirrored] for row in shard for mirrored in (False, True)])
         found = torch.cat([compute(part.to(device)).cpu() for part in both.split(2 * _BATCH)])
         cache.write(shard, found.unflatten(0, (len(shard), 2)))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from difffake.data.datasets import to_tensor, to_unit
+from difffake.data.batches import to_tensor, to_unit
 from difffake.data.manifest import Manifest, manifest_file
 from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.diffusion.sampling import ddim_sample, ddim_steps

@@ -1,7 +1,6 @@
 """Where a result came from: versions, command, seed and fingerprints of the files that went in."""
 
 import platform
-import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ import numpy as np
 import torch
 
 import difffake
-from difffake.files import sha256
+from difffake.files import sha256, shortened
 
 
 def provenance(
@@ -46,21 +45,3 @@ def provenance(
         "testbed": testbed,
         "files": [{"file": shortened(str(path)), "sha256": sha256(path)} for path in files],
     }
-
-
-# An absolute path within an argument, such as --out=/x/y or [/x/y,/x/z]; not the end of a relative one or of an URL.
-_ABSOLUTE = re.compile(r"(?<![\w.~:/-])/[^,;'\"\[\]{}=]+")
-
-
-def shortened(argument: str) -> str:
-    """The argument with absolute paths cut to what is below the working folder, or to their last part.
-
-    >>> shortened("--manifest=/home/ann/sets/ffpp/manifest.parquet")
-    '--manifest=…/manifest.parquet'
-    """
-
-    def shorten(match: re.Match[str]) -> str:
-        path = Path(match.group())
-        return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else f"…/{path.name}"
-
-    return _ABSOLUTE.sub(shorten, argument)

@@ -1,26 +1,19 @@
 """The command `figures`: what a frozen model taught a detector, as pictures and numbers."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-
-from difffake.data.faces_to_draw import FacesToDraw, Loading, limited, read_faces_to_draw
+from difffake.data.faces_to_draw import Drawing, limited, read_faces_to_draw
 from difffake.data.manifest import manifest_file
-from difffake.data.partners import PairOrder, Partners
-from difffake.diffusion.load import DiffusionConfig
-from difffake.errors import UserError
+from difffake.data.partners import PairOrder
 from difffake.evaluation.provenance import provenance
 from difffake.evaluation.report import TESTBEDS
 from difffake.files import refuse_existing, staged_folder
-from difffake.models.checkpoint import TAUGHT_KEY, TaughtInfo, load_detector, load_taught
+from difffake.models.checkpoint import load_detector
 from difffake.models.device import choose_device
 from difffake.progress import console
-from difffake.regularizers.guide.pictures import Sampling, draw_guide
-from difffake.regularizers.guide.reconstructions import choose_rows
-from difffake.regularizers.noise_learning.pictures import draw_coverage, draw_noise
+from difffake.regularizers.saved import load_regularizers
 
 FIGURES = "figures.json"
 
@@ -30,6 +23,7 @@ def figures(
     manifest: list[Path],
     out: Path,
     diffusion: str | None = None,
+    imports: list[str] | None = None,
     faces: int = 4,
     noises: int = 3,
     steps: int = 30,
@@ -44,8 +38,8 @@ def figures(
 ) -> None:
     """Draw what a frozen model taught a detector.
 
-    Of a guide: rebuilt sources and targets, weights, feature distances. Of noise learning: noise, attention and
-    saliency on faces, and how much of a face the detector looks at.
+    Each regularizer of the checkpoint draws its own pictures. A guide: rebuilt sources and targets, weights, feature
+    distances. Noise learning: noise, attention and saliency on faces, and how much of a face the detector looks at.
 
     Args:
         ckpt: checkpoint of difffake fit with --model.guide or --model.noise_learning.
@@ -53,6 +47,7 @@ def figures(
         out: folder to write: reconstructions.png, weights.png, distances.png of a guide; noise.png, coverage.png of
             noise learning; figures.json.
         diffusion: where the frozen model is now, if it has moved since training.
+        imports: packages outside difffake that the checkpoint's regularizers may be imported from.
         faces: fakes to draw of the training data, and as many unseen ones; a real face comes with each.
         noises: noises that source and target are rebuilt from.
         steps: of sampling.
@@ -68,33 +63,18 @@ def figures(
     refuse_existing(out, overwrite, [ckpt, *manifest, *([diffusion] if diffusion else [])])
     where = choose_device(device)
     detector, info = load_detector(ckpt, where)
-    taught = load_taught(ckpt, detector, _moved(ckpt, diffusion) if diffusion else None, where)
+    regularizers, teacher = load_regularizers(ckpt, detector, diffusion, where, imports or ())
     found = read_faces_to_draw(manifest, info.training_keys, split, pair_order)
     rows = limited(found.manifest.table, found.measured, limit, seed)
     if len(rows) < len(found.measured):
         console.print(f"{len(rows)} of {len(found.measured)} faces are measured; --limit 0 takes all")
-    loading = Loading(batch_size, workers)
+    drawing = Drawing(found, rows, faces, noises, steps, ckpt.parent, batch_size, workers, seed)
     with staged_folder(out, overwrite) as folder:
         content: dict[str, Any] = {}
-        if taught.guide:
-            chosen = _chosen(found, found.partners, faces, seed)
-            if not chosen:
-                raise UserError(
-                    f"no fake of {', '.join(map(str, manifest))} in the training data or in the split test has a "
-                    "source and a target among the real faces, so there is nothing to rebuild: name the manifest that "
-                    "was trained on"
-                )
-            sampling = Sampling(noises, steps, seed)
-            content |= draw_guide(
-                folder, detector, taught.guide, taught.diffusion, found, chosen, rows, sampling, loading
-            )
-        if taught.noise_learning:
-            chosen = _chosen(found, None, faces, seed)
-            content |= draw_noise(
-                folder, detector, taught.noise_learning, taught.diffusion, found, chosen, rows, seed, loading
-            )
-            if draw_coverage(folder, ckpt.parent) is None:
-                console.print(f"no metrics.csv with val/coverage beside {ckpt}, so its course is not drawn")
+        for name, part in regularizers.each():
+            if not (drawn := part.draw(detector, teacher, drawing, folder)):
+                console.print(f"the regularizer {name} has no pictures")
+            content |= drawn
         files = [ckpt, *map(manifest_file, manifest)]
         testbed = any(name.startswith(TESTBEDS) for name in found.manifest.table["dataset"].iloc[rows].unique())
         content["provenance"] = provenance(files, seed, testbed=testbed) | {
@@ -102,16 +82,3 @@ def figures(
         }  # fmt: skip
         (folder / FIGURES).write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     console.print(f"{', '.join(sorted(path.name for path in out.glob('*.png')))} and {FIGURES} in {out}")
-
-
-def _chosen(found: FacesToDraw, partners: Partners | None, faces: int, seed: int) -> dict[str, list[int]]:
-    """Rows to draw of the training data and of unseen faces, where there are any."""
-    groups = (("training", found.training), ("unseen", found.unseen))
-    chosen = {name: choose_rows(found.manifest, partners, among, faces, seed) for name, among in groups}
-    return {name: which for name, which in chosen.items() if which}
-
-
-def _moved(ckpt: Path, name: str) -> DiffusionConfig | None:
-    """The settings of the frozen model that a checkpoint was taught by, at another place; None without one."""
-    settings = torch.load(ckpt, map_location="cpu", weights_only=True, mmap=True).get(TAUGHT_KEY)
-    return replace(TaughtInfo.from_dict(settings).diffusion, name=name) if settings else None

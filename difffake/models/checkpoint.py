@@ -4,28 +4,18 @@ import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from difffake.diffusion.latent_diffusion import LatentDiffusion
-from difffake.diffusion.load import DiffusionConfig, load_diffusion
 from difffake.errors import UserError
 from difffake.models.detector import Detector, DetectorConfig, build_detector
 from difffake.models.lean_timm import lean_timm
 from difffake.models.weights import KEY, weights_file
-from difffake.regularizers.guide.guide import Guide, GuideConfig
-from difffake.regularizers.noise_learning.noise_learning import NoiseLearning, NoiseLearningConfig, build_noise_learning
 
-TAUGHT_KEY = "taught"
-"""Entry of the checkpoint of a run that a frozen model taught: a `dict` for `TaughtInfo`."""
 PREFIX = "detector."
 """Of the detector's weights in the training module's state dict; everything else in it is for training only."""
-GUIDE_PREFIX = "guide."
-"""Likewise of the guide's."""
-NOISE_PREFIX = "noise_learning."
-"""Likewise of noise learning's."""
 
 
 @dataclass(frozen=True)
@@ -63,37 +53,6 @@ class CheckpointInfo:
         )
 
 
-@dataclass(frozen=True)
-class TaughtInfo:
-    """What a checkpoint says of the regularisers of its run, and of the frozen model behind them."""
-
-    guide: GuideConfig | None
-    noise_learning: NoiseLearningConfig | None
-    diffusion: DiffusionConfig
-    fingerprint: str
-    """Of the frozen model."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as `from_dict` reads them."""
-        return {
-            "guide": vars(self.guide) if self.guide else None,
-            "noise_learning": vars(self.noise_learning) if self.noise_learning else None,
-            "diffusion": vars(self.diffusion),
-            "fingerprint": self.fingerprint,
-        }
-
-    @staticmethod
-    def from_dict(values: dict[str, Any]) -> "TaughtInfo":
-        """The inverse of `to_dict`."""
-        guide, noise = values["guide"], values["noise_learning"]
-        return TaughtInfo(
-            GuideConfig(**guide) if guide else None,
-            NoiseLearningConfig(**noise | {"timesteps": tuple(noise["timesteps"])}) if noise else None,
-            DiffusionConfig(**values["diffusion"]),
-            values["fingerprint"],
-        )
-
-
 def load_detector(
     path: Path, device: torch.device | str = "cpu", imports: Sequence[str] = ()
 ) -> tuple[Detector, CheckpointInfo]:
@@ -113,48 +72,10 @@ def load_detector(
         # What was frozen in training need not be: a map of what the detector looks at wants gradients.
         with lean_timm(info.config.name):
             detector = build_detector(replace(info.config, trainable="all"), imports=imports)
-        detector.load_state_dict(_weights(checkpoint, PREFIX))
+        detector.load_state_dict(weights_below(checkpoint, PREFIX))
     except (RuntimeError, ValueError, LookupError, TypeError) as error:
         raise UserError(f"{path} is not a whole checkpoint of `difffake fit` ({type(error).__name__})") from error
     return detector.eval().to(device), info
-
-
-class Taught(NamedTuple):
-    """The regularisers of a run, in eval mode, and the frozen model that taught them."""
-
-    guide: Guide | None
-    noise_learning: NoiseLearning | None
-    diffusion: LatentDiffusion
-
-
-def load_taught(
-    path: Path, detector: Detector, diffusion: DiffusionConfig | None = None, device: torch.device | str = "cpu"
-) -> Taught:
-    """The regularisers of a run, and the frozen model that taught them, which is loaded by the name in the checkpoint.
-
-    `diffusion` says where the model is now, if it has moved. Raises `UserError` for the checkpoint of a run without
-    them, or another frozen model.
-    """
-    checkpoint = read_checkpoint(Path(path))
-    if TAUGHT_KEY not in checkpoint:
-        raise UserError(
-            f"{path} was trained without a diffusion model: name a run with --model.guide or --model.noise_learning"
-        )
-    try:
-        info = TaughtInfo.from_dict(checkpoint[TAUGHT_KEY])
-        frozen = load_diffusion(diffusion or info.diffusion, checkpoint[KEY]["seed"])
-        if frozen.fingerprint() != info.fingerprint:
-            raise UserError(f"{path} was taught by another diffusion model than the one named {frozen.name} now is")
-        guide, noise = None, None
-        if info.guide:
-            guide = Guide(frozen, detector.encoder.channels, info.guide).eval()
-            guide.load_state_dict(_weights(checkpoint, GUIDE_PREFIX))
-        if info.noise_learning:
-            noise = build_noise_learning(detector.encoder, frozen, info.noise_learning).eval()
-            noise.load_state_dict(_weights(checkpoint, NOISE_PREFIX))
-    except (RuntimeError, ValueError, LookupError, TypeError) as error:
-        raise UserError(f"{path} is not a whole checkpoint of `difffake fit` ({type(error).__name__})") from error
-    return Taught(guide and guide.to(device), noise and noise.to(device), frozen.to(device))
 
 
 def inherited_keys(weights: str) -> frozenset[str]:
@@ -184,5 +105,6 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} is not a whole checkpoint of `difffake fit` ({type(error).__name__})") from error
 
 
-def _weights(checkpoint: dict[str, Any], prefix: str) -> dict[str, Tensor]:
+def weights_below(checkpoint: dict[str, Any], prefix: str) -> dict[str, Tensor]:
+    """Those weights of a checkpoint whose names begin with `prefix`, without it."""
     return {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}

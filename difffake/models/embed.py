@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from difffake.data.datasets import CropDataset, PairDataset, to_unit
+from difffake.data.batches import to_unit
+from difffake.data.datasets import CropDataset, PairDataset
 from difffake.data.loading import loader
 from difffake.models.detector import Detector
 from difffake.progress import track

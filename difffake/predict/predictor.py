@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import torch
 
-from difffake.data.datasets import to_tensor, to_unit
+from difffake.data.batches import to_tensor, to_unit
 from difffake.errors import UserError
 from difffake.faces.crops import crop_face
 from difffake.faces.detection import FaceFinder, LandmarkDetector

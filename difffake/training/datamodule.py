@@ -7,7 +7,9 @@ import lightning
 from torch.utils.data import DataLoader
 
 from difffake.data.augment import AugmentConfig
-from difffake.data.datasets import Batch, Concatenated, CropDataset, Fakes, LatentSpec, PairDataset
+from difffake.data.batches import Batch
+from difffake.data.datasets import Concatenated, CropDataset, Fakes, PairDataset
+from difffake.data.extras import Extras
 from difffake.data.keys import check_splits, content_keys, leak_keys
 from difffake.data.loading import loader
 from difffake.data.manifest import Manifest
@@ -17,9 +19,10 @@ from difffake.data.records import exact_partners
 from difffake.data.samplers import EpochSampler
 from difffake.diffusion.cache import LatentCache
 from difffake.errors import UserError
+from difffake.recorded import Recorded
 
 
-class FaceData(lightning.LightningDataModule):
+class FaceData(Recorded, lightning.LightningDataModule):
     """Batches of real faces and forgeries, half and half, from the splits train and val of manifests.
 
     Args:
@@ -68,7 +71,8 @@ class FaceData(lightning.LightningDataModule):
         self.pair_order: PairOrder = pair_order
         self.latents = latents
         self.seed = seed
-        self._teach: LatentSpec | None = None
+        self.extras: Extras | None = None
+        """What training samples have beside images and labels; set before loaders are made."""
         self._resumed = (0, 0)
 
     @cached_property
@@ -104,7 +108,7 @@ class FaceData(lightning.LightningDataModule):
     def training_set(self) -> PairDataset:
         """Pairs of the split train, augmented."""
         return PairDataset(
-            self._training_rows, self.image_size, self.fakes, self.pseudo, self.augment, self.seed, self._teach
+            self._training_rows, self.image_size, self.fakes, self.pseudo, self.augment, self.seed, self.extras
         )
 
     @cached_property
@@ -121,7 +125,8 @@ class FaceData(lightning.LightningDataModule):
         if self.fakes == "manifest" and not partners.known[fake].any():
             raise UserError(
                 f"no fake of {', '.join(self.paths)} has a source and a target among its real faces, so there is "
-                "nothing to guide by: use a manifest that names them, --data.fakes pseudo, or --model.guide null"
+                "nothing to learn from them: use a manifest that names them, --data.fakes pseudo, or leave out the "
+                "regularizers that need them, such as --model.regularizers.guide null"
             )
         return partners
 
@@ -148,12 +153,6 @@ class FaceData(lightning.LightningDataModule):
     def resume(self, epoch: int, batches: int) -> None:
         """Begin with `epoch`, of which the interrupted run has trained on some batches; they are not even loaded."""
         self._resumed = (epoch, batches)
-
-    def teach(self, spec: LatentSpec) -> None:
-        """Let training samples have what a frozen diffusion model needs."""
-        if self.image_size % spec.scale:
-            raise UserError(f"--model.image_size {self.image_size} must be a multiple of {spec.scale} for its latents")
-        self._teach = spec
 
     def validation_set(self) -> Concatenated:
         """The split val, the same in every epoch: pseudo-deepfakes with their partners and/or the manifest's rows."""

@@ -177,7 +177,7 @@ def _begin_wandb(
     facts = {
         "difffake": difffake.__version__,
         "manifests": {path: sha256(manifest_file(Path(path))) for path in data.paths},
-        "diffusion": model.diffusion.fingerprint() if model.diffusion else None,
+        "diffusion": model.teacher.fingerprint if model.teacher.loaded else None,
     }
     with wandb_run.reached():
         logger.log_hyperparams({**config, "fingerprints": facts})

@@ -11,7 +11,9 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import WandbLogger
 from torch import nn
 
-from difffake.data.datasets import LatentSpec, PairDataset
+from difffake.data.datasets import PairDataset
+from difffake.data.extras import Extras, FaceExtras
+from difffake.data.faces_to_draw import choose_rows
 from difffake.data.partners import find_partners
 from difffake.data.records import exact_partners
 from difffake.diffusion.latent_diffusion import LatentDiffusion
@@ -19,8 +21,9 @@ from difffake.errors import UserError
 from difffake.files import staged_file
 from difffake.progress import console
 from difffake.readers.item import REAL
+from difffake.regularizers.guide.guide import Guide
 from difffake.regularizers.guide.reconstruction_figure import DPI, reconstruction_figure
-from difffake.regularizers.guide.reconstructions import Faces, choose_rows, read_faces, rebuild
+from difffake.regularizers.guide.reconstructions import Faces, read_faces, rebuild
 from difffake.training.datamodule import FaceData
 from difffake.training.module import DetectorTraining
 
@@ -51,8 +54,10 @@ class GuideFigures(Callback):
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         """Refuse a run without a guide before it starts."""
-        if not (isinstance(pl_module, DetectorTraining) and pl_module.guide):
-            raise UserError("GuideFigures draws what a guide rebuilds: add --model.guide, or leave the callback out")
+        if not (isinstance(pl_module, DetectorTraining) and _guide(pl_module)):
+            raise UserError(
+                "GuideFigures draws what a guide rebuilds: add --model.regularizers.guide Guide, or leave it out"
+            )
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Draw if it is the epoch's turn."""
@@ -68,16 +73,17 @@ class GuideFigures(Callback):
     def _draw(self, trainer: lightning.Trainer, module: lightning.LightningModule, trained: int) -> None:
         data = trainer.datamodule  # type: ignore[attr-defined]  # set when fitting with a data module
         assert isinstance(module, DetectorTraining)
-        if not (trainer.is_global_zero and isinstance(data, FaceData) and module.guide and module.diffusion):
+        guide = _guide(module)
+        if not (trainer.is_global_zero and isinstance(data, FaceData) and guide):
             return
         self._drawn = trained
         if self._faces is None:
-            self._faces = validation_faces(data, module.diffusion, self.count)
+            self._faces = validation_faces(data, module.teacher.diffusion, self.count)
         if not self._faces.names:
             return
         with _evaluating(module):
             rebuilt = rebuild(
-                module.detector, module.guide, module.diffusion, self._faces,
+                module.detector, guide, module.teacher.diffusion, self._faces,
                 noises=self.noises, steps=self.steps, seed=module.seed,
             )  # fmt: skip
         path = Path(trainer.default_root_dir) / "figures" / f"reconstructions-epoch-{trained:03d}.png"
@@ -86,6 +92,10 @@ class GuideFigures(Callback):
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 logger.log_image("reconstructions", [str(path)], step=trainer.global_step)
+
+
+def _guide(module: DetectorTraining) -> Guide | None:
+    return next((part for _, part in module.regularizers.each() if isinstance(part, Guide)), None)
 
 
 def validation_faces(data: FaceData, diffusion: LatentDiffusion, count: int) -> Faces:
@@ -99,8 +109,8 @@ def validation_faces(data: FaceData, diffusion: LatentDiffusion, count: int) -> 
     if data.fakes != "pseudo" and (chosen := choose_rows(rows, partners, np.arange(len(rows)), count, data.seed)):
         return read_faces(rows, partners, chosen, data.image_size)
     if data.fakes != "manifest":
-        spec = LatentSpec(partners, diffusion.channels, diffusion.scale, diffusion.steps)
-        return _pseudo_faces(PairDataset(rows, data.image_size, "pseudo", data.pseudo, None, data.seed, spec), count)
+        extras = Extras(faces=FaceExtras(diffusion.channels, diffusion.scale, partners))
+        return _pseudo_faces(PairDataset(rows, data.image_size, "pseudo", data.pseudo, None, data.seed, extras), count)
     console.print("GuideFigures: no validation fake has a source and a target among the real faces, so none is drawn")
     none = torch.empty(0, 3, data.image_size, data.image_size, dtype=torch.uint8)
     return Faces([], none, none, none)

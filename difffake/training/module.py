@@ -1,7 +1,7 @@
 """The LightningModule: loss weighting, logging and optimisers around a plain detector."""
 
+from collections.abc import Callable
 from dataclasses import asdict
-from functools import cached_property
 from typing import Any
 
 import lightning
@@ -11,37 +11,33 @@ from jsonargparse.typing import register_type
 from torch import Tensor
 from torch.nn import functional
 
-from difffake.data.datasets import Batch, to_unit
-from difffake.diffusion.face_latents import face_latents
-from difffake.diffusion.latent_diffusion import LatentDiffusion
-from difffake.diffusion.load import DiffusionConfig, load_diffusion
+from difffake.data.batches import Batch, to_unit
+from difffake.diffusion.load import DiffusionConfig
+from difffake.diffusion.teacher import Teacher
 from difffake.errors import UserError
 from difffake.metrics import auc, eer, youden_threshold
-from difffake.models.checkpoint import KEY, TAUGHT_KEY, CheckpointInfo, TaughtInfo, inherited_keys
+from difffake.models.checkpoint import KEY, CheckpointInfo, inherited_keys
 from difffake.models.class_path import EncoderClass, read_encoder_class
 from difffake.models.detector import DetectorConfig, build_detector
-from difffake.models.encoder import channels
+from difffake.models.encoder import Encoder, channels
 from difffake.models.head import HeadName
+from difffake.models.saliency import coverage
 from difffake.randomness import generator
-from difffake.regularizers.guide.guide import Guide, GuideConfig, Noise
-from difffake.regularizers.noise_learning.noise_learning import (
-    NoiseLearning,
-    NoiseLearningConfig,
-    build_noise_learning,
-    coverage,
-)
-from difffake.regularizers.noise_learning.teacher import batch_noise, injected
+from difffake.recorded import Recorded
+from difffake.regularizers.base import Regularizer
+from difffake.regularizers.run import Regularizers
+from difffake.regularizers.saved import REGULARIZERS, Saved, refuse_changes
 from difffake.training.datamodule import FaceData
 from difffake.training.epoch_means import EpochMeans
+from difffake.training.extras import provide_extras
 from difffake.training.optimizers import OptimizerConfig, build_optimizer, schedule_factor
 from difffake.training.sam import SAM
-from difffake.training.teach import teach
 
 # A dataclass of this form would else be taken for the path of one of its own subclasses.
 register_type(EncoderClass, asdict, read_encoder_class, fail_already_registered=False)
 
 
-class DetectorTraining(lightning.LightningModule):
+class DetectorTraining(Recorded, lightning.LightningModule):
     """Trains a detector on batches of real faces and forgeries with cross-entropy.
 
     The checkpoint to keep is chosen by `val/auc` on the training data set's own validation split. Precision is
@@ -63,10 +59,11 @@ class DetectorTraining(lightning.LightningModule):
         trainable: all; norm (normalization layers alone); head (the encoder stays as it is); or last_blocks N (the
             last N blocks of the encoder). The head always learns.
         optimizer: optimiser and schedule.
-        guide: DiffusionFake's guide branch as a regulariser; without it, the detector is trained alone.
-        noise_learning: attention-guided noise learning (ANL) as a regulariser, alone or beside the guide.
-        diffusion: the frozen model that teaches; loaded only for a regulariser.
-        compile: torch.compile detector, guide and frozen U-Net; pays off after the first minutes on a GPU.
+        regularizers: losses beside the classification loss, by name: for each its class and its settings, such as
+            {guide: {class_path: Guide, init_args: {lambda_source: 0.7}}}. null, or leaving one out, is the ablation.
+        diffusion: the frozen model that teaches; loaded only if a regularizer asks for it.
+        compile: run torch.compile on the detector, the regularizers' large networks and the frozen U-Net; pays off
+            after the first minutes on a GPU.
         seed: of the run; recorded in checkpoints.
     """
 
@@ -83,8 +80,7 @@ class DetectorTraining(lightning.LightningModule):
         head: HeadName = "linear",
         trainable: str = "all",
         optimizer: OptimizerConfig = OptimizerConfig(),  # noqa: B008  # frozen, so it can be shared
-        guide: GuideConfig | None = None,
-        noise_learning: NoiseLearningConfig | None = None,
+        regularizers: dict[str, Callable[[Encoder, Teacher], Regularizer] | None] | None = None,
         diffusion: DiffusionConfig = DiffusionConfig(),  # noqa: B008
         compile: bool = False,
         seed: int = 0,
@@ -104,36 +100,20 @@ class DetectorTraining(lightning.LightningModule):
         self.epoch_means = EpochMeans()
         self._loss = torch.zeros(())
         self._scores: list[tuple[np.ndarray, ...]] = []
-        self.diffusion_config = diffusion
-        self.diffusion: LatentDiffusion | None = None
-        self.guide: Guide | None = None
-        self.noise_learning: NoiseLearning | None = None
-        if guide or noise_learning:
-            self.diffusion = load_diffusion(diffusion, seed)
-        if guide and self.diffusion:
-            self.guide = Guide(self.diffusion, self.detector.encoder.channels, guide)
-        if noise_learning and self.diffusion:
-            if max(noise_learning.timesteps) >= self.diffusion.steps:
-                raise UserError(
-                    f"--model.noise_learning.timesteps {list(noise_learning.timesteps)}: the schedule of "
-                    f"{diffusion.name} ends at {self.diffusion.steps - 1}"
-                )
-            self.noise_learning = build_noise_learning(self.detector.encoder, self.diffusion, noise_learning)
+        self.teacher = Teacher(diffusion, seed)
+        self.regularizers = Regularizers(regularizers or {}, self.detector.encoder, self.teacher)
         if compile:
             # In place: names in the checkpoint stay as they are.
-            self.detector.compile()
-            if self.diffusion:
-                self.diffusion.unet.compile()
-            if self.guide:
-                self.guide.copy.compile()
+            frozen = [self.teacher.diffusion.unet] if self.teacher.loaded else []
+            for part in (self.detector, *frozen, *(net for _, r in self.regularizers.each() for net in r.heavy_parts)):
+                part.compile()
 
     def setup(self, stage: str) -> None:
-        """Put the frozen model where the run is, and let the data give what it needs, before loaders are made."""
+        """Put the frozen model where the run is, and let the data give what is needed, before loaders are made."""
+        self.teacher.to(self.trainer.strategy.root_device)
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # set when fitting with a data module
-        if self.diffusion and isinstance(data, FaceData):
-            self.diffusion.to(self.trainer.strategy.root_device)
-            noise = self.noise_learning.config if self.noise_learning else None
-            teach(data, self.diffusion, self.trainer, guided=self.guide is not None, noise=noise)
+        if isinstance(data, FaceData) and len(self.regularizers):
+            provide_extras(data, self.regularizers, self.teacher, self.trainer)
 
     def on_fit_start(self) -> None:
         """Remember what training sees, for the leak check of later test data."""
@@ -151,29 +131,15 @@ class DetectorTraining(lightning.LightningModule):
             raise UserError("SAM cannot accumulate gradients: use --trainer.accumulate_grad_batches 1, or adamw")
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        """Cross-entropy of one batch, and the regularisers' losses; under SAM called twice a step."""
+        """Cross-entropy of one batch, and the regularizers' losses; under SAM called twice per step."""
         images = to_unit(batch["image"])
-        # Encoded once for all that a frozen model teaches.
-        latents = face_latents(batch, self.diffusion) if self.diffusion else None
-        noise = None
-        if self.noise_learning and self.diffusion and latents:
-            config = self.noise_learning.config
-            if "image_noise" in batch:
-                images, noise = injected(self.diffusion, latents.image, batch["image_noise"], config)
-            else:
-                noise = batch_noise(batch, latents.image, self.diffusion, config)
-        output = self.detector(images)
+        batches = self.regularizers.batches(batch, images, self.teacher)
+        output = self.detector(self.regularizers.change_images(batches, images, self.teacher))
         loss = functional.binary_cross_entropy_with_logits(output.logit.float(), batch["label"])
         losses = {"train/classification": loss}
-        if self.guide and self.diffusion and latents:
-            drawn = Noise(batch["noise"], batch["timestep"])
-            for name, value in self.guide(output.features, latents, drawn, self.diffusion).items():
-                losses[f"train/guide_{name}"] = value
-                loss = loss + self.guide.loss_weights[name] * value
-        if self.noise_learning and noise is not None:
-            for name, value in self.noise_learning(output.features, noise).items():
-                losses[f"train/anl_{name}"] = value
-                loss = loss + self.noise_learning.loss_weights[name] * value
+        for name, (value, weight) in self.regularizers.losses(output, batches, self.teacher).items():
+            losses[f"train/{name}"] = value
+            loss = loss + weight * value
         optimizer = self.optimizers(use_pl_optimizer=False)
         if not (isinstance(optimizer, SAM) and optimizer.perturbed):
             self.log("train/loss", loss, prog_bar=True, logger=False, batch_size=len(batch["label"]))
@@ -242,46 +208,17 @@ class DetectorTraining(lightning.LightningModule):
         """Add what `load_detector` needs."""
         info = CheckpointInfo(self.detector.config, self.threshold, self.training_keys, self.seed)
         checkpoint[KEY] = info.to_dict()
-        if self.diffusion:
+        if len(self.regularizers):
             # The frozen model itself is not saved: its name, and a fingerprint to know it by.
-            guide = self.guide.config if self.guide else None
-            noise = self.noise_learning.config if self.noise_learning else None
-            checkpoint[TAUGHT_KEY] = TaughtInfo(guide, noise, self.diffusion_config, self._fingerprint).to_dict()
+            checkpoint[REGULARIZERS] = vars(Saved.of(self.regularizers, self.teacher))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse to go on with another network, other regularisers or another frozen model than the run began with."""
+        """Refuse to go on with other settings, regularizers or frozen model than the run began with."""
         if KEY not in checkpoint:
             raise UserError("the checkpoint to resume from is none of difffake fit: leave out --resume")
-        _refuse_changes("model", CheckpointInfo.from_dict(checkpoint[KEY]).config, self.detector.config)
-        taught = checkpoint.get(TAUGHT_KEY)
-        began_with = TaughtInfo.from_dict(taught) if taught else None
-        for name, words, before in (
-            ("guide", "a guide", began_with and began_with.guide),
-            ("noise_learning", "noise learning", began_with and began_with.noise_learning),
-        ):
-            now = getattr(self, name).config if getattr(self, name) else None
-            if before and not now:
-                raise UserError(f"the run to resume was trained with {words}: give the same --config")
-            if now and not before:
-                raise UserError(f"the run to resume was trained without {words}: leave out --model.{name}")
-            _refuse_changes(f"model.{name}", before, now)
-        if began_with and began_with.fingerprint != self._fingerprint:
-            raise UserError(
-                f"the run to resume was taught by another diffusion model ({began_with.diffusion.name}) than "
-                f"{self.diffusion_config.name}: name the same one, with the same precision, weights and seed"
-            )
-
-    @cached_property
-    def _fingerprint(self) -> str:
-        return self.diffusion.fingerprint() if self.diffusion else ""
-
-
-def _refuse_changes(where: str, before: Any, now: Any) -> None:
-    """Raise `UserError` if settings, dataclasses or None, differ in what a run depends on."""
-    old, new = (vars(settings) if settings else {} for settings in (before, now))
-    for name in old:
-        # Recomputed activations change no result.
-        if name != "checkpointing" and old[name] != new[name]:
-            raise UserError(
-                f"the run to resume was trained with --{where}.{name} {old[name]}, not {new[name]}: give the same"
-            )
+        before = vars(CheckpointInfo.from_dict(checkpoint[KEY]).config)
+        for name, value in vars(self.detector.config).items():
+            if before[name] != value:
+                raise UserError(f"the run to resume was trained with --model.{name} {before[name]}, not {value}")
+        kept = checkpoint.get(REGULARIZERS, {"parts": {}, "diffusion": None})
+        refuse_changes(Saved(**kept), self.regularizers, self.teacher)

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from difffake.data.augment import AugmentConfig, augment, jpeg_round_trip
-from difffake.data.datasets import CropDataset, PairDataset, collate, to_unit
+from difffake.data.batches import collate, to_unit
+from difffake.data.datasets import CropDataset, PairDataset
 from difffake.data.manifest import Manifest
 from difffake.data.pseudo import PseudoConfig, pseudo_deepfake
 from difffake.data.samplers import EpochSampler

@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from difffake.data.augment import AugmentConfig
-from difffake.data.datasets import Batch, LatentSpec, PairDataset, collate, to_tensor
+from difffake.data.batches import Batch, collate, to_tensor
+from difffake.data.datasets import PairDataset
+from difffake.data.extras import Draw, Extras, FaceExtras
 from difffake.data.loading import loader
 from difffake.data.manifest import Manifest
-from difffake.data.partners import find_partners
+from difffake.data.partners import Partners, find_partners
 from difffake.data.pseudo import PseudoConfig, pseudo_deepfake
 from difffake.diffusion.cache import LatentCache, LatentStore
-from difffake.errors import UserError
 from difffake.faces.images import read_image
 from difffake.randomness import generator
 from difffake.training.datamodule import FaceData
@@ -43,6 +44,12 @@ def store(sourced: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Latent
     return LatentStore([(sourced, cache)])
 
 
+def wanted(partners: Partners, channels: int = 4, scale: int = 8, side: int = 12, **faces: Any) -> Extras:
+    """What a guide needs: a noise and a step for source and target, and the faces themselves."""
+    draws = {"noise": Draw((2, channels, side, side)), "timestep": Draw((2,), below=1000)}
+    return Extras(draws, FaceExtras(channels, scale, partners, **faces))
+
+
 def taught(
     sourced: Manifest,
     fakes: str = "manifest",
@@ -51,8 +58,8 @@ def taught(
     seed: int = 0,
 ) -> PairDataset:
     """Pairs for a diffusion model of Stable Diffusion's shapes: 96 pixels are 12 latents of 4 channels."""
-    spec = LatentSpec(find_partners(sourced), channels=4, scale=8, steps=1000, cached=cached)
-    return PairDataset(sourced, 96, fakes, PseudoConfig(), augment, seed, spec)  # type: ignore[arg-type]
+    extras = wanted(find_partners(sourced), latents=cached)
+    return PairDataset(sourced, 96, fakes, PseudoConfig(), augment, seed, extras)  # type: ignore[arg-type]
 
 
 def faces_of(batch: Batch, sourced: Manifest) -> list[tuple[Face, ...]]:
@@ -189,7 +196,7 @@ def test_noise_depends_on_seed_epoch_and_index_alone(sourced: Manifest, store: L
         """Noise and steps (2, 2, 4 * 12 * 12 + 1) by real face."""
         found = {}
         for batch in loader(dataset, size, workers, [(epoch, index) for index in order]):
-            together = torch.cat([batch["noise"].flatten(2), batch["timestep"][:, :, None]], dim=2)
+            together = torch.cat([batch["draws"]["noise"].flatten(2), batch["draws"]["timestep"][:, :, None]], dim=2)
             found |= dict(zip(batch["index"][::2].tolist(), together.unflatten(0, (-1, 2)), strict=True))
         return found
 
@@ -216,31 +223,23 @@ def test_noise_depends_on_seed_epoch_and_index_alone(sourced: Manifest, store: L
 
 def test_without_augmentation_the_noise_is_the_same_in_every_epoch(sourced: Manifest) -> None:
     dataset = taught(sourced, augment=None)
-    assert torch.equal(dataset[0, 2]["noise"], dataset[7, 2]["noise"])
+    assert torch.equal(dataset[0, 2]["draws"]["noise"], dataset[7, 2]["draws"]["noise"])
 
 
 def test_shapes_follow_the_image_size_and_the_model(sourced: Manifest) -> None:
-    spec = LatentSpec(find_partners(sourced), channels=3, scale=4, steps=10)
-    dataset = PairDataset(sourced, 64, "manifest", PseudoConfig(), AugmentConfig(), 0, spec)
+    extras = wanted(find_partners(sourced), channels=3, scale=4, side=16)
+    dataset = PairDataset(sourced, 64, "manifest", PseudoConfig(), AugmentConfig(), 0, extras)
     batch = collate([dataset[0, index] for index in range(6)])
-    assert batch["noise"].shape == (12, 2, 3, 16, 16)
+    assert batch["draws"]["noise"].shape == (12, 2, 3, 16, 16)
     assert batch["latents"].shape == (0, 3, 16, 16)
     assert batch["faces"].shape[1:] == (3, 64, 64)
-    assert batch["timestep"].shape == (12, 2)
-    assert batch["timestep"].max() < 10
-
-
-def test_images_that_do_not_divide_into_latents_are_refused(sourced: Manifest) -> None:
-    spec = LatentSpec(find_partners(sourced), channels=4, scale=8, steps=1000)
-    FaceData(str(sourced.root), image_size=96).teach(spec)
-    with pytest.raises(UserError, match="image_size 100 must be a multiple of 8"):
-        FaceData(str(sourced.root), image_size=100).teach(spec)
+    assert batch["draws"]["timestep"].shape == (12, 2)
 
 
 def test_only_training_batches_have_what_a_diffusion_model_needs(manifest: Manifest) -> None:
     data = FaceData(str(manifest.root), fakes="manifest", batch_size=4, image_size=96, workers=0)
-    data.teach(LatentSpec(find_partners(data.training_set().manifest), channels=4, scale=8, steps=1000))
-    assert {"roles", "latents", "faces", "noise", "timestep"} < set(next(iter(data.train_dataloader())))
+    data.extras = wanted(find_partners(data.training_set().manifest))
+    assert {"roles", "latents", "faces", "draws", "arrays"} < set(next(iter(data.train_dataloader())))
     assert set(next(iter(data.val_dataloader()))) == {"image", "label", "index"}
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from difffake.data.datasets import Batch
+from difffake.data.batches import Batch
 from difffake.diffusion.face_latents import face_latents
 from difffake.diffusion.latent_diffusion import LatentDiffusion
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from difffake.data.datasets import to_tensor, to_unit
+from difffake.data.batches import to_tensor, to_unit
 from difffake.data.manifest import Manifest
 from difffake.diffusion import cache as cache_module
 from difffake.diffusion import fill as module

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from difffake.commands.main import main
-from difffake.data.datasets import to_tensor
+from difffake.data.batches import to_tensor
 from difffake.data.drawn import DrawnDataset, write_drawn_faces
 from difffake.data.manifest import Manifest
 from difffake.diffusion import pretrain as module

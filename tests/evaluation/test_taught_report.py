@@ -14,7 +14,9 @@ from tiny import GuidedRun
 
 from difffake.commands.main import main
 from difffake.faces.images import read_image
-from difffake.models.checkpoint import TAUGHT_KEY, load_detector, load_taught
+from difffake.models.checkpoint import load_detector
+from difffake.regularizers.guide.guide import Guide
+from difffake.regularizers.saved import REGULARIZERS, load_regularizers
 
 A, B = "forged-drawn-a", "forged-drawn-b"
 QUICK = ["--workers", "0", "--faces", "2", "--noises", "2", "--steps", "2", "--split", "all"]
@@ -39,8 +41,9 @@ def content(out: Path) -> dict[str, list[dict[str, Any]]]:
 def measured(guided_run: GuidedRun) -> pd.DataFrame:
     """All that the command measures, for the faces of both manifests one by one, with nothing of its code."""
     detector, _ = load_detector(guided_run.ckpt)
-    guide, _, diffusion = load_taught(guided_run.ckpt, detector)
-    assert guide
+    regularizers, teacher = load_regularizers(guided_run.ckpt, detector)
+    guide, diffusion = regularizers["guide"], teacher.diffusion
+    assert isinstance(guide, Guide)
     tables, latents = [], {}
     for root in (guided_run.seen, guided_run.unseen):
         table = pd.read_parquet(root / "manifest.parquet")
@@ -139,10 +142,10 @@ def test_what_cannot_be_drawn_is_told_in_one_line(
         return tmp_path / name
 
     plain = torch.load(guided_run.ckpt, weights_only=True)
-    del plain[TAUGHT_KEY]
+    del plain[REGULARIZERS]
     torch.save(plain, tmp_path / "plain.ckpt")
-    assert "was trained without a diffusion model" in refused(tmp_path / "plain.ckpt", guided_run.seen)
-    assert "was trained without a diffusion model" in refused(
+    assert "was trained without regularizers" in refused(tmp_path / "plain.ckpt", guided_run.seen)
+    assert "was trained without regularizers" in refused(
         tmp_path / "plain.ckpt", guided_run.seen, "--diffusion", "elsewhere"
     )
     assert "no rows in the split train" in refused(guided_run.ckpt, guided_run.unseen, "--split", "train")

@@ -16,7 +16,7 @@ import yaml
 from tiny import TinyRun
 
 from difffake.commands.main import main
-from difffake.data.datasets import Batch, to_unit
+from difffake.data.batches import Batch, to_unit
 from difffake.metrics import auc
 from difffake.models.checkpoint import KEY, load_detector
 from difffake.models.detector import Detector

@@ -33,7 +33,7 @@ def fit(run: GuidedRun, out: Path, *arguments: str) -> int:
 
 
 def guided(run: GuidedRun) -> list[str]:
-    return ["--model.guide.weight", "linear", "--model.diffusion.name", str(run.diffusion)]
+    return ["--model.regularizers.guide", "Guide", "--model.diffusion.name", str(run.diffusion)]
 
 
 def test_training_goes_on_as_without_it_and_without_wandb(
@@ -80,7 +80,7 @@ def test_a_run_without_a_guide_is_refused(
     guided_run: GuidedRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert fit(guided_run, tmp_path / "run", *CALLBACK) == 1
-    assert "add --model.guide" in capsys.readouterr().err
+    assert "add --model.regularizers.guide" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

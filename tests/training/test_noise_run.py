@@ -16,14 +16,17 @@ from safetensors.torch import load_file
 from tiny import GuidedRun
 
 from difffake.commands.main import main
-from difffake.data.datasets import to_tensor, to_unit
+from difffake.data.batches import to_tensor, to_unit
 from difffake.faces.images import read_image
-from difffake.models.checkpoint import TAUGHT_KEY, load_detector, load_taught
-from difffake.regularizers.noise_learning.noise_learning import coverage
+from difffake.models.checkpoint import load_detector
+from difffake.models.saliency import coverage
+from difffake.regularizers.noise_learning.noise_learning import NoiseLearning
 from difffake.regularizers.noise_learning.teacher import teacher_noise
+from difffake.regularizers.saved import REGULARIZERS, load_regularizers
 
-ANL = ["--model.noise_learning.timesteps", "[50,200]"]
-NO_GUIDE = ["--model.guide", "null"]
+NOISE = ["--model.regularizers.noise_learning", "NoiseLearning"]
+ANL = [*NOISE, "--model.regularizers.noise_learning.timesteps", "[50,200]"]
+GUIDE = ["--model.regularizers.guide", "Guide"]
 
 
 def fit(run: GuidedRun, out: Path, *more: str, manifest: Path | None = None) -> int:
@@ -52,7 +55,7 @@ def alone(guided_run: GuidedRun, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 def test_losses_are_logged_and_add_up(alone: Path) -> None:
     found = logged(alone)
-    parts = [found[f"train/{name}"] for name in ("classification", "anl_noise", "anl_attention")]
+    parts = [found[f"train/{name}"] for name in ("classification", "noise_learning_noise", "noise_learning_attention")]
     assert all(0 < part < 10 for part in parts)
     assert found["train/loss_epoch"] == pytest.approx(sum(parts), rel=1e-5)
     assert not any("guide" in name for name in found)
@@ -70,14 +73,15 @@ def test_coverage_is_the_mean_over_validation_faces(alone: Path, guided_run: Gui
 
 def test_noise_is_cached_beside_the_latents_it_is_of(alone: Path, guided_run: GuidedRun) -> None:
     detector, _ = load_detector(alone / "best.ckpt")
-    _, learning, diffusion = load_taught(alone / "best.ckpt", detector)
-    assert learning
-    assert learning.config.timesteps == (50, 200)
+    regularizers, teacher = load_regularizers(alone / "best.ckpt", detector)
+    learning, diffusion = regularizers["noise_learning"], teacher.diffusion
+    assert isinstance(learning, NoiseLearning)
+    assert learning.timesteps == (50, 200)
     folder = alone.parent / "latents"
     latents = load_file(folder / "000000.safetensors")["latents"].float()
-    noise = load_file(folder / "noise" / "000000.safetensors")["latents"].float()
+    noise = load_file(folder / "noise_learning.noise" / "000000.safetensors")["latents"].float()
     assert noise.shape == (len(latents), 2, 2 * 4, 8, 8)
-    wanted = teacher_noise(diffusion, latents[3], learning.config).flatten(1, 2)  # as it is, and mirrored
+    wanted = teacher_noise(diffusion, latents[3], (50, 200)).flatten(1, 2)  # as it is, and mirrored
     torch.testing.assert_close(noise[3], wanted, rtol=1e-2, atol=1e-3)
 
 
@@ -94,23 +98,22 @@ def test_noise_of_other_settings_is_refused(
     guided_run: GuidedRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("one", "two"):
-        code = fit(guided_run, tmp_path / name, "--model.noise_learning.timesteps", "[50]" if name == "one" else "[51]")
+        code = fit(guided_run, tmp_path / name, *NOISE, f"{NOISE[0]}.timesteps", "[50]" if name == "one" else "[51]")
         assert code == (0 if name == "one" else 1)
     line = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "latents/noise holds latents of another model or other settings: delete it" in line
+    assert "latents/noise_learning.noise holds latents of another model or other settings: delete it" in line
 
 
 def test_guide_and_noise_learning_share_one_pass_and_one_latent(guided_run: GuidedRun, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    assert fit(guided_run, out, *ANL, "--model.guide.weight", "linear") == 0
+    assert fit(guided_run, out, *GUIDE, *ANL) == 0
     found = logged(out)
-    names = ["classification", "anl_noise", "anl_attention"]
+    names = ["classification", "noise_learning_noise", "noise_learning_attention"]
     names += [f"guide_{name}" for name in ("source", "target", "source_weight", "target_weight")]
     total = sum(found[f"train/{name}"] for name in names) - 0.3 * found["train/guide_source"]
     assert found["train/loss_epoch"] == pytest.approx(total, rel=1e-5)
-    guide, learning, _ = load_taught(out / "best.ckpt", load_detector(out / "best.ckpt")[0])
-    assert guide
-    assert learning
+    regularizers, _ = load_regularizers(out / "best.ckpt", load_detector(out / "best.ckpt")[0])
+    assert list(regularizers) == ["guide", "noise_learning"]
     # The noises and steps that the guide gets do not depend on what stands beside it: its first loss is the same.
     alone = logged(guided_run.folder)
     assert found["train/guide_source"] == pytest.approx(alone["train/guide_source"], rel=0.05)
@@ -119,17 +122,19 @@ def test_guide_and_noise_learning_share_one_pass_and_one_latent(guided_run: Guid
 @pytest.mark.parametrize(
     "options",
     [
-        ["--model.noise_learning.noise_source", "ddim_inversion", "--model.noise_learning.inversion_steps", "2"],
-        ["--model.noise_learning.noise_source", "injected"],
-        ["--model.noise_learning.lambda_noise", "0"],
-        ["--model.noise_learning.lambda_attention", "0"],
-        ["--model.noise_learning.lambda_noise", "1", "--data.fakes", "pseudo"],
-        ["--model.noise_learning.lambda_noise", "1", "--data.fakes", "both", "--model.guide.weight", "none"],
+        ["noise_source", "ddim_inversion", "inversion_steps", "2"],
+        ["noise_source", "injected"],
+        ["lambda_noise", "0"],
+        ["lambda_attention", "0"],
+        ["--data.fakes", "pseudo"],
+        ["--data.fakes", "both", *GUIDE, f"{GUIDE[0]}.weight", "none"],
     ],
 )
 def test_every_variant_trains(guided_run: GuidedRun, tmp_path: Path, options: list[str]) -> None:
-    assert fit(guided_run, tmp_path / "run", *options) == 0
-    assert 0 < logged(tmp_path / "run")["train/anl_noise"] < 10
+    own = [name if name.startswith("--") else f"{NOISE[0]}.{name}" for name in options[::2]]
+    options = [part for pair in zip(own, options[1::2], strict=True) for part in pair]
+    assert fit(guided_run, tmp_path / "run", *NOISE, *options) == 0
+    assert 0 < logged(tmp_path / "run")["train/noise_learning_noise"] < 10
     kept = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["state_dict"]
     assert all(value.isfinite().all() for value in kept.values() if value.is_floating_point())
 
@@ -147,7 +152,7 @@ def test_fakes_without_partners_are_as_good_as_others(guided_run: GuidedRun, tmp
 def test_a_timestep_beyond_the_schedule_is_refused(
     guided_run: GuidedRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert fit(guided_run, tmp_path / "run", "--model.noise_learning.timesteps", "[1000]") == 1
+    assert fit(guided_run, tmp_path / "run", *NOISE, f"{NOISE[0]}.timesteps", "[1000]") == 1
     assert "ends at 999" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
@@ -159,9 +164,9 @@ def test_a_run_goes_on_with_the_same_regularisers_only(
     shutil.copytree(alone.parent / "latents", tmp_path / "latents")
     longer = ["--resume", "--trainer.max_epochs", "2"]
     assert fit(guided_run, out, *longer) == 1
-    assert "was trained with noise learning" in capsys.readouterr().err
-    assert fit(guided_run, out, *ANL, "--model.guide.weight", "linear", *longer) == 1
-    assert "was trained without a guide: leave out --model.guide" in capsys.readouterr().err
+    assert "was trained with the regularizer noise_learning" in capsys.readouterr().err
+    assert fit(guided_run, out, *GUIDE, *ANL, *longer) == 1
+    assert "was trained without the regularizer guide: leave out --model.regularizers.guide" in capsys.readouterr().err
     assert fit(guided_run, out, *ANL, *longer) == 0
     assert torch.load(out / "last.ckpt", weights_only=True)["global_step"] == 6
 
@@ -206,9 +211,9 @@ def test_figures_show_noise_and_coverage(alone: Path, guided_run: GuidedRun, tmp
 def test_a_plain_run_logs_its_coverage_and_has_no_such_figures(
     alone: Path, guided_run: GuidedRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert fit(guided_run, tmp_path / "run", *NO_GUIDE) == 0
+    assert fit(guided_run, tmp_path / "run") == 0
     assert 0 < logged(tmp_path / "run")["val/coverage"] <= 1
     ckpt = tmp_path / "run" / "best.ckpt"
-    assert TAUGHT_KEY not in torch.load(ckpt, weights_only=True)
+    assert REGULARIZERS not in torch.load(ckpt, weights_only=True)
     assert main(["figures", "--ckpt", str(ckpt), "--manifest", str(guided_run.seen), "--out", str(tmp_path / "o")]) == 1
-    assert "trained without a diffusion model" in capsys.readouterr().err
+    assert "trained without regularizers" in capsys.readouterr().err

@@ -13,8 +13,8 @@ from difffake.commands.main import main
 OPTIONS = {
     "plain": [],
     "frozen": ["--model.trainable", "last_blocks 1"],
-    "guide": ["--model.guide.weight", "linear"],
-    "anl": ["--model.noise_learning.timesteps", "[50]"],
+    "guide": ["--model.regularizers.guide", "Guide"],
+    "anl": ["--model.regularizers.noise_learning", "NoiseLearning"],
 }
 
 

@@ -62,8 +62,8 @@ def arguments(run: TinyRun, out: Path, ranks: int) -> list[str]:
             "data.fakes": "manifest",
             "data.latents": out.parent / "latents",
             "model.optimizer.name": "adamw",
-            "model.guide.weight": "linear",
-            "model.noise_learning.timesteps": "[50]",
+            "model.regularizers.guide": "Guide",
+            "model.regularizers.noise_learning": "NoiseLearning",
             "model.diffusion.name": run.diffusion,
         }
     return ["fit", *(part for name, value in values.items() for part in (f"--{name}", str(value)))]

@@ -14,12 +14,12 @@ from safetensors.torch import load_file
 from tiny import GuidedRun
 
 from difffake.commands.main import main
+from difffake.diffusion import teacher
 from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.diffusion.load import DiffusionConfig, load_diffusion
 from difffake.models.checkpoint import load_detector
-from difffake.regularizers.noise_learning.noise_learning import NoiseLearningConfig
+from difffake.regularizers.guide.guide import Guide
 from difffake.regularizers.noise_learning.teacher import teacher_noise
-from difffake.training import module
 from difffake.training.module import DetectorTraining
 
 LOSSES = ["classification", "guide_source", "guide_target", "guide_source_weight", "guide_target_weight"]
@@ -30,7 +30,7 @@ def arguments(run: GuidedRun, out: Path) -> list[str]:
     data = ["--data.manifest", str(run.seen), "--data.fakes", "manifest", "--data.latents", str(out.parent / "latents")]
     data += ["--data.batch_size", "8", "--data.workers", "0", "--model.image_size", "64"]
     model = ["--model.encoder", "resnet10t", "--model.weights", "none", "--model.optimizer.name", "adamw"]
-    model += ["--model.guide.weight", "linear", "--model.diffusion.name", str(run.diffusion)]
+    model += ["--model.regularizers.guide", "Guide", "--model.diffusion.name", str(run.diffusion)]
     quick = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "3"]
     quick += [f"--trainer.enable_{part}=false" for part in ("progress_bar", "model_summary")]
     return ["fit", *data, *model, *quick, "--out", str(out)]
@@ -79,11 +79,11 @@ def test_all_five_losses_are_logged_by_name_and_add_up(guided_run: GuidedRun) ->
 
 def test_the_checkpoint_holds_detector_and_guide_but_nothing_frozen(guided_run: GuidedRun) -> None:
     saved = weights(guided_run.ckpt)
-    assert {name.split(".")[0] for name in saved} == {"detector", "guide"}
+    assert {name.split(".")[0] for name in saved} == {"detector", "regularizers"}
     diffusion = load_diffusion(DiffusionConfig(str(guided_run.diffusion)))
     # The guide's copy of the encoder has been trained; the frozen decoder and VAE are nowhere, under any name.
     assert not any("up_blocks" in name or "decoder" in name or "vae" in name for name in saved)
-    size = sum(value.numel() for name, value in saved.items() if name.startswith("guide.copy."))
+    size = sum(value.numel() for name, value in saved.items() if name.startswith("regularizers.guide.copy."))
     assert size < sum(value.numel() for value in diffusion.unet.state_dict().values())
 
 
@@ -97,7 +97,7 @@ def test_the_frozen_model_stays_as_it_was_also_under_sam(
         seen.append(load_diffusion(config, seed))
         return seen[-1]
 
-    monkeypatch.setattr(module, "load_diffusion", kept)
+    monkeypatch.setattr(teacher, "load_diffusion", kept)
     assert fit(guided_run, tmp_path / "run", "--model.optimizer.name", "sam") == 0
     (diffusion,) = seen
     assert diffusion.fingerprint() == load_diffusion(DiffusionConfig(str(guided_run.diffusion))).fingerprint()
@@ -105,7 +105,9 @@ def test_the_frozen_model_stays_as_it_was_also_under_sam(
         assert not any(part.training for part in frozen.modules())
         assert not any(value.requires_grad or value.grad is not None for value in frozen.parameters())
     saved = weights(tmp_path / "run" / "last.ckpt")
-    zero_at_first = [value for name, value in saved.items() if name.startswith("guide.copy.controlnet_down_blocks")]
+    zero_at_first = [
+        value for name, value in saved.items() if name.startswith("regularizers.guide.copy.controlnet_down_blocks")
+    ]
     assert zero_at_first
     assert all(value.isfinite().all() for value in saved.values())
     assert any(value.any() for value in zero_at_first)
@@ -114,13 +116,13 @@ def test_the_frozen_model_stays_as_it_was_also_under_sam(
 
 def test_train_mode_is_for_detector_and_guide_alone(guided_run: GuidedRun) -> None:
     config = DiffusionConfig(str(guided_run.diffusion))
-    training = DetectorTraining("resnet10t", "none", 64, guide=module.GuideConfig(), diffusion=config).eval().train()
-    assert training.diffusion
-    assert training.guide
-    assert training.guide.copy.training
-    assert not training.diffusion.unet.training
-    assert not training.diffusion.vae.training
-    frozen = {id(part) for part in (*training.diffusion.unet.parameters(), *training.diffusion.vae.parameters())}
+    training = DetectorTraining("resnet10t", "none", 64, regularizers={"guide": Guide}, diffusion=config).eval().train()
+    guide, diffusion = training.regularizers["guide"], training.teacher.diffusion
+    assert isinstance(guide, Guide)
+    assert guide.copy.training
+    assert not diffusion.unet.training
+    assert not diffusion.vae.training
+    frozen = {id(part) for part in (*diffusion.unet.parameters(), *diffusion.vae.parameters())}
     assert not frozen & {id(part) for part in training.parameters()}
 
 
@@ -147,8 +149,8 @@ def test_a_guided_run_does_not_go_on_without_its_guide(
     guided_run: GuidedRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = Path(shutil.copytree(guided_run.folder, tmp_path / "run"))
-    assert fit(guided_run, out, "--resume", "--model.guide", "null") == 1
-    assert "was trained with a guide" in refusal(capsys)
+    assert fit(guided_run, out, "--resume", "--model.regularizers", "null") == 1
+    assert "was trained with the regularizer guide" in refusal(capsys)
 
 
 TWO_RANKS = """
@@ -182,7 +184,7 @@ def test_two_ranks_train_with_guide_and_noise_learning_and_fill_the_caches_toget
     script = tmp_path / "train.py"
     script.write_text(TWO_RANKS)
     ranks = ["--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp"]
-    ranks += ["--trainer.limit_train_batches", "2", "--model.noise_learning.timesteps", "[50]"]
+    ranks += ["--trainer.limit_train_batches", "2", "--model.regularizers.noise_learning", "NoiseLearning"]
     command = [sys.executable, str(script), *arguments(guided_run, tmp_path / "run"), *ranks]
     subprocess.run(command, check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     table = pd.read_parquet(guided_run.seen / "manifest.parquet")
@@ -195,9 +197,12 @@ def test_two_ranks_train_with_guide_and_noise_learning_and_fill_the_caches_toget
         for folder in (tmp_path / "latents", guided_run.folder.parent / "latents")
     )
     torch.testing.assert_close(ours, theirs, rtol=2e-3, atol=2e-3)
-    diffusion, config = load_diffusion(DiffusionConfig(str(guided_run.diffusion))), NoiseLearningConfig()
-    noise = [load_file(path)["latents"] for path in sorted((tmp_path / "latents" / "noise").glob("*.safetensors"))]
-    wanted = teacher_noise(diffusion, ours.float().flatten(0, 1), config)[:, 0]
+    diffusion = load_diffusion(DiffusionConfig(str(guided_run.diffusion)))
+    noise = [
+        load_file(path)["latents"]
+        for path in sorted((tmp_path / "latents" / "noise_learning.noise").glob("*.safetensors"))
+    ]
+    wanted = teacher_noise(diffusion, ours.float().flatten(0, 1), [50])[:, 0]
     torch.testing.assert_close(torch.cat(noise).float().flatten(0, 1), wanted, rtol=1e-2, atol=1e-3)
     assert all(0 < value < 10 for value in losses(tmp_path / "run").values())
     saved = weights(tmp_path / "run" / "last.ckpt")
@@ -259,8 +264,8 @@ def test_an_image_size_that_latents_do_not_divide_is_refused(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--model.guide.lambda_source", "5"], "--model.guide.lambda_source 0.7, not 5"),
-        (["--model.guide.weight", "none"], "--model.guide.weight linear, not none"),
+        (["--model.regularizers.guide.lambda_source", "5"], "--model.regularizers.guide.lambda_source 0.7, not 5"),
+        (["--model.regularizers.guide.weight", "none"], "--model.regularizers.guide.weight linear, not none"),
         (["--model.encoder", "resnet18"], "--model.encoder resnet10t, not resnet18"),
     ],
 )
@@ -277,7 +282,7 @@ def test_a_run_does_not_go_on_with_other_settings(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--model.guide.lambda_source=-1"], "lambda_source and lambda_target must be at least 0"),
+        (["--model.regularizers.guide.lambda_source=-1"], "lambda_source and lambda_target must be at least 0"),
         (["--trainer.precision", "bf16-true"], "bf16-true is not supported: use bf16-mixed"),
         (["--data.latents", "README"], "README is a file: choose another --data.latents"),
     ],
@@ -307,5 +312,5 @@ def test_a_run_does_not_replace_what_it_reads(
 def test_a_diffusion_model_that_teaches_nothing_is_noted(
     guided_run: GuidedRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert fit(guided_run, tmp_path / "run", "--model.guide", "null") == 0
-    assert "the detector is trained alone" in " ".join(capsys.readouterr().err.split())
+    assert fit(guided_run, tmp_path / "run", "--model.regularizers", "null") == 0
+    assert "no regularizer asks for a frozen model" in " ".join(capsys.readouterr().err.split())

@@ -1,15 +1,21 @@
 """The guide branch of DiffusionFake: features must let a frozen diffusion model rebuild source and target."""
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from difffake.data.extras import Draw
+from difffake.data.faces_to_draw import Drawing
 from difffake.diffusion.attention import Attention
 from difffake.diffusion.latent_diffusion import LatentDiffusion
+from difffake.diffusion.teacher import Teacher
 from difffake.distributed import ranks, total
 from difffake.errors import UserError
+from difffake.models.detector import Detector, DetectorOutput
+from difffake.models.encoder import Encoder
+from difffake.regularizers.base import Loss, Needs, Regularizer, TaughtBatch
 from difffake.regularizers.guide.feature_filter import FeatureFilter, Projection
 from difffake.regularizers.guide.weight_module import (
     ConstantWeight,
@@ -18,55 +24,6 @@ from difffake.regularizers.guide.weight_module import (
     Similarity,
     similarity,
 )
-
-
-@dataclass(frozen=True)
-class GuideConfig:
-    """Settings of the guide branch; the defaults are the paper's.
-
-    Args:
-        lambda_source: weight of the source's loss; 1 in the published code.
-        lambda_target: weight of the target's loss.
-        feature_filter: full, or none (a 1x1 convolution) for the ablation.
-        weight: linear, convolutional (as in the published code), or none (constant 1) for the ablation.
-        similarity: what weights are trained to predict: cosine, or shifted_cosine as in the published code.
-        shared_noise: the same noise and step for source and target, as in the published code.
-        checkpointing: recompute activations in the backward pass: less memory, more time.
-    """
-
-    lambda_source: float = 0.7
-    lambda_target: float = 1.0
-    feature_filter: Literal["full", "none"] = "full"
-    weight: Literal["linear", "convolutional", "none"] = "linear"
-    similarity: Similarity = "cosine"
-    shared_noise: bool = False
-    checkpointing: bool = False
-
-    def __post_init__(self) -> None:
-        if self.lambda_source < 0 or self.lambda_target < 0:
-            raise UserError("guide: lambda_source and lambda_target must be at least 0")
-
-
-class FaceLatents(NamedTuple):
-    """Latents of B images and of the faces that they were made of; a real face is its own source and target."""
-
-    image: Tensor
-    """(B, 4, h, w)."""
-    source: Tensor
-    """(B, 4, h, w), the inserted face's image; any value where unknown."""
-    target: Tensor
-    """(B, 4, h, w), the image that it was inserted into; any value where unknown."""
-    known: Tensor
-    """(B,) bool, whether source and target are known: only such images count."""
-
-
-class Noise(NamedTuple):
-    """What is added to source and target of B images."""
-
-    noise: Tensor
-    """(B, 2, 4, h, w), of the source and of the target."""
-    timestep: Tensor
-    """(B, 2) int64, likewise."""
 
 
 class Conditions(NamedTuple):
@@ -82,43 +39,77 @@ class Conditions(NamedTuple):
     """(B,) in (0, 1): W_t."""
 
 
-class Guide(nn.Module):
+class Guide(Regularizer):
     """Feature filters, weight modules, and a trainable copy of the frozen U-Net's encoder with zero convolutions.
 
-    Its losses are those of DiffusionFake (arXiv 2410.04372, section 3); only training needs it. The frozen model is
-    handed in, never held.
+    Its losses are those of DiffusionFake (arXiv 2410.04372, section 3); the defaults are the paper's.
 
     Args:
-        diffusion: the frozen model; its U-Net's encoder and middle block are copied.
-        channels: of the encoder's features.
-        config: variants and weights of losses.
+        encoder: the detector's encoder, whose features guide the frozen model.
+        teacher: the frozen model; its U-Net's encoder and middle block are copied.
+        lambda_source: weight of the source's loss; 1 in the published code.
+        lambda_target: weight of the target's loss.
+        feature_filter: full, or none (a 1x1 convolution) for the ablation.
+        weight: linear, convolutional (as in the published code), or none (constant 1) for the ablation.
+        similarity: what the weights are trained to predict: cosine, or shifted_cosine as in the published code.
+        shared_noise: use the same noise and timestep for source and target, as the published code does.
+        checkpointing: recompute activations in the backward pass, which takes less memory and more time.
+
+    Raises `UserError` for a negative lambda.
     """
 
-    def __init__(self, diffusion: LatentDiffusion, channels: int, config: GuideConfig) -> None:
-        super().__init__()
+    harmless = frozenset({"checkpointing"})
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        teacher: Teacher,
+        lambda_source: float = 0.7,
+        lambda_target: float = 1.0,
+        feature_filter: Literal["full", "none"] = "full",
+        weight: Literal["linear", "convolutional", "none"] = "linear",
+        similarity: Similarity = "cosine",
+        shared_noise: bool = False,
+        checkpointing: bool = False,
+    ) -> None:
+        super().__init__(encoder, teacher)
         from diffusers import ControlNetModel
 
-        self.config = config
-        filters = FeatureFilter if config.feature_filter == "full" else Projection
+        if lambda_source < 0 or lambda_target < 0:
+            raise UserError("guide: lambda_source and lambda_target must be at least 0")
+        diffusion, channels = teacher.diffusion, encoder.channels
+        self.lambdas = {"source": lambda_source, "target": lambda_target}
+        self.weighted = weight != "none"
+        self.similarity: Similarity = similarity
+        self.shared_noise = shared_noise
+        side = encoder.image_size // diffusion.scale
+        noise = Draw((2, diffusion.channels, side, side))  # of the source and of the target
+        self._needs = Needs(partners=True, draws={"noise": noise, "timestep": Draw((2,), below=diffusion.steps)})
+        filters = FeatureFilter if feature_filter == "full" else Projection
         self.source_filter = filters(channels, diffusion.width)
         self.target_filter = filters(channels, diffusion.width)
-        self.source_weight = _weight_module(config, channels)
-        self.target_weight = _weight_module(config, channels)
+        weights = {"linear": LinearWeight, "convolutional": ConvolutionalWeight, "none": ConstantWeight}[weight]
+        self.source_weight = weights(channels)
+        self.target_weight = weights(channels)
         # ControlNet's copy is ours; only what it is told comes from features instead of an image. It is trained, so
         # its weights are float32 whatever the frozen model's are.
         self.copy = ControlNetModel.from_unet(diffusion.unet).float()
         self.copy.controlnet_cond_embedding = nn.Identity()
         self.copy.set_attn_processor(Attention())
         self.copy.requires_grad_(True).train().to(memory_format=torch.channels_last)
-        if config.checkpointing:
+        if checkpointing:
             self.copy.enable_gradient_checkpointing()
             diffusion.unet.enable_gradient_checkpointing()
 
     @property
-    def loss_weights(self) -> dict[str, float]:
-        """What each of the losses of `forward` counts in the sum."""
-        weights = {"source": self.config.lambda_source, "target": self.config.lambda_target}
-        return weights if self.config.weight == "none" else weights | {"source_weight": 1.0, "target_weight": 1.0}
+    def needs(self) -> Needs:
+        """Latents of image, source and target, and the noises and timesteps for source and target."""
+        return self._needs
+
+    @property
+    def heavy_parts(self) -> list[nn.Module]:
+        """The copy of the U-Net's encoder."""
+        return [self.copy]
 
     def conditions(self, features: Tensor, size: tuple[int, int]) -> Conditions:
         """What is taken from features (B, C, h', w'), for latents of `size`."""
@@ -142,9 +133,7 @@ class Guide(nn.Module):
         )
         return diffusion.predict_noise(noisy, timestep, down, middle)
 
-    def forward(
-        self, features: Tensor, latents: FaceLatents, noise: Noise, diffusion: LatentDiffusion
-    ) -> dict[str, Tensor]:
+    def forward(self, output: DetectorOutput, batch: TaughtBatch, teacher: Teacher) -> dict[str, Loss]:
         """Losses by name, each a mean over the images whose source and target are known; 0 if none is.
 
         On several ranks called by all of them, and the mean over ranks is that over all their known images.
@@ -152,13 +141,14 @@ class Guide(nn.Module):
         `source` and `target`: mean squared error between the noise and its prediction, L_s and L_t. `source_weight`
         and `target_weight`: squared error between weight and similarity, L_ws and L_wt.
         """
-        size = (latents.image.shape[2], latents.image.shape[3])
-        found = self.conditions(features, size)
+        latents, diffusion = batch.latents, teacher.diffusion
+        assert latents is not None  # declared in `needs`
+        found = self.conditions(output.features, (latents.image.shape[2], latents.image.shape[3]))
         # Both branches in one pass: twice the batch runs faster than two batches.
         clean = torch.cat([latents.source, latents.target])
-        which = (0, 0) if self.config.shared_noise else (0, 1)
-        injected = torch.cat([noise.noise[:, branch] for branch in which])
-        timestep = torch.cat([noise.timestep[:, branch] for branch in which])
+        which = (0, 0) if self.shared_noise else (0, 1)
+        injected = torch.cat([batch.draws["noise"][:, branch] for branch in which])
+        timestep = torch.cat([batch.draws["timestep"][:, branch] for branch in which])
         predicted = self.predict_noise(
             diffusion,
             diffusion.add_noise(clean, injected, timestep),
@@ -168,21 +158,22 @@ class Guide(nn.Module):
         )
         error = (predicted - injected).square().mean((1, 2, 3))
         losses = dict(zip(("source", "target"), error.chunk(2), strict=True))
-        if self.config.weight != "none":
+        if self.weighted:
             for name, weight, other in (
                 ("source", found.source_weight, latents.source),
                 ("target", found.target_weight, latents.target),
             ):
-                wanted = similarity(latents.image, other, self.config.similarity)
+                wanted = similarity(latents.image, other, self.similarity)
                 losses[f"{name}_weight"] = (weight.float() - wanted).square()
         # All images are computed and the unknown ones then left out: shapes stay the same from step to step, and every
         # weight gets a gradient on every rank.
         known = latents.known.float()
         # The mean over all ranks' known images, not a mean of means: DDP averages what the ranks give.
         count = total(known.sum()).clamp(min=1) / ranks()
-        return {name: (loss * known).sum() / count for name, loss in losses.items()}
+        return {name: Loss((loss * known).sum() / count, self.lambdas.get(name, 1.0)) for name, loss in losses.items()}
 
+    def draw(self, detector: Detector, teacher: Teacher, drawing: Drawing, folder: Path) -> dict[str, Any]:
+        """Rebuilt sources and targets, weights and feature distances."""
+        from difffake.regularizers.guide.pictures import draw_guide
 
-def _weight_module(config: GuideConfig, channels: int) -> nn.Module:
-    kinds = {"linear": lambda: LinearWeight(channels), "convolutional": lambda: ConvolutionalWeight(channels)}
-    return kinds.get(config.weight, ConstantWeight)()
+        return draw_guide(self, detector, teacher.diffusion, drawing, folder)

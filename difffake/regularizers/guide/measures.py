@@ -8,15 +8,15 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from difffake.data.datasets import CropDataset, to_unit
-from difffake.data.faces_to_draw import SET
+from difffake.data.batches import to_unit
+from difffake.data.datasets import CropDataset
+from difffake.data.faces_to_draw import SET, ordered
 from difffake.data.loading import loader
 from difffake.data.manifest import Manifest
 from difffake.data.partners import Partners
 from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.models.detector import Detector
 from difffake.progress import track
-from difffake.readers.item import SPLITS
 from difffake.regularizers.guide.guide import Guide
 from difffake.regularizers.guide.reconstructions import feature_distance
 from difffake.regularizers.guide.weight_module import similarity
@@ -59,7 +59,7 @@ def measure(
     table = manifest.table.iloc[rows].assign(**dict(zip(VALUES, of_rows.T, strict=False)))
     own = encoded[[at[row] for row in known.tolist()]]
     for name, others in ((VALUES[3], source), (VALUES[4], target)):
-        alike = similarity(own, encoded[[at[row] for row in others.tolist()]], guide.config.similarity)
+        alike = similarity(own, encoded[[at[row] for row in others.tolist()]], guide.similarity)
         table[name] = pd.Series(alike.double().numpy(), index=known)
     return table
 
@@ -75,25 +75,3 @@ def summary(table: pd.DataFrame) -> list[dict[str, Any]]:
                 row[f"{name}_{kind}"] = float(value) if math.isfinite(value) else None
         rows.append(row)
     return rows
-
-
-def by_set(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The rows of each data set, compression and split, reals first, by a name to print."""
-    found = {}
-    for (dataset, compression, split), part in ordered(table).groupby(SET, sort=False):
-        found[f"{dataset} {compression}".strip() + f", {split}"] = part
-    return found
-
-
-def ordered(table: pd.DataFrame) -> pd.DataFrame:
-    """Data sets as they come, of each the splits train, val, test, of each the real faces first."""
-    place = pd.DataFrame(
-        {
-            "dataset": pd.factorize(table["dataset"])[0],
-            "compression": table["compression"].to_numpy(),
-            "split": table["split"].map(SPLITS.index).to_numpy(),
-            "label": table["label"].to_numpy(),
-            "method": table["method"].to_numpy(),
-        }
-    )
-    return table.iloc[place.sort_values(place.columns.tolist(), kind="stable").index]

@@ -1,47 +1,46 @@
 """Pictures and numbers of a guide."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from difffake.data.faces_to_draw import FacesToDraw, Loading
+from difffake.data.faces_to_draw import Drawing, by_set
 from difffake.diffusion.latent_diffusion import LatentDiffusion
+from difffake.errors import UserError
 from difffake.models.detector import Detector
 from difffake.plots import save_figure
 from difffake.progress import track
 from difffake.regularizers.guide.figures import distance_figure, weights_figure
 from difffake.regularizers.guide.guide import Guide
-from difffake.regularizers.guide.measures import by_set, measure, summary
+from difffake.regularizers.guide.measures import measure, summary
 from difffake.regularizers.guide.reconstruction_figure import reconstruction_figure
 from difffake.regularizers.guide.reconstructions import Reconstructions, read_faces, rebuild
 
 
-class Sampling(NamedTuple):
-    """How faces are rebuilt."""
-
-    noises: int
-    steps: int
-    seed: int
-
-
 def draw_guide(
-    folder: Path,
-    detector: Detector,
-    guide: Guide,
-    diffusion: LatentDiffusion,
-    found: FacesToDraw,
-    chosen: dict[str, list[int]],
-    rows: np.ndarray,
-    sampling: Sampling,
-    loading: Loading,
+    guide: Guide, detector: Detector, diffusion: LatentDiffusion, drawing: Drawing, folder: Path
 ) -> dict[str, Any]:
-    """Write reconstructions.png of the `chosen` rows, weights.png and distances.png of `rows`; give their numbers."""
+    """Write reconstructions.png of the chosen faces, weights.png and distances.png of those measured; their numbers.
+
+    Raises `UserError` if no fake has a known source and target.
+    """
+    found = drawing.found
+    chosen = drawing.chosen(found.partners)
+    if not chosen:
+        raise UserError(
+            "no fake in the training data or in the split test has a source and a target among the real faces, so "
+            "there is nothing to rebuild: name the --manifest that was trained on"
+        )
     rebuilt: dict[str, Reconstructions] = {}
     for name, which in track(chosen.items(), "rebuilding", total=len(chosen)):
         images = read_faces(found.manifest, found.partners, which, detector.encoder.image_size)
-        rebuilt[name] = rebuild(detector, guide, diffusion, images, **sampling._asdict(), batch_size=loading.batch_size)
-    table = measure(detector, guide, diffusion, found.manifest, found.partners, rows, **loading._asdict())
+        rebuilt[name] = rebuild(
+            detector, guide, diffusion, images, noises=drawing.noises, steps=drawing.steps, seed=drawing.seed,
+            batch_size=drawing.batch_size,
+        )  # fmt: skip
+    table = measure(
+        detector, guide, diffusion, found.manifest, found.partners, drawing.rows, batch_size=drawing.batch_size,
+        workers=drawing.workers,
+    )  # fmt: skip
     save_figure(reconstruction_figure(rebuilt), folder / "reconstructions.png")
     save_figure(weights_figure(by_set(table)), folder / "weights.png")
     save_figure(distance_figure(by_set(table)), folder / "distances.png")

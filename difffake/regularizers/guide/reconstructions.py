@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
-from difffake.data.datasets import to_tensor, to_unit
+from difffake.data.batches import to_tensor, to_unit
 from difffake.data.manifest import Manifest
 from difffake.data.partners import Partners
 from difffake.diffusion.latent_diffusion import LatentDiffusion
@@ -19,7 +18,7 @@ from difffake.randomness import generator
 from difffake.readers.item import REAL
 from difffake.regularizers.guide.guide import Conditions, Guide
 
-_CHOICE, _NOISE = range(2)  # keys of random numbers
+_NOISE = 1  # key of random numbers; the choice of faces has the one before
 
 
 @dataclass(frozen=True)
@@ -51,25 +50,6 @@ class Reconstructions:
     """(F, N, 3, H, W) uint8, the source rebuilt from each noise."""
     target: Tensor
     """(F, N, 3, H, W) uint8, the target from the same noises."""
-
-
-def choose_rows(manifest: Manifest, partners: Partners | None, among: np.ndarray, count: int, seed: int) -> list[int]:
-    """Rows of at most `count` random fakes, of each manipulation in turn, then of one real face.
-
-    `among` are the rows to choose from; where `partners` are given, only fakes whose partners are known. Empty if there
-    is no such fake.
-    """
-    table = manifest.table
-    label = table["label"].to_numpy()
-    rng = generator(seed, _CHOICE)
-    usable = label[among] == 1 if partners is None else (label[among] == 1) & partners.known[among]
-    fakes = rng.permutation(among[usable])
-    methods = table["method"].to_numpy()[fakes]
-    turn = pd.Series(methods).groupby(methods).cumcount().to_numpy()
-    chosen = np.sort(np.argsort(turn, kind="stable")[:count])
-    chosen = chosen[np.argsort(methods[chosen], kind="stable")]  # those of one manipulation one below the other
-    reals = among[label[among] == 0]
-    return [int(row) for row in (*fakes[chosen], *rng.permutation(reals)[: min(1, len(chosen))])]
 
 
 def read_faces(manifest: Manifest, partners: Partners, rows: list[int], image_size: int) -> Faces:

@@ -45,7 +45,10 @@ class ConvolutionalWeight(nn.Module):
 
 
 class ConstantWeight(nn.Module):
-    """The ablation without weights: 1 for every image."""
+    """The ablation without weights: 1 for every image. `channels` is not used."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
 
     def forward(self, features: Tensor) -> Tensor:
         """Ones (B,)."""

@@ -1,97 +1,137 @@
 """Attention-guided noise learning (ANL): features must predict the noise that a frozen diffusion model sees."""
 
-from dataclasses import dataclass
-from math import ceil, log
-from typing import Literal
+from math import ceil
+from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from difffake.data.extras import Draw
+from difffake.data.faces_to_draw import Drawing
 from difffake.diffusion.latent_diffusion import LatentDiffusion
+from difffake.diffusion.teacher import Teacher
 from difffake.errors import UserError
+from difffake.models.detector import Detector, DetectorOutput
 from difffake.models.encoder import Encoder
+from difffake.models.saliency import log_saliency
+from difffake.regularizers.base import Loss, Needs, Regularizer, TaughtBatch, TeacherArray
+from difffake.regularizers.noise_learning.teacher import injected, teacher_noise
 
 NoiseSource = Literal["image", "ddim_inversion", "injected"]
 
 
-@dataclass(frozen=True)
-class NoiseLearningConfig:
-    """Settings of noise learning. The paper's are not public: all defaults are this project's own choice.
+class NoiseLearning(Regularizer):
+    """Student head and its two losses: attention-guided noise learning.
+
+    This project's reading of a public idea (arXiv 2604.14570), whose formulas and settings are not public: all defaults
+    are this project's own choice.
 
     Args:
+        encoder: the detector's encoder, from whose features the student predicts.
+        teacher: the frozen model, whose noise is predicted.
         lambda_noise: weight of the noise loss. With 0 the student still learns, from features that it cannot change,
             so that the attention loss alone can be tried.
         lambda_attention: weight of the attention loss; with 0 it is left out.
         noise_source: what the frozen model sees at the timestep: image (the clean latent, as if it were a noisy
             one), ddim_inversion (the latent taken there by DDIM inversion) or injected (the latent with noise added,
             which the detector sees decoded).
-        timesteps: of the frozen model's schedule, each predicted by the student; one for injected.
-        temperature: of the softmax that makes attention of the predicted noise; the larger, the more even.
+        timesteps: steps of the frozen model's schedule, each predicted by the student; one for injected.
+        temperature: divisor in the softmax that makes attention of the predicted noise; a larger one makes it more
+            even.
         inversion_steps: U-Net passes of a DDIM inversion.
+
+    Raises `UserError` for a setting out of its range.
     """
 
-    lambda_noise: float = 1.0
-    lambda_attention: float = 1.0
-    noise_source: NoiseSource = "image"
-    timesteps: tuple[int, ...] = (50,)
-    temperature: float = 1.0
-    inversion_steps: int = 10
-
-    def __post_init__(self) -> None:
-        if min(self.lambda_noise, self.lambda_attention) < 0 or not self.lambda_noise + self.lambda_attention:
+    def __init__(
+        self,
+        encoder: Encoder,
+        teacher: Teacher,
+        lambda_noise: float = 1.0,
+        lambda_attention: float = 1.0,
+        noise_source: NoiseSource = "image",
+        timesteps: tuple[int, ...] = (50,),
+        temperature: float = 1.0,
+        inversion_steps: int = 10,
+    ) -> None:
+        super().__init__(encoder, teacher)
+        timesteps = tuple(timesteps)
+        if min(lambda_noise, lambda_attention) < 0 or not lambda_noise + lambda_attention:
             raise UserError("noise_learning: lambda_noise and lambda_attention must be at least 0, and one above 0")
-        if not self.timesteps or min(self.timesteps) < 0 or len(set(self.timesteps)) < len(self.timesteps):
-            raise UserError("noise_learning.timesteps must be one or several different numbers of at least 0")
-        if self.noise_source == "injected" and len(self.timesteps) > 1:
-            raise UserError("noise_learning.timesteps: injected noise takes one, because the detector sees one image")
-        if self.temperature <= 0 or self.inversion_steps < 1:
+        if not timesteps or min(timesteps) < 0 or len(set(timesteps)) < len(timesteps):
+            raise UserError("noise_learning: timesteps must be one or several different numbers of at least 0")
+        if noise_source == "injected" and len(timesteps) > 1:
+            raise UserError("noise_learning: injected noise takes one timestep, because the detector sees one image")
+        if temperature <= 0 or inversion_steps < 1:
             raise UserError("noise_learning: temperature must be above 0, and inversion_steps at least 1")
-
-
-class NoiseLearning(nn.Module):
-    """Student head and its two losses; only training needs it.
-
-    This project's reading of a public idea (arXiv 2604.14570), whose formulas are not public.
-
-    Args:
-        channels: of the encoder's features.
-        latent_channels: of the frozen model's latents.
-        finer: how many of the latent's positions lie along the side of one of the features.
-        config: weights and variants.
-    """
-
-    def __init__(self, channels: int, latent_channels: int, finer: int, config: NoiseLearningConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.student = Student(channels, latent_channels * len(config.timesteps), finer)
+        diffusion = teacher.diffusion
+        if max(timesteps) >= diffusion.steps:
+            raise UserError(
+                f"noise_learning: timesteps {list(timesteps)} do not fit: the schedule of {teacher.config.name} ends "
+                f"at {diffusion.steps - 1}"
+            )
+        self.lambda_noise = lambda_noise
+        self.lambda_attention = lambda_attention
+        self.timesteps = timesteps
+        self.temperature = temperature
+        self.injected = noise_source == "injected"
+        self.inversion_steps = inversion_steps if noise_source == "ddim_inversion" else 0
+        finer = ceil(encoder.stride / diffusion.scale)
+        self.student = Student(encoder.channels, diffusion.channels * len(timesteps), finer)
+        side = encoder.image_size // diffusion.scale
+        self._noise = Draw((diffusion.channels, side, side))
 
     @property
-    def loss_weights(self) -> dict[str, float]:
-        """What each of the losses of `forward` counts in the sum."""
-        weights = {"noise": self.config.lambda_noise or 1.0}
-        return weights | ({"attention": self.config.lambda_attention} if self.config.lambda_attention else {})
+    def needs(self) -> Needs:
+        """The image's latents; and the noise that the frozen model sees, or the noise to add to the image."""
+        if self.injected:
+            return Needs(latents=True, draws={"noise": self._noise})
+        settings = f"noise at {list(self.timesteps)} after {self.inversion_steps} steps of inversion"
+        return Needs(latents=True, arrays={"noise": TeacherArray(self.teach, settings)})
+
+    def teach(self, diffusion: LatentDiffusion, latents: Tensor) -> Tensor:
+        """What the frozen model predicts (B, S c, h, w) in clean latents (B, c, h, w) at the S timesteps."""
+        return teacher_noise(diffusion, latents, self.timesteps, self.inversion_steps).flatten(1, 2)
 
     def predict(self, features: Tensor, size: tuple[int, int]) -> Tensor:
-        """Standardised noise (B, S, 4, h, w) of S timesteps told by features (B, C, h', w'), for latents of `size`."""
-        steps = len(self.config.timesteps)
-        return self.student(features, size).float().unflatten(1, (steps, -1))
+        """Standardized noise (B, S, 4, h, w) of S timesteps told by features (B, C, h', w'), for latents of `size`."""
+        return self.student(features, size).float().unflatten(1, (len(self.timesteps), -1))
 
-    def forward(self, features: Tensor, noise: Tensor) -> dict[str, Tensor]:
-        """Losses by name, from features (B, C, h', w') and the frozen model's predictions (B, S, 4, h, w).
+    def change_images(self, batch: TaughtBatch, teacher: Teacher) -> Tensor:
+        """With injected noise the detector sees the noisy image; else the images stay as they are."""
+        if not self.injected:
+            return batch.image
+        assert batch.latents is not None  # declared in `needs`
+        images, noise = injected(teacher.diffusion, batch.latents.image, batch.draws["noise"], self.timesteps[0])
+        batch.arrays["noise"] = noise.flatten(1, 2)
+        return images
 
-        `noise`: mean squared error between the student's prediction and the standardised noise; 1 is what predicting
+    def forward(self, output: DetectorOutput, batch: TaughtBatch, teacher: Teacher) -> dict[str, Loss]:
+        """Losses by name.
+
+        `noise`: mean squared error between the student's prediction and the standardized noise; 1 is what predicting
         nothing gives. `attention`: Kullback-Leibler divergence from the detector's saliency to the attention, which
         is zero where the detector looks as evenly as the predicted noise is spread. Its gradient reaches the encoder
         through the saliency alone: the attention is what is aimed at, so it does not come towards the saliency.
         """
-        given = features if self.config.lambda_noise else features.detach()
+        features = output.features
+        noise = batch.arrays["noise"].unflatten(1, (len(self.timesteps), -1))
+        given = features if self.lambda_noise else features.detach()
         predicted = self.predict(given, (noise.shape[3], noise.shape[4]))
-        losses = {"noise": functional.mse_loss(predicted, standardised(noise))}
-        if self.config.lambda_attention:
-            wanted = attention(predicted.detach(), self.config.temperature)
-            losses["attention"] = divergence(pooled(wanted, features.shape[2:]), log_saliency(features)).mean()
+        losses = {"noise": Loss(functional.mse_loss(predicted, standardized(noise)), self.lambda_noise or 1.0)}
+        if self.lambda_attention:
+            wanted = attention(predicted.detach(), self.temperature)
+            distance = divergence(pooled(wanted, features.shape[2:]), log_saliency(features)).mean()
+            losses["attention"] = Loss(distance, self.lambda_attention)
         return losses
+
+    def draw(self, detector: Detector, teacher: Teacher, drawing: Drawing, folder: Path) -> dict[str, Any]:
+        """Noise, attention and saliency on faces, and the coverage."""
+        from difffake.regularizers.noise_learning.pictures import draw_noise
+
+        return draw_noise(self, detector, teacher.diffusion, drawing, folder)
 
 
 class Student(nn.Module):
@@ -117,12 +157,7 @@ class Student(nn.Module):
         return self.out(functional.silu(self.mix(unfolded)))
 
 
-def build_noise_learning(encoder: Encoder, diffusion: LatentDiffusion, config: NoiseLearningConfig) -> NoiseLearning:
-    """Student and losses for an encoder's features and a frozen model's latents."""
-    return NoiseLearning(encoder.channels, diffusion.channels, ceil(encoder.stride / diffusion.scale), config)
-
-
-def standardised(noise: Tensor) -> Tensor:
+def standardized(noise: Tensor) -> Tensor:
     """Noise (B, S, 4, h, w) with mean 0 and variance 1 over each image and timestep.
 
     Its scale falls by orders of magnitude with the timestep, and says little of a forgery.
@@ -143,33 +178,9 @@ def pooled(attention: Tensor, size: tuple[int, ...]) -> Tensor:
     return coarse / coarse.sum(dim=(1, 2), keepdim=True)
 
 
-def log_saliency(features: Tensor) -> Tensor:
-    """Logarithm (B, h', w') of where the detector looks: each position's share of the energy of (B, C, h', w').
-
-    The energy is the mean square over channels. Its share is the softmax of its logarithm, so features of any scale
-    give the same saliency. (The softmax of the energy itself depends on that scale; of the energy relative to its mean,
-    it is nearly even whatever the features are.)
-    """
-    energy = features.float().square().mean(dim=1)
-    # A logarithm of nothing has no gradient.
-    energy = energy + 1e-6 * energy.mean(dim=(1, 2), keepdim=True) + 1e-12
-    return energy.log().flatten(1).log_softmax(dim=1).view_as(energy)
-
-
 def divergence(wanted: Tensor, log_found: Tensor) -> Tensor:
     """Kullback-Leibler divergence (B,) of distributions over positions (B, h, w), the second as a logarithm.
 
     Large where `wanted` lies and the other does not, so that no wanted place is left out.
     """
     return (torch.xlogy(wanted, wanted) - wanted * log_found).sum(dim=(1, 2))
-
-
-def coverage(features: Tensor) -> Tensor:
-    """How evenly a detector looks at an image (B,), from features (B, C, h', w'): 0 one place alone, 1 all alike.
-
-    The entropy of its saliency as a share of the largest possible, log(h' w').
-    """
-    found = log_saliency(features).flatten(1)
-    if found.shape[1] == 1:
-        return torch.ones(len(found), device=found.device)
-    return -(found.exp() * found).sum(dim=1) / log(found.shape[1])

@@ -11,25 +11,20 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 from torch.nn import functional
 
-from difffake.data.datasets import CropDataset, to_tensor, to_unit
-from difffake.data.faces_to_draw import SET, FacesToDraw, Loading
+from difffake.data.batches import to_tensor, to_unit
+from difffake.data.datasets import CropDataset
+from difffake.data.faces_to_draw import SET, Drawing, ordered
 from difffake.data.loading import loader
 from difffake.data.manifest import Manifest
 from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.faces.images import read_image
 from difffake.models.detector import Detector
+from difffake.models.saliency import coverage, log_saliency
 from difffake.plots import COLORS, save_figure
-from difffake.progress import track
+from difffake.progress import console, track
 from difffake.randomness import generator
 from difffake.readers.item import REAL
-from difffake.regularizers.guide.measures import ordered
-from difffake.regularizers.noise_learning.noise_learning import (
-    NoiseLearning,
-    attention,
-    coverage,
-    log_saliency,
-    standardised,
-)
+from difffake.regularizers.noise_learning.noise_learning import NoiseLearning, attention, standardized
 from difffake.regularizers.noise_learning.teacher import injected, teacher_noise
 
 COLUMNS = ("what the detector sees", "teacher's noise", "student's noise", "attention", "saliency")
@@ -44,7 +39,7 @@ class NoiseViews(NamedTuple):
     image: Tensor
     """(F, 3, H, W) in [0, 1], with the noise if it is injected."""
     teacher: Tensor
-    """(F, h, w), strength of the frozen model's standardised noise: its mean absolute value."""
+    """(F, h, w), strength of the frozen model's standardized noise: its mean absolute value."""
     student: Tensor
     """(F, h, w), of the noise predicted from the features."""
     attention: Tensor
@@ -56,23 +51,19 @@ class NoiseViews(NamedTuple):
 
 
 def draw_noise(
-    folder: Path,
-    detector: Detector,
-    learning: NoiseLearning,
-    diffusion: LatentDiffusion,
-    found: FacesToDraw,
-    chosen: dict[str, list[int]],
-    rows: np.ndarray,
-    seed: int,
-    loading: Loading,
+    learning: NoiseLearning, detector: Detector, diffusion: LatentDiffusion, drawing: Drawing, folder: Path
 ) -> dict[str, Any]:
-    """Write noise.png of the `chosen` rows; give the coverage of `rows` by data set and manipulation."""
+    """Write noise.png of the chosen faces and coverage.png of the run; the coverage of those measured."""
+    manifest = drawing.found.manifest
     views = {
-        name: noise_views(detector, learning, diffusion, found.manifest, which, seed) for name, which in chosen.items()
+        name: noise_views(detector, learning, diffusion, manifest, which, drawing.seed)
+        for name, which in drawing.chosen().items()
     }
     if views:
         save_figure(noise_figure(views), folder / "noise.png")
-    return {"coverage": coverage_summary(detector, diffusion.device, found.manifest, rows, loading)}
+    if draw_coverage(folder, drawing.run) is None:
+        console.print(f"no metrics.csv with val/coverage in {drawing.run}, so its course is not drawn")
+    return {"coverage": coverage_summary(detector, diffusion.device, drawing)}
 
 
 @torch.inference_mode()
@@ -85,23 +76,24 @@ def noise_views(
     seed: int,
 ) -> NoiseViews:
     """What noise learning makes of the faces of `rows`; of several timesteps the mean is shown."""
-    size, table, config = detector.encoder.image_size, manifest.table.iloc[rows], learning.config
+    size, table = detector.encoder.image_size, manifest.table.iloc[rows]
     pixels = torch.stack([to_tensor(read_image(manifest.file(row)), size) for row in rows])
     images = to_unit(pixels.to(diffusion.device))
     latents = diffusion.encode(images)
-    if config.noise_source == "injected":
+    if learning.injected:
         drawn = generator(seed, _INJECTED).standard_normal(tuple(latents.shape), np.float32)
-        images, noise = injected(diffusion, latents, torch.from_numpy(drawn).to(latents.device), config)
+        added = torch.from_numpy(drawn).to(latents.device)
+        images, noise = injected(diffusion, latents, added, learning.timesteps[0])
     else:
-        noise = teacher_noise(diffusion, latents, config)
+        noise = teacher_noise(diffusion, latents, learning.timesteps, learning.inversion_steps)
     features = detector(images).features
     predicted = learning.predict(features, (latents.shape[2], latents.shape[3]))
     return NoiseViews(
         [REAL if label == 0 else method for label, method in zip(table["label"], table["method"], strict=True)],
         images.cpu(),
-        standardised(noise).abs().mean(dim=(1, 2)).cpu(),
+        standardized(noise).abs().mean(dim=(1, 2)).cpu(),
         predicted.abs().mean(dim=(1, 2)).cpu(),
-        attention(predicted, config.temperature).cpu(),
+        attention(predicted, learning.temperature).cpu(),
         log_saliency(features).exp().cpu(),
         coverage(features).cpu().tolist(),
     )
@@ -136,16 +128,11 @@ def noise_figure(groups: dict[str, NoiseViews]) -> Figure:
 
 
 @torch.inference_mode()
-def coverage_summary(
-    detector: Detector, device: torch.device, manifest: Manifest, rows: np.ndarray, loading: Loading
-) -> list[dict[str, Any]]:
+def coverage_summary(detector: Detector, device: torch.device, drawing: Drawing) -> list[dict[str, Any]]:
     """Mean and standard deviation of the coverage by data set and manipulation, reals first."""
-    batches = loader(
-        CropDataset(manifest, detector.encoder.image_size),
-        loading.batch_size,
-        loading.workers,
-        [(0, row) for row in rows.tolist()],
-    )
+    manifest, rows = drawing.found.manifest, drawing.rows
+    faces = CropDataset(manifest, detector.encoder.image_size)
+    batches = loader(faces, drawing.batch_size, drawing.workers, [(0, row) for row in rows.tolist()])
     found = [
         coverage(detector(to_unit(batch["image"].to(device))).features).cpu()
         for batch in track(batches, "coverage", total=len(batches))

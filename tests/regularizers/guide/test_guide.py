@@ -3,14 +3,17 @@
 import numpy as np
 import pytest
 import torch
+from taught import Noise, found_losses, made, values, weights
 from torch import Tensor
 
+from difffake.data.extras import Draw
+from difffake.diffusion.face_latents import FaceLatents
 from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.diffusion.tiny import tiny_prompt, tiny_scheduler, tiny_unet, tiny_vae
 from difffake.errors import UserError
 from difffake.models.encoder import Encoder
 from difffake.regularizers.guide.feature_filter import FeatureFilter, Projection, SpatialAttention
-from difffake.regularizers.guide.guide import FaceLatents, Guide, GuideConfig, Noise
+from difffake.regularizers.guide.guide import Guide
 from difffake.regularizers.guide.weight_module import ConvolutionalWeight, LinearWeight, similarity
 
 CHANNELS = 24
@@ -29,6 +32,13 @@ def inputs(count: int, seed: int = 0) -> tuple[Tensor, FaceLatents, Noise]:
     return features, latents, Noise(torch.randn(count, 2, 4, 8, 8), torch.randint(1000, (count, 2)))
 
 
+def called(
+    guide: Guide, features: Tensor, latents: FaceLatents, noise: Noise, diffusion: LatentDiffusion
+) -> dict[str, Tensor]:
+    """The guide's losses by name."""
+    return values(found_losses(guide, features, diffusion, latents, noise._asdict()))
+
+
 def awake(guide: Guide) -> Guide:
     """With convolutions that are no longer zero, as after a few steps of training."""
     torch.manual_seed(1)
@@ -39,7 +49,7 @@ def awake(guide: Guide) -> Guide:
 
 def test_before_training_the_guided_prediction_is_the_frozen_models(diffusion: LatentDiffusion) -> None:
     """Zero convolutions: whatever the features say."""
-    guide = Guide(diffusion, CHANNELS, GuideConfig())
+    guide = made(Guide, diffusion, CHANNELS)
     features, latents, noise = inputs(3)
     found = guide.conditions(features, (8, 8))
     step = noise.timestep[:, 0]
@@ -48,7 +58,7 @@ def test_before_training_the_guided_prediction_is_the_frozen_models(diffusion: L
 
 
 def test_the_copy_starts_as_the_frozen_encoder_and_middle_block(diffusion: LatentDiffusion) -> None:
-    copied, frozen = Guide(diffusion, CHANNELS, GuideConfig()).copy.state_dict(), diffusion.unet.state_dict()
+    copied, frozen = made(Guide, diffusion, CHANNELS).copy.state_dict(), diffusion.unet.state_dict()
     shared = [name for name in copied if not name.startswith("controlnet_")]
     assert shared == [name for name in frozen if not name.startswith(("up_blocks", "conv_norm_out", "conv_out"))]
     assert all(torch.equal(copied[name], frozen[name]) for name in shared)
@@ -57,9 +67,9 @@ def test_the_copy_starts_as_the_frozen_encoder_and_middle_block(diffusion: Laten
 
 def test_losses_are_the_papers_equations(diffusion: LatentDiffusion) -> None:
     """L_s and L_t from guided predictions of one branch at a time, L_ws and L_wt from NumPy."""
-    guide = awake(Guide(diffusion, CHANNELS, GuideConfig()))
+    guide = awake(made(Guide, diffusion, CHANNELS))
     features, latents, noise = inputs(4)
-    losses = guide(features, latents, noise, diffusion)
+    losses = called(guide, features, latents, noise, diffusion)
     found = guide.conditions(features, (8, 8))
     branches = (
         ("source", latents.source, found.source, found.source_weight),
@@ -77,14 +87,15 @@ def test_losses_are_the_papers_equations(diffusion: LatentDiffusion) -> None:
         cosine = (flat * other).sum(1) / np.linalg.norm(flat, axis=1) / np.linalg.norm(other, axis=1)
         wanted = np.mean((weight.detach().numpy() - cosine) ** 2)
         assert losses[f"{name}_weight"].item() == pytest.approx(wanted, rel=1e-4)
-    assert guide.loss_weights == {"source": 0.7, "target": 1.0, "source_weight": 1.0, "target_weight": 1.0}
+    given = weights(found_losses(guide, features, diffusion, latents, noise._asdict()))
+    assert given == {"source": 0.7, "target": 1.0, "source_weight": 1.0, "target_weight": 1.0}
 
 
 def test_gradients_reach_features_and_guide_and_no_frozen_weight(diffusion: LatentDiffusion) -> None:
-    guide = awake(Guide(diffusion, CHANNELS, GuideConfig()))
+    guide = awake(made(Guide, diffusion, CHANNELS))
     for name in ("source", "target", "source_weight", "target_weight"):
         features, latents, noise = inputs(2)
-        guide(features, latents, noise, diffusion)[name].backward()
+        called(guide, features, latents, noise, diffusion)[name].backward()
         assert features.grad is not None
         assert features.grad.abs().sum() > 0
     assert all(parameter.grad is not None for parameter in guide.parameters())
@@ -94,28 +105,28 @@ def test_gradients_reach_features_and_guide_and_no_frozen_weight(diffusion: Late
 
 def test_at_the_first_step_every_parameter_has_a_gradient(diffusion: LatentDiffusion) -> None:
     """So that several ranks need not look for unused ones, even where no image has a known partner."""
-    guide = Guide(diffusion, CHANNELS, GuideConfig())
+    guide = made(Guide, diffusion, CHANNELS)
     features, latents, noise = inputs(2)
-    losses = guide(features, latents._replace(known=torch.zeros(2, dtype=torch.bool)), noise, diffusion)
+    losses = called(guide, features, latents._replace(known=torch.zeros(2, dtype=torch.bool)), noise, diffusion)
     assert all(value.item() == 0 for value in losses.values())
     torch.stack(list(losses.values())).sum().backward()
     assert all(parameter.grad is not None for parameter in guide.parameters())
 
 
 def test_images_without_partners_do_not_count(diffusion: LatentDiffusion) -> None:
-    guide = awake(Guide(diffusion, CHANNELS, GuideConfig()))
+    guide = awake(made(Guide, diffusion, CHANNELS))
     features, latents, noise = inputs(4)
     known = torch.tensor([True, False, True, False])
-    some = guide(features, latents._replace(known=known), noise, diffusion)
+    some = called(guide, features, latents._replace(known=known), noise, diffusion)
     kept = FaceLatents(*(part[known] for part in latents))
-    alone = guide(features[known], kept, Noise(*(part[known] for part in noise)), diffusion)
+    alone = called(guide, features[known], kept, Noise(*(part[known] for part in noise)), diffusion)
     for name, value in alone.items():
         assert some[name].item() == pytest.approx(value.item(), rel=1e-5)
 
 
 def test_the_weight_scales_all_that_the_guide_adds(diffusion: LatentDiffusion) -> None:
     """With W = 0 nothing is left of the guide; ControlNet multiplies each of its outputs by it."""
-    guide = awake(Guide(diffusion, CHANNELS, GuideConfig()))
+    guide = awake(made(Guide, diffusion, CHANNELS))
     features, latents, noise = inputs(2)
     condition, step = guide.conditions(features, (8, 8)).source, noise.timestep[:, 0]
     plain = diffusion.predict_noise(latents.image, step)
@@ -129,18 +140,18 @@ def test_the_weight_scales_all_that_the_guide_adds(diffusion: LatentDiffusion) -
 def test_shared_noise_gives_both_branches_the_sources(diffusion: LatentDiffusion) -> None:
     features, latents, noise = inputs(2)
     same = latents._replace(target=latents.source)
-    guide = Guide(diffusion, CHANNELS, GuideConfig(shared_noise=True))
-    losses = guide(features, same, noise, diffusion)
+    guide = made(Guide, diffusion, CHANNELS, shared_noise=True)
+    losses = called(guide, features, same, noise, diffusion)
     assert losses["source"].item() == losses["target"].item()
-    apart = Guide(diffusion, CHANNELS, GuideConfig())(features, same, noise, diffusion)
+    apart = called(made(Guide, diffusion, CHANNELS), features, same, noise, diffusion)
     assert apart["source"].item() != apart["target"].item()
 
 
 def test_ablations_leave_out_what_they_say(diffusion: LatentDiffusion) -> None:
-    guide = Guide(diffusion, CHANNELS, GuideConfig(feature_filter="none", weight="none"))
+    guide = made(Guide, diffusion, CHANNELS, feature_filter="none", weight="none")
     features, latents, noise = inputs(2)
     assert isinstance(guide.source_filter, Projection)
-    assert set(guide(features, latents, noise, diffusion)) == set(guide.loss_weights) == {"source", "target"}
+    assert set(called(guide, features, latents, noise, diffusion)) == {"source", "target"}
     found = guide.conditions(features, (8, 8))
     assert found.source_weight.tolist() == found.target_weight.tolist() == [1, 1]
     assert all(parameter.requires_grad for parameter in guide.parameters())
@@ -152,9 +163,9 @@ def test_recomputed_activations_give_the_same_gradients() -> None:
     gradients = []
     for checkpointing in (False, True):
         torch.manual_seed(2)
-        guide = awake(Guide(model, CHANNELS, GuideConfig(checkpointing=checkpointing)))
+        guide = awake(made(Guide, model, CHANNELS, checkpointing=checkpointing))
         features, latents, noise = inputs(2)
-        torch.stack(list(guide(features, latents, noise, model).values())).sum().backward()
+        torch.stack(list(called(guide, features, latents, noise, model).values())).sum().backward()
         assert guide.copy.is_gradient_checkpointing == checkpointing
         gradients.append([features.grad, *(parameter.grad for parameter in guide.parameters())])
     for one, other in zip(*gradients, strict=True):
@@ -164,11 +175,11 @@ def test_recomputed_activations_give_the_same_gradients() -> None:
 def test_a_half_precision_teacher_has_a_copy_in_full_precision() -> None:
     torch.manual_seed(0)
     model = LatentDiffusion(tiny_vae(), tiny_unet().to(torch.bfloat16), tiny_scheduler(), tiny_prompt())
-    guide = awake(Guide(model, CHANNELS, GuideConfig()))
+    guide = awake(made(Guide, model, CHANNELS))
     assert {parameter.dtype for parameter in guide.parameters()} == {torch.float32}
     features, latents, noise = inputs(2)
     with torch.autocast("cpu", torch.bfloat16):
-        losses = guide(features, latents, noise, model)
+        losses = called(guide, features, latents, noise, model)
     torch.stack(list(losses.values())).sum().backward()
     assert all(value.dtype == torch.float32 and value.isfinite() for value in losses.values())
     assert features.grad is not None
@@ -178,11 +189,11 @@ def test_a_half_precision_teacher_has_a_copy_in_full_precision() -> None:
 @pytest.mark.parametrize(("name", "size"), [("resnet10t", 224), ("vit_tiny_patch16_224", 224), ("resnet10t", 256)])
 def test_works_with_convolutional_and_transformer_encoders(diffusion: LatentDiffusion, name: str, size: int) -> None:
     encoder = Encoder(name, image_size=size)
-    guide = awake(Guide(diffusion, encoder.channels, GuideConfig()))
+    guide = awake(made(Guide, diffusion, encoder.channels))
     features, _ = encoder(torch.rand(1, 3, size, size))
     latents = FaceLatents(*torch.randn(3, 1, 4, size // 8, size // 8), torch.ones(1, dtype=torch.bool))
     noise = Noise(torch.randn(1, 2, 4, size // 8, size // 8), torch.randint(1000, (1, 2)))
-    torch.stack(list(guide(features, latents, noise, diffusion).values())).sum().backward()
+    torch.stack(list(called(guide, features, latents, noise, diffusion).values())).sum().backward()
     first = next(encoder.parameters())
     assert first.grad is not None
     assert first.grad.abs().sum() > 0
@@ -222,6 +233,16 @@ def test_similarity_is_the_cosine_of_flattened_latents() -> None:
     assert similarity(one, other, "shifted_cosine").tolist() == pytest.approx([0.5, 1, 0])
 
 
-def test_negative_weights_of_losses_are_refused() -> None:
+def test_negative_weights_of_losses_are_refused(diffusion: LatentDiffusion) -> None:
     with pytest.raises(UserError, match="at least 0"):
-        GuideConfig(lambda_source=-0.1)
+        made(Guide, diffusion, CHANNELS, lambda_source=-0.1)
+
+
+def test_needs_are_declared_and_settings_kept(diffusion: LatentDiffusion) -> None:
+    guide = made(Guide, diffusion, CHANNELS, lambda_source=0.5)
+    assert guide.needs.partners
+    assert guide.needs.draws == {"noise": Draw((2, 4, 12, 12)), "timestep": Draw((2,), below=1000)}
+    assert guide.settings == {
+        "lambda_source": 0.5, "lambda_target": 1.0, "feature_filter": "full", "weight": "linear",
+        "similarity": "cosine", "shared_noise": False, "checkpointing": False,
+    }  # fmt: skip

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from difffake.data.faces_to_draw import limited
+from difffake.data.faces_to_draw import by_set, limited
 from difffake.regularizers.guide.figures import distance_figure, weights_figure
-from difffake.regularizers.guide.measures import by_set, summary
+from difffake.regularizers.guide.measures import summary
 
 
 def faces(dataset: str = "a", split: str = "test", count: int = 40) -> pd.DataFrame:

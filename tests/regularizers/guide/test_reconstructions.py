@@ -9,20 +9,21 @@ import torch
 from tiny import TinyRun
 from torch import Tensor, nn
 
+from difffake.data.faces_to_draw import choose_rows
 from difffake.data.manifest import Manifest
 from difffake.data.partners import Partners, find_partners
 from difffake.data.records import exact_partners
 from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.diffusion.sampling import ddim_sample, ddim_steps
+from difffake.diffusion.teacher import Teacher
 from difffake.diffusion.tiny import tiny_prompt, tiny_scheduler, tiny_unet, tiny_vae
 from difffake.faces.images import read_image
 from difffake.models.detector import Detector, DetectorConfig, build_detector
-from difffake.regularizers.guide.guide import Guide, GuideConfig
+from difffake.regularizers.guide.guide import Guide
 from difffake.regularizers.guide.reconstruction_figure import reconstruction_figure
 from difffake.regularizers.guide.reconstructions import (
     Faces,
     Reconstructions,
-    choose_rows,
     read_faces,
     rebuild,
     start_noise,
@@ -35,7 +36,7 @@ def networks() -> tuple[Detector, Guide, LatentDiffusion]:
     torch.manual_seed(0)
     diffusion = LatentDiffusion(tiny_vae(), tiny_unet(), tiny_scheduler(), tiny_prompt())
     detector = build_detector(DetectorConfig("resnet10t", 64)).eval()
-    guide = Guide(diffusion, detector.encoder.channels, GuideConfig(feature_filter="none")).eval()
+    guide = Guide(detector.encoder, Teacher.of(diffusion), feature_filter="none").eval()
     for part in (guide.copy.controlnet_down_blocks, guide.copy.controlnet_mid_block):
         for parameter in part.parameters():
             nn.init.normal_(parameter, std=0.3)

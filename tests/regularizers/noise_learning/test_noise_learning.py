@@ -7,18 +7,20 @@ import pytest
 import torch
 from scipy.special import softmax
 from scipy.stats import entropy
+from taught import found_losses, made, values, weights
 from torch import Tensor
 
+from difffake.diffusion.latent_diffusion import LatentDiffusion
+from difffake.diffusion.teacher import Teacher
+from difffake.diffusion.tiny import tiny_prompt, tiny_scheduler, tiny_unet, tiny_vae
 from difffake.errors import UserError
 from difffake.models.encoder import Encoder
+from difffake.models.saliency import coverage, log_saliency
 from difffake.regularizers.noise_learning.noise_learning import (
     NoiseLearning,
-    NoiseLearningConfig,
     attention,
-    coverage,
-    log_saliency,
     pooled,
-    standardised,
+    standardized,
 )
 
 CHANNELS = 24
@@ -33,7 +35,13 @@ def inputs(count: int = 3, steps: int = 2) -> tuple[Tensor, Tensor]:
 
 def learning(**options: object) -> NoiseLearning:
     torch.manual_seed(1)
-    return NoiseLearning(CHANNELS, 4, 4, NoiseLearningConfig(timesteps=TWO_STEPS, **options))  # type: ignore[arg-type]
+    diffusion = LatentDiffusion(tiny_vae(), tiny_unet(), tiny_scheduler(), tiny_prompt())
+    return made(NoiseLearning, diffusion, CHANNELS, **{"timesteps": TWO_STEPS} | options)
+
+
+def called(model: NoiseLearning, features: Tensor, noise: Tensor) -> dict[str, Tensor]:
+    """Losses by name, from features and the teacher's noise (B, S, 4, h, w)."""
+    return values(found_losses(model, features, arrays={"noise": noise.flatten(1, 2)}))
 
 
 def saliency_by_hand(features: Tensor) -> np.ndarray:
@@ -45,7 +53,7 @@ def saliency_by_hand(features: Tensor) -> np.ndarray:
 def test_losses_are_those_of_numpy() -> None:
     features, noise = inputs()
     model = learning(temperature=0.5)
-    losses = model(features, noise)
+    losses = called(model, features, noise)
     predicted = model.predict(features, (12, 12)).detach().double().numpy()
     flat = noise.double().numpy().reshape(3, 2, -1)
     wanted = (flat - flat.mean(2, keepdims=True)) / flat.std(2, keepdims=True)
@@ -58,13 +66,13 @@ def test_losses_are_those_of_numpy() -> None:
     assert divergence > 1e-3
 
 
-def test_standardised_noise_keeps_no_scale() -> None:
+def test_standardized_noise_keeps_no_scale() -> None:
     _, noise = inputs()
-    found = standardised(noise)
+    found = standardized(noise)
     assert torch.allclose(found.mean((2, 3, 4)), torch.zeros(3, 2), atol=1e-5)
     assert torch.allclose(found.std((2, 3, 4), correction=0), torch.ones(3, 2), atol=1e-5)
-    assert torch.allclose(found, standardised(100 * noise + 3), atol=1e-4)
-    assert not standardised(torch.ones(1, 1, 4, 2, 2)).any()  # no noise at all is not divided by zero
+    assert torch.allclose(found, standardized(100 * noise + 3), atol=1e-4)
+    assert not standardized(torch.ones(1, 1, 4, 2, 2)).any()  # no noise at all is not divided by zero
 
 
 def test_attention_sums_to_one_and_evens_out_with_temperature() -> None:
@@ -101,50 +109,51 @@ def test_gradients_come_only_from_the_named_losses() -> None:
     """Noise: to student and features. Attention: to features alone, whose saliency goes towards it."""
     model = learning()
     features, noise = inputs()
-    model(features, noise)["noise"].backward()
+    called(model, features, noise)["noise"].backward()
     assert features.grad is not None
     assert features.grad.abs().sum() > 0
     assert all(parameter.grad is not None for parameter in model.parameters())
     model.zero_grad()
     features, noise = inputs()
-    model(features, noise)["attention"].backward()
+    called(model, features, noise)["attention"].backward()
     assert features.grad is not None
     assert features.grad.abs().sum() > 0
     assert all(parameter.grad is None for parameter in model.parameters())
-    before = model(features, noise)["attention"].item()
+    before = called(model, features, noise)["attention"].item()
     moved = (features - 0.5 * features.grad / features.grad.norm()).detach()
-    assert model(moved, noise)["attention"].item() < before
+    assert called(model, moved, noise)["attention"].item() < before
 
 
 def test_without_the_noise_loss_the_student_learns_and_features_do_not() -> None:
     model = learning(lambda_noise=0)
     features, noise = inputs()
-    model(features, noise)["noise"].backward()
+    called(model, features, noise)["noise"].backward()
     assert features.grad is None
     assert all(parameter.grad is not None for parameter in model.parameters())
-    assert model.loss_weights == {"noise": 1.0, "attention": 1.0}
+    assert weights(found_losses(model, features, arrays={"noise": noise.flatten(1, 2)})) == {"noise": 1, "attention": 1}
 
 
 def test_without_the_attention_loss_there_is_only_noise() -> None:
     model = learning(lambda_noise=0.5, lambda_attention=0)
-    assert set(model(*inputs())) == set(model.loss_weights) == {"noise"}
-    assert model.loss_weights["noise"] == 0.5
+    features, noise = inputs()
+    assert weights(found_losses(model, features, arrays={"noise": noise.flatten(1, 2)})) == {"noise": 0.5}
 
 
 def test_an_encoder_and_its_student_can_overfit_eight_images() -> None:
     """From 1, which is predicting nothing; another eight images are not predicted, so nothing but learning helps."""
     torch.manual_seed(0)
     encoder = Encoder("resnet10t", image_size=64).train()
-    model = NoiseLearning(encoder.channels, 4, 4, NoiseLearningConfig(timesteps=(50,)))
+    diffusion = LatentDiffusion(tiny_vae(), tiny_unet(), tiny_scheduler(), tiny_prompt())
+    model = NoiseLearning(encoder, Teacher.of(diffusion))
     images, noise, others = torch.rand(8, 3, 64, 64), torch.randn(8, 1, 4, 8, 8), torch.randn(8, 1, 4, 8, 8)
     optimizer = torch.optim.Adam([*encoder.parameters(), *model.parameters()], lr=2e-3)
     for _ in range(150):
         optimizer.zero_grad()
-        loss = model(encoder(images)[0], noise)["noise"]
+        loss = called(model, encoder(images)[0], noise)["noise"]
         loss.backward()
         optimizer.step()
     assert loss.item() < 0.3
-    assert model(encoder(images)[0], others)["noise"].item() > 1
+    assert called(model, encoder(images)[0], others)["noise"].item() > 1
 
 
 @pytest.mark.parametrize(
@@ -158,8 +167,9 @@ def test_an_encoder_and_its_student_can_overfit_eight_images() -> None:
         ({"timesteps": (5, 9), "noise_source": "injected"}, "injected noise takes one"),
         ({"temperature": 0}, "temperature"),
         ({"inversion_steps": 0}, "inversion_steps"),
+        ({"timesteps": (1000,)}, "ends at 999"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(options: dict[str, object], words: str) -> None:
     with pytest.raises(UserError, match=words):
-        NoiseLearningConfig(**options)  # type: ignore[arg-type]
+        learning(**options)

@@ -11,9 +11,11 @@ import pytest
 import torch
 from tiny import GuidedRun
 
-from difffake.diffusion.load import DiffusionConfig
+from difffake.diffusion.tiny import DRAWN_FACES
 from difffake.errors import UserError
-from difffake.models.checkpoint import GUIDE_PREFIX, PREFIX, TAUGHT_KEY, load_detector, load_taught
+from difffake.models.checkpoint import PREFIX, load_detector
+from difffake.regularizers.guide.guide import Guide
+from difffake.regularizers.saved import REGULARIZERS, load_regularizers
 
 ALONE = """
 import sys
@@ -29,11 +31,14 @@ np.save(sys.argv[3], logit.numpy())
 """
 
 
-def error_of(path: Path, like: Path, diffusion: DiffusionConfig | None = None) -> str:
-    """The only line of what `load_taught` refuses with; `like` is a checkpoint whose detector is whole."""
+PART = "regularizers.guide."
+
+
+def error_of(path: Path, like: Path, diffusion: str | None = None) -> str:
+    """The only line of what `load_regularizers` refuses with; `like` is a checkpoint whose detector is whole."""
     detector, _ = load_detector(like)
     with pytest.raises(UserError) as caught:
-        load_taught(path, detector, diffusion)
+        load_regularizers(path, detector, diffusion)
     message = str(caught.value)
     assert "\n" not in message
     assert str(path) in message
@@ -56,49 +61,57 @@ def test_a_guided_detector_loads_where_diffusers_is_not_installed(guided_run: Gu
 
 def test_the_guide_comes_back_bit_for_bit(guided_run: GuidedRun) -> None:
     detector, _ = load_detector(guided_run.ckpt)
-    guide, noise_learning, diffusion = load_taught(guided_run.ckpt, detector)
-    assert guide
-    assert noise_learning is None
+    regularizers, teacher = load_regularizers(guided_run.ckpt, detector)
+    guide = regularizers["guide"]
+    assert isinstance(guide, Guide)
+    assert len(regularizers) == 1
     saved = torch.load(guided_run.ckpt, weights_only=True)["state_dict"]
-    wanted = {name.removeprefix(GUIDE_PREFIX): value for name, value in saved.items() if name.startswith(GUIDE_PREFIX)}
+    wanted = {name.removeprefix(PART): value for name, value in saved.items() if name.startswith(PART)}
     found = guide.state_dict()
     assert found.keys() == wanted.keys()
     assert all(torch.equal(found[name], wanted[name]) for name in wanted)
     # Trained: the convolutions that begin with zeros no longer are, so that the comparison says something.
     assert any(value.any() for name, value in found.items() if "controlnet_down_blocks" in name)
     assert not guide.training
-    assert guide.config.weight == "linear"
-    assert diffusion.name == str(guided_run.diffusion)
+    assert guide.settings["weight"] == "linear"
+    assert teacher.diffusion.name == str(guided_run.diffusion)
 
 
 def test_the_frozen_model_may_have_moved(guided_run: GuidedRun, tmp_path: Path) -> None:
     """It is known by its weights, not by its name."""
     moved = shutil.copytree(guided_run.diffusion, tmp_path / "elsewhere")
     detector, _ = load_detector(guided_run.ckpt)
-    taught = load_taught(guided_run.ckpt, detector, DiffusionConfig(str(moved)))
-    assert taught.diffusion.name == str(moved)
+    _, teacher = load_regularizers(guided_run.ckpt, detector, str(moved))
+    assert teacher.diffusion.name == str(moved)
 
 
 def test_a_checkpoint_without_a_guide_is_refused(guided_run: GuidedRun, tmp_path: Path) -> None:
-    """As a run without --model.guide writes it: neither entry nor weights."""
+    """As a run without regularizers writes it: neither entry nor weights."""
     plain = tmp_path / "plain.ckpt"
     saved = torch.load(guided_run.ckpt, weights_only=True)
-    del saved[TAUGHT_KEY]
+    del saved[REGULARIZERS]
     saved["state_dict"] = {name: value for name, value in saved["state_dict"].items() if name.startswith(PREFIX)}
     torch.save(saved, plain)
-    assert "trained without a diffusion model" in error_of(plain, plain)
+    assert "trained without regularizers" in error_of(plain, plain)
 
 
 def test_another_frozen_model_is_refused(guided_run: GuidedRun) -> None:
-    """Another folder with the same networks, and the same folder with a U-Net of other random weights."""
-    for other in (DiffusionConfig(), DiffusionConfig(str(guided_run.diffusion), pretrained=False)):
-        message = error_of(guided_run.ckpt, guided_run.ckpt, other)
-        assert "was taught by another diffusion model" in message
-        assert other.name in message
+    """Another folder with the same networks."""
+    message = error_of(guided_run.ckpt, guided_run.ckpt, DRAWN_FACES)
+    assert "was taught by another diffusion model" in message
+    assert DRAWN_FACES in message
+
+
+def test_code_outside_the_package_is_imported_only_if_it_is_named(guided_run: GuidedRun, tmp_path: Path) -> None:
+    saved = torch.load(guided_run.ckpt, weights_only=True)
+    saved[REGULARIZERS]["parts"]["guide"]["class_path"] = "pickle.Unpickler"
+    torch.save(saved, tmp_path / "foreign.ckpt")
+    message = error_of(tmp_path / "foreign.ckpt", guided_run.ckpt)
+    assert "pickle.Unpickler, whose code is not part of difffake: add --imports pickle" in message
 
 
 def test_a_broken_guide_is_refused(guided_run: GuidedRun, tmp_path: Path) -> None:
     saved = torch.load(guided_run.ckpt, weights_only=True)
-    del saved["state_dict"][next(name for name in saved["state_dict"] if name.startswith(GUIDE_PREFIX))]
+    del saved["state_dict"][next(name for name in saved["state_dict"] if name.startswith(PART))]
     torch.save(saved, tmp_path / "broken.ckpt")
     assert "is not a whole checkpoint" in error_of(tmp_path / "broken.ckpt", guided_run.ckpt)

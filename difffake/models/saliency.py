@@ -1,0 +1,30 @@
+"""Where a detector looks, told by the energy of its features."""
+
+from math import log
+
+import torch
+from torch import Tensor
+
+
+def log_saliency(features: Tensor) -> Tensor:
+    """Logarithm (B, h', w') of where the detector looks: each position's share of the energy of (B, C, h', w').
+
+    The energy is the mean square over channels. Its share is the softmax of its logarithm, so features of any scale
+    give the same saliency. (The softmax of the energy itself depends on that scale; of the energy relative to its mean,
+    it is nearly even whatever the features are.)
+    """
+    energy = features.float().square().mean(dim=1)
+    # A logarithm of nothing has no gradient.
+    energy = energy + 1e-6 * energy.mean(dim=(1, 2), keepdim=True) + 1e-12
+    return energy.log().flatten(1).log_softmax(dim=1).view_as(energy)
+
+
+def coverage(features: Tensor) -> Tensor:
+    """How evenly a detector looks at an image (B,), from features (B, C, h', w'): 0 one place alone, 1 all alike.
+
+    The entropy of its saliency as a share of the largest possible, log(h' w').
+    """
+    found = log_saliency(features).flatten(1)
+    if found.shape[1] == 1:
+        return torch.ones(len(found), device=found.device)
+    return -(found.exp() * found).sum(dim=1) / log(found.shape[1])
