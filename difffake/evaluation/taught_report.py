@@ -42,7 +42,7 @@ def figures(
     distances. Noise learning: noise, attention and saliency on faces, and how much of a face the detector looks at.
 
     Args:
-        ckpt: checkpoint of difffake fit with --model.guide or --model.noise_learning.
+        ckpt: checkpoint of a run of difffake fit with regularizers.
         manifest: manifests to draw from, such as the one that was trained on and others.
         out: folder to write: reconstructions.png, weights.png, distances.png of a guide; noise.png, coverage.png of
             noise learning; figures.json.
