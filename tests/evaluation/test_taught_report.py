@@ -131,7 +131,7 @@ def test_what_cannot_be_drawn_is_told_in_one_line(
     guided_run: GuidedRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refused(ckpt: Path, manifest: Path, *options: str) -> str:
-        assert figures(ckpt, [manifest], tmp_path / "out", *QUICK, *options) == 1
+        assert figures(ckpt, [manifest], tmp_path / "out", *QUICK, *options) in (1, 2)
         assert not (tmp_path / "out").exists()
         return capsys.readouterr().err.strip().splitlines()[-1]
 

@@ -89,17 +89,7 @@ def test_on_two_ranks_every_validation_sample_counts_once(tiny_run: TinyRun, tmp
     small = ["--data.batch_size", "8", "--data.workers", "0", "--model.image_size", "64", "--trainer.max_epochs", "1"]
     model = ["--model.encoder", "resnet10t", "--model.weights", "none", "--out", str(tmp_path / "run")]
     ranks = ["--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp"]
-    command = [
-        sys.executable,
-        "-m",
-        "difffake",
-        "fit",
-        "--data.manifest",
-        str(tmp_path),
-        *small,
-        *model,
-        *ranks,
-    ]
+    command = [sys.executable, "-m", "difffake", "fit", "--data.manifest", str(tmp_path), *small, *model, *ranks]
     subprocess.run(command, check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     detector, _ = load_detector(tmp_path / "run" / "best.ckpt")
     data = FaceData(str(tmp_path), batch_size=2, image_size=64, workers=0)
@@ -112,7 +102,7 @@ def test_on_two_ranks_every_validation_sample_counts_once(tiny_run: TinyRun, tmp
 def test_checkpoint_holds_what_was_trained_alone_and_no_code(tiny_run: TinyRun) -> None:
     """The demo's settings train a guide beside the detector."""
     checkpoint = torch.load(tiny_run.ckpt, weights_only=True)
-    assert {key.split(".")[0] for key in checkpoint["state_dict"]} == {"detector", "guide"}
+    assert {key.split(".")[0] for key in checkpoint["state_dict"]} == {"detector", "regularizers"}
     assert checkpoint[KEY]["config"]["encoder"] == "resnet10t"
 
 
