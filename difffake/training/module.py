@@ -219,6 +219,8 @@ class DetectorTraining(Recorded, lightning.LightningModule):
         before = vars(CheckpointInfo.from_dict(checkpoint[KEY]).config)
         for name, value in vars(self.detector.config).items():
             if before[name] != value:
-                raise UserError(f"the run to resume was trained with --model.{name} {before[name]}, not {value}")
+                raise UserError(
+                    f"the run to resume was trained with --model.{name} {before[name]}, not {value}: give the same"
+                )
         kept = checkpoint.get(REGULARIZERS, {"parts": {}, "diffusion": None})
         refuse_changes(Saved(**kept), self.regularizers, self.teacher)
