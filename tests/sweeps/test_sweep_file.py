@@ -4,7 +4,6 @@ import datetime
 import json
 import re
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +134,6 @@ def test_what_cannot_be_run_is_said(content: dict[str, Any], words: str, tmp_pat
         command_of(sweep, runs_of(sweep)[0])
 
 
-@pytest.mark.skipif(not find_spec("difffake.regularizers.even_attention"), reason="EvenAttention is not there yet")
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.parent.name + "-" + path.stem)
 def test_the_experiments_are_options_of_the_commands(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
