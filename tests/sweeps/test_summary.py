@@ -124,10 +124,10 @@ def test_an_evaluation_ranks_by_the_mean_over_data_sets(tmp_path: Path) -> None:
 
 def test_runs_csv_has_the_numbers_of_results_json(tmp_path: Path) -> None:
     write_run(tmp_path / "a", [row(0.6), row(None, method="real")])
-    values = {"setting": "no guide: --model.guide null", "lr": 0.1}
+    values = {"setting": "no guide: --model.regularizers.guide null", "lr": 0.1}
     write_runs(tmp_path / "runs.csv", [read_run_result(values, tmp_path / "a", "val/auc", "maximize")], "val/auc")
     (line,) = pd.read_csv(tmp_path / "runs.csv").to_dict("records")
-    assert (line["run"], line["setting"], line["lr"]) == ("a", "no guide: --model.guide null", 0.1)
+    assert (line["run"], line["setting"], line["lr"]) == ("a", "no guide: --model.regularizers.guide null", 0.1)
     assert (line["auc/faces/swap/frame/classifier"], line["auc_high/faces/swap/frame/classifier"]) == (0.6, 0.64)
     assert pd.isna(line["auc/faces/real/frame/classifier"])
     assert pd.isna(line["val/auc"])

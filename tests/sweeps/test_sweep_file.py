@@ -23,7 +23,7 @@ GRID = {
     "method": "grid",
     "program": "train.py",
     "parameters": {
-        "model.guide": {"values": ["null", '{"weight": "linear"}']},
+        "model.regularizers.guide": {"values": ["null", '{"class_path": "Guide"}']},
         "data.batch_size": {"value": 8},
         "overwrite": {"values": [True, False]},
         "seed_everything": {"values": [0, 1, 2]},
@@ -42,7 +42,12 @@ def written(folder: Path, content: dict[str, Any]) -> Sweep:
 def test_a_grid_is_every_combination_once(tmp_path: Path) -> None:
     runs = runs_of(written(tmp_path, GRID))
     assert len(runs) == len({run_id(values) for values in runs}) == 12
-    assert runs[0] == {"model.guide": "null", "data.batch_size": 8, "overwrite": True, "seed_everything": 0}
+    assert runs[0] == {
+        "model.regularizers.guide": "null",
+        "data.batch_size": 8,
+        "overwrite": True,
+        "seed_everything": 0,
+    }
     assert runs_of(written(tmp_path, GRID), 5) == runs[:5]
 
 
