@@ -79,7 +79,7 @@ def _downscale(image: np.ndarray, factor: float) -> np.ndarray:
 
 
 def _cut_out(image: np.ndarray, corners: np.ndarray, size: float) -> np.ndarray:
-    """Squares with upper left corners (N, 2), in [0, 1] of what keeps them inside, set to mid-grey."""
+    """Squares with upper left corners (N, 2), in [0, 1] of what keeps them inside, set to mid-gray."""
     image = image.copy()
     side = round(size * min(image.shape[:2]))
     for y, x in (corners * (np.array(image.shape[:2]) - side)).astype(int):

@@ -121,7 +121,7 @@ def _mouth(identity: Identity, expression: Expression) -> Array:
 
 @dataclass(frozen=True)
 class Camera:
-    """Weak-perspective view of the turned head: face units to pixels, with pixel centres at whole numbers."""
+    """Weak-perspective view of the turned head: face units to pixels, with pixel centers at whole numbers."""
 
     rotation: Array
     """(3, 3)"""

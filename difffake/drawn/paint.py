@@ -5,8 +5,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from difffake.drawn.geometry import Array, Camera, lift
-from difffake.drawn.people import Colour, Expression, Identity, Light
-from difffake.drawn.skin import UInt8Image, light_colour
+from difffake.drawn.people import Color, Expression, Identity, Light
+from difffake.drawn.skin import UInt8Image, light_color
 from difffake.randomness import generator
 
 _SUBPIXEL_BITS = 4
@@ -30,16 +30,16 @@ def _fixed(points: Array) -> NDArray[np.int32]:
     return np.round(points * 2**_SUBPIXEL_BITS).astype(np.int32)
 
 
-def _fill(image: UInt8Image, outline: Array, colour: Colour | int) -> None:
-    cv2.fillPoly(image, [_fixed(outline)], colour, cv2.LINE_AA, _SUBPIXEL_BITS)
+def _fill(image: UInt8Image, outline: Array, color: Color | int) -> None:
+    cv2.fillPoly(image, [_fixed(outline)], color, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
-def _line(image: UInt8Image, curve: Array, colour: Colour | int, width: float) -> None:
-    cv2.polylines(image, [_fixed(curve)], False, colour, max(1, round(width)), cv2.LINE_AA, _SUBPIXEL_BITS)
+def _line(image: UInt8Image, curve: Array, color: Color | int, width: float) -> None:
+    cv2.polylines(image, [_fixed(curve)], False, color, max(1, round(width)), cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
-def _dim(colour: Colour, by: float) -> Colour:
-    red, green, blue = (int(min(255, c * by)) for c in colour)
+def _dim(color: Color, by: float) -> Color:
+    red, green, blue = (int(min(255, c * by)) for c in color)
     return red, green, blue
 
 
@@ -72,11 +72,11 @@ def _head_outline(identity: Identity, seen: Array, view: Camera) -> Array:
 
 def draw_behind(canvas: UInt8Image, identity: Identity, view: Camera, light: Light) -> None:
     """Shoulders, neck, ears and the hair that falls behind them, with the light that reaches them."""
-    tint = light_colour(light)
+    tint = light_color(light)
     lamp = light.ambient + 0.55 * light.strength
 
-    def lit(colour: Colour, by: float = 1.0) -> Colour:
-        red, green, blue = (int(min(255, c * lamp * by * t)) for c, t in zip(colour, tint, strict=True))
+    def lit(color: Color, by: float = 1.0) -> Color:
+        red, green, blue = (int(min(255, c * lamp * by * t)) for c, t in zip(color, tint, strict=True))
         return red, green, blue
 
     def flat(points: Array, z: float) -> Array:
@@ -131,7 +131,7 @@ def draw_folds(face: UInt8Image, identity: Identity, moving: Expression, points:
 
 def draw_brows(face: UInt8Image, identity: Identity, seen: Array, view: Camera) -> None:
     """Brows along their landmarks, with single hairs."""
-    colour = _dim(identity.hair, 0.85) if sum(identity.hair) < 330 else _dim(identity.hair, 0.7)
+    color = _dim(identity.hair, 0.85) if sum(identity.hair) < 330 else _dim(identity.hair, 0.7)
     drawn = face.copy()
     rng = generator(identity.texture_seed, 2)
     for brow, outer in ((seen[17:22], 0), (seen[22:27], -1)):
@@ -140,11 +140,11 @@ def draw_brows(face: UInt8Image, identity: Identity, seen: Array, view: Camera) 
         across = np.column_stack([-along[:, 1], along[:, 0]]) / np.linalg.norm(along, axis=1, keepdims=True)
         taper = np.linspace(0.3, 1.0, len(curve)) ** 0.7
         width = (taper if outer == 0 else taper[::-1])[:, None] * identity.brow_thickness * view.scale
-        _fill(drawn, np.concatenate([curve + across * width, (curve - across * width)[::-1]]), colour)
+        _fill(drawn, np.concatenate([curve + across * width, (curve - across * width)[::-1]]), color)
         for at in rng.integers(1, len(curve) - 1, 16):
             hair = across[at] * width[at] * rng.uniform(0.8, 1.4)
             lean = along[at] * rng.uniform(0.2, 1.2) * (1 if outer else -1)
-            _line(drawn, np.array([curve[at] + hair, curve[at] - hair + lean]), _dim(colour, rng.uniform(0.7, 1.3)), 1)
+            _line(drawn, np.array([curve[at] + hair, curve[at] - hair + lean]), _dim(color, rng.uniform(0.7, 1.3)), 1)
     cv2.addWeighted(drawn, 0.85, face, 0.15, 0, dst=face)
 
 
@@ -175,9 +175,9 @@ def draw_eye(face: UInt8Image, identity: Identity, moving: Expression, eye: Arra
     middle = eye.mean(axis=0) - low + 0.35 * moving.gaze * across
     radius = 0.47 * identity.eye_width * unit
 
-    def disc(at: Array, r: float, colour: Colour) -> None:
-        centre = tuple(int(v) for v in _fixed(at))
-        cv2.circle(ball, centre, round(r * 2**_SUBPIXEL_BITS), colour, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+    def disc(at: Array, r: float, color: Color) -> None:
+        center = tuple(int(v) for v in _fixed(at))
+        cv2.circle(ball, center, round(r * 2**_SUBPIXEL_BITS), color, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
 
     disc(middle, radius, _dim(identity.iris, 0.6))
     disc(middle, 0.84 * radius, identity.iris)

@@ -1,7 +1,7 @@
 """Who is drawn, how they look at one moment, and by which camera: the parameters of procedural faces.
 
 Lengths are in face units: half a typical face's width, with the origin between the eyes and y downwards.
-Colours are RGB in [0, 255].
+Colors are RGB in [0, 255].
 """
 
 from dataclasses import dataclass
@@ -9,36 +9,36 @@ from typing import Literal
 
 import numpy as np
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 Range = tuple[float, float]
 HairStyle = Literal["short", "long", "bob", "shaved"]
 Backdrop = Literal["gradient", "bokeh", "bricks", "shelves"]
 
-SKIN_TONES: tuple[Colour, ...] = (
+SKIN_TONES: tuple[Color, ...] = (
     (244, 208, 182), (233, 190, 160), (220, 172, 138), (198, 145, 108), (167, 115, 82), (131, 88, 62), (99, 66, 48),
 )  # fmt: skip
-HAIR_COLOURS: tuple[Colour, ...] = (
+HAIR_COLORS: tuple[Color, ...] = (
     (28, 24, 24), (52, 36, 28), (84, 56, 36), (122, 80, 46), (184, 140, 86), (142, 66, 34), (150, 146, 144),
 )  # fmt: skip
-IRIS_COLOURS: tuple[Colour, ...] = ((62, 40, 26), (94, 64, 36), (104, 112, 62), (74, 112, 140), (112, 124, 132))
+IRIS_COLORS: tuple[Color, ...] = ((62, 40, 26), (94, 64, 36), (104, 112, 62), (74, 112, 140), (112, 124, 132))
 
 
 @dataclass(frozen=True)
 class Style:
     """What two data sets differ in: palette, backdrop, light and camera. Ranges are (lowest, highest)."""
 
-    skin_tones: tuple[Colour, ...]
+    skin_tones: tuple[Color, ...]
     backdrops: tuple[Backdrop, ...]
     ambient: Range
     """Light from everywhere, as a part of full daylight."""
     warmth: Range
-    """Colour of the light: -1 blue, 1 orange."""
+    """Color of the light: -1 blue, 1 orange."""
     contrast: float
     saturation: float
     blur: Range
     """Standard deviation of the lens blur in pixels."""
     noise: Range
-    """Standard deviation of the sensor noise in grey levels."""
+    """Standard deviation of the sensor noise in gray levels."""
     jpeg_quality: tuple[int, int]
 
 
@@ -89,10 +89,10 @@ class Identity:
     """How far the hair falls below the hairline beside the parting."""
     hair_volume: float
     """Size of the hair's outline, as a multiple of the skull's."""
-    skin: Colour
-    hair: Colour
-    iris: Colour
-    lips: Colour
+    skin: Color
+    hair: Color
+    iris: Color
+    lips: Color
     beard: float
     freckles: int
     blush: float
@@ -132,9 +132,9 @@ class Identity:
             fringe=rng.uniform(0.02, 0.18),
             hair_volume=rng.uniform(1.05, 1.17),
             skin=skin,
-            hair=_vary(rng, HAIR_COLOURS[rng.integers(len(HAIR_COLOURS) if fair else 3)], 8),
-            iris=_vary(rng, IRIS_COLOURS[rng.integers(len(IRIS_COLOURS) if fair else 2)], 8),
-            lips=_as_colour(np.array(skin) * redness),
+            hair=_vary(rng, HAIR_COLORS[rng.integers(len(HAIR_COLORS) if fair else 3)], 8),
+            iris=_vary(rng, IRIS_COLORS[rng.integers(len(IRIS_COLORS) if fair else 2)], 8),
+            lips=_as_color(np.array(skin) * redness),
             beard=rng.uniform(0.3, 0.8) if bearded else 0.0,
             freckles=int(rng.integers(20, 50)) if fair and rng.random() < 0.3 else int(rng.integers(1, 5)),
             blush=rng.uniform(0.3, 1.0),
@@ -177,7 +177,7 @@ class Light:
     warmth: float = 0.0
     backdrop: Backdrop = "gradient"
     backdrop_seed: int = 0
-    clothes: Colour = (70, 84, 110)
+    clothes: Color = (70, 84, 110)
 
     @classmethod
     def sample(cls, rng: np.random.Generator, style: Style = STUDIO) -> "Light":
@@ -191,17 +191,17 @@ class Light:
             warmth=rng.uniform(*style.warmth),
             backdrop=style.backdrops[rng.integers(len(style.backdrops))],
             backdrop_seed=int(rng.integers(2**31)),
-            clothes=_as_colour(rng.uniform(35, 205, 3)),
+            clothes=_as_color(rng.uniform(35, 205, 3)),
         )
 
 
 NEUTRAL, FRONTAL, DAYLIGHT = Expression(), Pose(), Light()
 
 
-def _as_colour(values: np.ndarray) -> Colour:
+def _as_color(values: np.ndarray) -> Color:
     red, green, blue = (int(v) for v in np.clip(values, 0, 255))
     return red, green, blue
 
 
-def _vary(rng: np.random.Generator, colour: Colour, by: float) -> Colour:
-    return _as_colour(np.array(colour) + rng.normal(0, by) + rng.normal(0, by / 3, 3))
+def _vary(rng: np.random.Generator, color: Color, by: float) -> Color:
+    return _as_color(np.array(color) + rng.normal(0, by) + rng.normal(0, by / 3, 3))

@@ -29,7 +29,7 @@ from difffake.drawn.people import (
     Pose,
     Style,
 )
-from difffake.drawn.skin import UInt8Image, backdrop, light_colour, lit_skin
+from difffake.drawn.skin import UInt8Image, backdrop, light_color, lit_skin
 
 _OVERSAMPLING = 2
 
@@ -44,7 +44,7 @@ def render_face(
     """Draw one person at one moment, before any camera.
 
     Returns the image, (size, size, 3) uint8 RGB, and its landmarks, (68, 2) float32 x, y in pixels in iBUG order
-    (pixel centres at whole numbers). The same arguments give the same bytes.
+    (pixel centers at whole numbers). The same arguments give the same bytes.
     """
     side = size * _OVERSAMPLING
     view = Camera.of(pose, side)
@@ -64,7 +64,7 @@ def render_face(
     draw_hair(face, identity, view)
 
     mask = head_mask(identity, seen, view, side)
-    lit = face * (shade[..., None] * light_colour(light))
+    lit = face * (shade[..., None] * light_color(light))
     alpha = mask[..., None] * np.float32(1 / 255)
     image = np.clip(canvas + alpha * (lit - canvas), 0, 255).astype(np.uint8)
     small = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
@@ -77,12 +77,12 @@ def camera(image: UInt8Image, style: Style, rng: np.random.Generator) -> UInt8Im
     (H, W, 3) uint8 RGB to the same.
     """
     seen = image.astype(np.float32)
-    grey = seen.mean(axis=2, keepdims=True)
-    seen = (grey + style.saturation * (seen - grey) - 128) * style.contrast + 128
+    gray = seen.mean(axis=2, keepdims=True)
+    seen = (gray + style.saturation * (seen - gray) - 128) * style.contrast + 128
     seen = cv2.GaussianBlur(seen, (0, 0), rng.uniform(*style.blur))
     seen += rng.standard_normal(seen.shape, np.float32) * rng.uniform(*style.noise)
     quality = int(rng.integers(*style.jpeg_quality, endpoint=True))
-    # OpenCV's channel order is BGR: JPEG stores brightness finer than colour, so the order matters.
+    # OpenCV's channel order is BGR: JPEG stores brightness finer than color, so the order matters.
     bgr = np.clip(seen[..., ::-1], 0, 255).astype(np.uint8)
     _, coded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return cv2.cvtColor(np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8), cv2.COLOR_BGR2RGB)

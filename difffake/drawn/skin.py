@@ -88,7 +88,7 @@ def _to_texture(x: Array, y: Array) -> tuple[Array, Array]:
     return (x + REACH) * per_unit, (y - _MIDDLE + REACH) * per_unit
 
 
-def light_colour(light: Light) -> Array:
+def light_color(light: Light) -> Array:
     """What the lamp's warmth multiplies red, green and blue by."""
     return 1 + light.warmth * np.array([0.1, 0.0, -0.14], np.float32)
 
@@ -100,8 +100,8 @@ def lit_skin(identity: Identity, camera: Camera, light: Light, side: int) -> tup
     """
     # The way back from pixels is smooth, so every fifth pixel is enough.
     steps = side // 5
-    centres = (np.arange(steps, dtype=np.float64) + 0.5) * side / steps - 0.5
-    x, y = camera.surface_coordinates(identity, *np.meshgrid(centres, centres))
+    centers = (np.arange(steps, dtype=np.float64) + 0.5) * side / steps - 0.5
+    x, y = camera.surface_coordinates(identity, *np.meshgrid(centers, centers))
     grid = np.stack(_to_texture(x, y), -1).astype(np.float32)
     full = cv2.resize(grid, (side, side), interpolation=cv2.INTER_LINEAR)
     skin = cv2.remap(skin_texture(identity), full, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -124,23 +124,23 @@ def backdrop(kind: Backdrop, seed: int, side: int) -> UInt8Image:
     if kind == "bokeh":
         for _ in range(14):
             at = tuple(int(v) for v in rng.uniform(0, side, 2))
-            colour = np.clip(base + rng.uniform(-60, 90, 3), 0, 255).tolist()
-            cv2.circle(image, at, int(rng.uniform(0.05, 0.14) * side), colour, -1, cv2.LINE_AA)
+            color = np.clip(base + rng.uniform(-60, 90, 3), 0, 255).tolist()
+            cv2.circle(image, at, int(rng.uniform(0.05, 0.14) * side), color, -1, cv2.LINE_AA)
         image = cv2.GaussianBlur(image, (0, 0), 0.02 * side)
     elif kind == "bricks":
         height, width = int(rng.uniform(0.07, 0.11) * side), int(rng.uniform(0.16, 0.24) * side)
         for row, top in enumerate(range(0, side, height)):
             for left in range(-(row % 2) * width // 2, side, width):
-                colour = np.clip(base + rng.normal(0, 9), 0, 255).tolist()
-                cv2.rectangle(image, (left + 2, top + 2), (left + width - 3, top + height - 3), colour, -1)
+                color = np.clip(base + rng.normal(0, 9), 0, 255).tolist()
+                cv2.rectangle(image, (left + 2, top + 2), (left + width - 3, top + height - 3), color, -1)
         image = cv2.GaussianBlur(image, (0, 0), 0.006 * side)
     elif kind == "shelves":
         for top in range(0, side, side // 3):
             left = 0
             while left < side:
                 width, low = int(rng.uniform(0.03, 0.08) * side), int(rng.uniform(0, 0.08) * side)
-                colour = np.clip(rng.uniform(40, 190) + rng.uniform(-40, 40, 3), 0, 255).tolist()
-                cv2.rectangle(image, (left, top + low), (left + width - 1, top + side // 3 - 8), colour, -1)
+                color = np.clip(rng.uniform(40, 190) + rng.uniform(-40, 40, 3), 0, 255).tolist()
+                cv2.rectangle(image, (left, top + low), (left + width - 1, top + side // 3 - 8), color, -1)
                 left += width
         image = cv2.GaussianBlur(image, (0, 0), 0.012 * side)
     grain = 1 + 0.03 * _noise(rng, side, side // 4)[..., None] + 0.04 * _noise(rng, side, 8)[..., None]

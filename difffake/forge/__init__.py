@@ -1,1 +1,1 @@
-"""Forgeries of real or drawn faces, for a testbed that needs no licence."""
+"""Forgeries of real or drawn faces, for a testbed that needs no license."""

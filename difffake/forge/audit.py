@@ -33,7 +33,7 @@ LIMIT = 0.60
 """Largest AUC that trivial cues may reach."""
 CUES = (
     "file size", "red", "green", "blue", "sharpness",
-    "border red", "border green", "border blue", "border sharpness", "quantisation",
+    "border red", "border green", "border blue", "border sharpness", "quantization",
 )  # fmt: skip
 FOLDS = 5
 MAX_IMAGES = 4000
@@ -63,8 +63,8 @@ def cues(path: Path) -> Floats:
     """The trivial cues of one image file, in the order of `CUES`.
 
     Logarithm of the file's size; mean red, green and blue; sharpness, the logarithm of the mean absolute Laplacian;
-    colours and sharpness of the border alone, the outermost sixteenth on each side; and the logarithm of the sum of a
-    JPEG file's quantisation tables, 0 for other files.
+    colors and sharpness of the border alone, the outermost sixteenth on each side; and the logarithm of the sum of a
+    JPEG file's quantization tables, 0 for other files.
     """
     image = read_image(path).astype(np.float32)
     height, width = image.shape[:2]

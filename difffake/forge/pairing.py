@@ -23,7 +23,7 @@ BLOCK = 2048
 """Clips or stills that are paired with each other at a time: the cost grows with the cube."""
 _SWITCH = 0.03
 """What it costs a clip to show another frame of its source: without it, equal poses would make the source flicker."""
-_COLOUR_WEIGHT = 0.4
+_COLOR_WEIGHT = 0.4
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ def look(image: Image, landmarks: Points) -> Floats:
 def distances(targets: Floats, sources: Floats) -> Floats:
     """Distance of every target's look (T, 6) to every source's (S, 6): (T, S).
 
-    Euclidean, in units of yaw; skin counts less than pose, as colours are matched afterwards.
+    Euclidean, in units of yaw; skin counts less than pose, as colors are matched afterwards.
     """
-    weight = np.array([1.0, 1.0, 0.5, *3 * [_COLOUR_WEIGHT]])
+    weight = np.array([1.0, 1.0, 0.5, *3 * [_COLOR_WEIGHT]])
     return np.linalg.norm((targets[:, None] - sources[None]) * weight, axis=2)
 
 

@@ -67,7 +67,7 @@ def forge(
             name, or drawn-faces for drawn faces; run on the CPU.
         size: side of all crops in pixels; an even number.
         split: forge only the faces of one split (test, for instance); all is every face.
-        check: see whether trivial cues (file size, colour, sharpness, border) tell real from fake; fails if they do.
+        check: see whether trivial cues (file size, color, sharpness, border) tell real from fake; fails if they do.
         workers: processes; 0 is one a core.
         seed: of all random numbers.
         overwrite: replace an existing output folder, or the rest of an interrupted run with other settings.

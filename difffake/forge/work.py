@@ -200,6 +200,6 @@ def tremble(landmarks: Points, rng: np.random.Generator) -> Points:
 
 
 def write_mask(path: Path, mask: Mask) -> None:
-    """Write a mask (H, W) in [0, 1] as a grey PNG with 255 for 1."""
+    """Write a mask (H, W) in [0, 1] as a gray PNG with 255 for 1."""
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imencode(".png", np.round(255 * mask).astype(np.uint8), [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tofile(path)

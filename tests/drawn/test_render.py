@@ -27,7 +27,7 @@ def shaved(seed: int) -> Identity:
             return identity
 
 
-def colour_at(image: np.ndarray, point: np.ndarray) -> np.ndarray:
+def color_at(image: np.ndarray, point: np.ndarray) -> np.ndarray:
     """Mean RGB of the 3 x 3 pixels around a point."""
     x, y = (round(float(v)) for v in point)
     return image[y - 1 : y + 2, x - 1 : x + 2].reshape(-1, 3).mean(axis=0)
@@ -59,8 +59,8 @@ def test_pupils_are_between_the_lids(seed: int, pose: Pose) -> None:
     for eye in (points[36:42], points[42:48]):
         pupil = eye.mean(axis=0)
         for corner in (eye[0], eye[3]):
-            white = colour_at(image, 0.3 * pupil + 0.7 * corner)
-            assert colour_at(image, pupil).mean() < 0.6 * white.mean()
+            white = color_at(image, 0.3 * pupil + 0.7 * corner)
+            assert color_at(image, pupil).mean() < 0.6 * white.mean()
 
 
 @pytest.mark.parametrize("pose", POSES)
@@ -79,7 +79,7 @@ def test_an_open_mouth_shows_its_inside_between_the_inner_lips() -> None:
     image, points = render_face(identity, Expression(mouth_open=1.0), size=SIZE)
     _, closed_points = render_face(identity, size=SIZE)
     tongue = points[66] - [0, 3]
-    assert colour_at(image, tongue).mean() < 0.5 * colour_at(image, (points[66] + points[57]) / 2).mean()
+    assert color_at(image, tongue).mean() < 0.5 * color_at(image, (points[66] + points[57]) / 2).mean()
     assert points[66, 1] - points[62, 1] > 5 > closed_points[66, 1] - closed_points[62, 1]
     assert points[8, 1] > closed_points[8, 1] + 3, "the chin goes down with the jaw"
 
@@ -90,7 +90,7 @@ def test_brows_are_darker_than_the_skin_below_them(pose: Pose) -> None:
         image, points = render_face(shaved(seed), pose=pose, size=SIZE)
         for brow in (19, 24):
             below = points[brow] + 0.3 * (points[27] - (points[21] + points[22]) / 2)
-            assert colour_at(image, points[brow]).mean() < 0.9 * colour_at(image, below).mean()
+            assert color_at(image, points[brow]).mean() < 0.9 * color_at(image, below).mean()
 
 
 @pytest.mark.parametrize("pose", POSES)
@@ -113,8 +113,8 @@ def test_the_side_towards_the_lamp_is_brighter() -> None:
         left, points = render_face(person(seed), light=Light(direction=(-1, 0, 0.6)), size=SIZE)
         right, _ = render_face(person(seed), light=Light(direction=(1, 0, 0.6)), size=SIZE)
         left_cheek, right_cheek = (points[2] + points[30]) / 2, (points[14] + points[30]) / 2
-        assert colour_at(left, left_cheek).mean() > 1.15 * colour_at(left, right_cheek).mean()
-        assert colour_at(right, right_cheek).mean() > 1.15 * colour_at(right, left_cheek).mean()
+        assert color_at(left, left_cheek).mean() > 1.15 * color_at(left, right_cheek).mean()
+        assert color_at(right, right_cheek).mean() > 1.15 * color_at(right, left_cheek).mean()
 
 
 def test_positive_yaw_pitch_and_roll_turn_as_documented() -> None:
@@ -161,5 +161,5 @@ def test_a_video_moves_smoothly_and_keeps_its_person() -> None:
     steps = np.linalg.norm(np.diff(track[:, [30, 0, 16]], axis=0), axis=2)
     assert steps.mean() > 0.05
     assert steps.max() < 6
-    cheeks = np.array([colour_at(image, (points[2] + points[30]) / 2) for image, points in frames])
+    cheeks = np.array([color_at(image, (points[2] + points[30]) / 2) for image, points in frames])
     assert cheeks.std(axis=0).max() < 12

@@ -60,13 +60,13 @@ def test_cues_are_what_they_are_called(tmp_path: Path) -> None:
     assert found["border blue"] == pytest.approx(10)
     assert found["red"] == pytest.approx(30 + 100 * (56 / 64) ** 2)
     assert np.exp(found["file size"]) == pytest.approx((tmp_path / "a.png").stat().st_size)
-    assert found["quantisation"] == 0
+    assert found["quantization"] == 0
     cv2.imwrite(str(tmp_path / "sharp.png"), np.random.default_rng(0).integers(0, 256, (64, 64, 3)))
     assert cues(tmp_path / "sharp.png")[CUES.index("sharpness")] > found["sharpness"]
     tables = []
     for quality in (90, 40):
         cv2.imwrite(str(tmp_path / f"{quality}.jpg"), image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        tables.append(cues(tmp_path / f"{quality}.jpg")[CUES.index("quantisation")])
+        tables.append(cues(tmp_path / f"{quality}.jpg")[CUES.index("quantization")])
     assert 0 < tables[0] < tables[1]
 
 
@@ -90,7 +90,7 @@ def test_people_are_held_out() -> None:
             ".png",
             {"red", "border red", "file size"},
         ),
-        (lambda image: image, ".jpg", {"quantisation", "file size"}),
+        (lambda image: image, ".jpg", {"quantization", "file size"}),
     ],
     ids=["blurred", "red", "jpeg"],
 )

@@ -142,7 +142,7 @@ def test_around_the_mask_the_picture_is_the_targets_round_trip(diffusion: Latent
     trip = round_trip(diffusion, target)
     nothing = redrawn(diffusion, picture, target, square(96, 0, 0), 0.5, generator(0))
     np.testing.assert_allclose(nothing, trip, atol=0.1)
-    # The VAE's normalisation and attention, here random, spread some of what is drawn over the whole picture.
+    # The VAE's normalization and attention, here random, spread some of what is drawn over the whole picture.
     error = np.abs(redrawn(diffusion, picture, target, square(96, 40, 56), 0.5, generator(0)) - trip)
     assert error[square(96, 16, 80) == 0].mean() < 0.5 * error[40:56, 40:56].mean()
 

@@ -124,7 +124,7 @@ def test_the_source_is_moved_onto_the_targets_landmarks(method: Forgery) -> None
 
 
 @SWAPS
-def test_colours_of_the_source_are_matched(method: Forgery) -> None:
+def test_colors_of_the_source_are_matched(method: Forgery) -> None:
     target, source = drawn(0), drawn(1)
     green = FaceImage(np.clip(source.image * [0.6, 1.2, 0.6], 0, 255).astype(np.uint8), source.landmarks)
     forged = forge(method, target, green)

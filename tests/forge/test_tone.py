@@ -1,9 +1,9 @@
-"""Colour, light and detail of inserted faces."""
+"""Color, light and detail of inserted faces."""
 
 import cv2
 import numpy as np
 
-from difffake.forge.tools.tone import match_colour, match_detail, match_light
+from difffake.forge.tools.tone import match_color, match_detail, match_light
 
 RNG = np.random.default_rng(0)
 MASK = np.zeros((96, 96), np.float32)
@@ -23,19 +23,19 @@ def lab(image: np.ndarray) -> np.ndarray:
 
 def test_at_full_strength_means_and_deviations_are_the_targets() -> None:
     source, target = texture((90, 120, 60), 12), texture((180, 150, 130), 16)
-    matched = match_colour(source, target, MASK, 1.0)
+    matched = match_color(source, target, MASK, 1.0)
     np.testing.assert_allclose(lab(matched).mean(axis=0), lab(target).mean(axis=0), atol=0.3)
     np.testing.assert_allclose(lab(matched).std(axis=0), lab(target).std(axis=0), rtol=0.1, atol=0.2)
-    half = match_colour(source, target, MASK, 0.5)
+    half = match_color(source, target, MASK, 0.5)
     middle = (lab(source).mean(axis=0) + lab(target).mean(axis=0)) / 2
     np.testing.assert_allclose(lab(half).mean(axis=0), middle, atol=0.3)
-    np.testing.assert_allclose(match_colour(source, target, MASK, 0.0), source, atol=0.6)
+    np.testing.assert_allclose(match_color(source, target, MASK, 0.0), source, atol=0.6)
 
 
 def test_an_empty_mask_changes_nothing() -> None:
     source, target = texture((90, 120, 60), 12), texture((180, 150, 130), 16)
     nowhere = np.zeros_like(MASK)
-    np.testing.assert_array_equal(match_colour(source, target, nowhere, 1.0), source)
+    np.testing.assert_array_equal(match_color(source, target, nowhere, 1.0), source)
     np.testing.assert_array_equal(match_detail(source, target, nowhere, RNG), source)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from difffake.data.pseudo.config import Hull, Parameters, PseudoConfig, Region, sample_parameters
 from difffake.data.pseudo.masks import BlendMask, blend_mask
 from difffake.data.pseudo.regions import region_parts
-from difffake.data.pseudo.transforms import affine_matrix, move, origin_of, recolour
+from difffake.data.pseudo.transforms import affine_matrix, move, origin_of, recolor
 from difffake.data.pseudo.window import Window
 from difffake.errors import UserError
 
@@ -25,8 +25,8 @@ class PseudoDeepfake(NamedTuple):
     """
 
     fake: np.ndarray  # (H, W, 3)
-    target: np.ndarray  # (H, W, 3), the face itself, recoloured if the target was chosen for it
-    source: np.ndarray  # (h, w, 3), the window of the face moved a little, recoloured if the target was not
+    target: np.ndarray  # (H, W, 3), the face itself, recolored if the target was chosen for it
+    source: np.ndarray  # (h, w, 3), the window of the face moved a little, recolored if the target was not
     mask: np.ndarray  # (h, w) float32 in [0, 1], without alpha
     alpha: float
     region: Region
@@ -45,9 +45,9 @@ def pseudo_deepfake(
 ) -> PseudoDeepfake:
     """Make a pseudo-deepfake of a real face.
 
-    Source and target are the same face, one of them recoloured. The source and a mask of a part of the face are moved
+    Source and target are the same face, one of them recolored. The source and a mask of a part of the face are moved
     a little, the mask is deformed and smoothed, and the source is blended into the target. Whole-face masks leave
-    global artefacts, the other regions local ones. All randomness comes from `rng`.
+    global artifacts, the other regions local ones. All randomness comes from `rng`.
 
     Args:
         image: (H, W, 3) uint8 RGB, a face with the margin of DiffFake's crop (its box enlarged 1.3 times).
@@ -89,10 +89,10 @@ def pseudo_deepfake(
         values, window = np.zeros((height, width), dtype=np.float32), everything
         values[mask.window.cut] = mask.values
     origin = origin_of(window, matrix, height, width)
-    if drawn.recolour_source:
-        target, face = image.copy(), recolour(image, drawn.colour, origin)
+    if drawn.recolor_source:
+        target, face = image.copy(), recolor(image, drawn.color, origin)
     else:
-        target, face = recolour(image, drawn.colour, everything), image[origin.cut]
+        target, face = recolor(image, drawn.color, everything), image[origin.cut]
     source = move(face, matrix, origin, window)
     fake = target.copy()
     fake[window.cut] = blend(source, target[window.cut], values, drawn.alpha)

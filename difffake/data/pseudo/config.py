@@ -36,7 +36,7 @@ class PseudoConfig:
     """
 
     source_probability: float = 0.5
-    """Probability that the source is colour-transformed; else the target is."""
+    """Probability that the source is color-transformed; else the target is."""
 
     rgb_shift: float = 20.0
     """Largest shift of each of red, green and blue, in levels (0-255)."""
@@ -132,8 +132,8 @@ def _require_range(config: PseudoConfig, name: str) -> None:
     _require(0 <= low <= high, name, (low, high), "a range (low, high) with 0 <= low <= high")
 
 
-class ColourParameters(NamedTuple):
-    """How one image is recoloured. Shifts are in levels, hue in OpenCV's 180 levels; None: this step is left out."""
+class ColorParameters(NamedTuple):
+    """How one image is recolored. Shifts are in levels, hue in OpenCV's 180 levels; None: this step is left out."""
 
     rgb_shift: tuple[float, float, float] | None
     hsv_shift: tuple[float, float, float] | None
@@ -158,8 +158,8 @@ class MaskParameters(NamedTuple):
 class Parameters(NamedTuple):
     """Everything that is drawn for one pseudo-deepfake, but for the elastic deformation's noise."""
 
-    recolour_source: bool
-    colour: ColourParameters
+    recolor_source: bool
+    color: ColorParameters
     region: Region
     hull: Hull | None  # None unless the region is the whole face
     mask: MaskParameters
@@ -177,8 +177,8 @@ def sample_parameters(
     _require(hull is None or hull in HULLS, "hull", hull, f"one of {', '.join(HULLS)}")
     _require(hull is None or region in (None, "face"), "region", region, "face where a hull is given")
     uniform = _uniform(rng)
-    recolour_source = uniform() < config.source_probability
-    colour = _sample_colour(uniform, config)
+    recolor_source = uniform() < config.source_probability
+    color = _sample_color(uniform, config)
     if region is None:
         region = "face" if hull else cast(Region, _weighted(uniform, config.region_weights))
     if region == "face" and hull is None:
@@ -192,16 +192,16 @@ def sample_parameters(
         feather_sigma=_integer(uniform, config.feather_sigma),
     )
     alpha = config.alphas[int(uniform() * len(config.alphas))]
-    return Parameters(recolour_source, colour, region, hull, mask, alpha)
+    return Parameters(recolor_source, color, region, hull, mask, alpha)
 
 
 def _uniform(rng: np.random.Generator) -> Callable[[], float]:
     """A function that returns another number of [0, 1) at each call."""
-    # All of them drawn at once: one by one, they would take as long as the recolouring of a small image.
+    # All of them drawn at once: one by one, they would take as long as the recoloring of a small image.
     return iter(rng.random(_MOST_NUMBERS).tolist()).__next__
 
 
-def _sample_colour(uniform: Callable[[], float], config: PseudoConfig) -> ColourParameters:
+def _sample_color(uniform: Callable[[], float], config: PseudoConfig) -> ColorParameters:
     rgb = hsv = None
     gain, offset = 1.0, 0.0
     if uniform() < config.rgb_probability:
@@ -222,7 +222,7 @@ def _sample_colour(uniform: Callable[[], float], config: PseudoConfig) -> Colour
         _between(uniform, *config.sharpen_alpha),
         _between(uniform, *config.sharpen_lightness),
     )
-    return ColourParameters(rgb, hsv, gain, offset, downscale, sharpen_alpha, sharpen_lightness)
+    return ColorParameters(rgb, hsv, gain, offset, downscale, sharpen_alpha, sharpen_lightness)
 
 
 def _between(uniform: Callable[[], float], low: float, high: float) -> float:

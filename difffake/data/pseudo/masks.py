@@ -105,7 +105,7 @@ def fill(outline: np.ndarray, counts: Sequence[int], window: Window) -> np.ndarr
         counts: Points of each polygon.
         window: Which cells to fill.
 
-    A cell counts as inside if its centre is, or on slanted edges if it is by up to a third of a cell: that is what
+    A cell counts as inside if its center is, or on slanted edges if it is by up to a third of a cell: that is what
     remains, on average, of a filled polygon that is resampled linearly, if only what is still 255 is kept.
     """
     columns, rows = window.size

@@ -1,39 +1,39 @@
-"""Colours of one image, and the affine transform that source and mask share."""
+"""Colors of one image, and the affine transform that source and mask share."""
 
 import math
 
 import cv2
 import numpy as np
 
-from difffake.data.pseudo.config import ColourParameters, MaskParameters
+from difffake.data.pseudo.config import ColorParameters, MaskParameters
 from difffake.data.pseudo.window import Window
 
 _LEVELS = np.arange(256, dtype=np.float32)
 _HUE_BEFORE = np.mod(_LEVELS - 1, 180).astype(np.uint8)
 
 
-def recolour(image: np.ndarray, colour: ColourParameters, window: Window) -> np.ndarray:
-    """Recolour (H, W, 3) uint8 RGB: RGB shift, HSV shift, brightness and contrast, then down-scale or sharpen.
+def recolor(image: np.ndarray, color: ColorParameters, window: Window) -> np.ndarray:
+    """Recolor (H, W, 3) uint8 RGB: RGB shift, HSV shift, brightness and contrast, then down-scale or sharpen.
 
     Each step does what albumentations' RGBShift, HueSaturationValue, RandomBrightnessContrast and Sharpen do to an
     8-bit image (SBI's and DiffFake's code), but that levels are rounded; only in HSV are they cut off, as there.
-    The result is the `window` of the recoloured image, but no more is recoloured than that needs. (The same to the
+    The result is the `window` of the recolored image, but no more is recolored than that needs. (The same to the
     bit, except that OpenCV rounds a few pixels in the last corner of what it is given otherwise, by one level.)
     """
     height, width = image.shape[:2]
-    if colour.downscale is not None:
-        # Nearest down-scaling takes pixels as they are. Taken first, it leaves a quarter of them to recolour, or less.
-        size = (width // colour.downscale, height // colour.downscale)
-        small = _shift_colours(cv2.resize(image, size, interpolation=cv2.INTER_NEAREST), colour)
+    if color.downscale is not None:
+        # Nearest down-scaling takes pixels as they are. Taken first, it leaves a quarter of them to recolor, or less.
+        size = (width // color.downscale, height // color.downscale)
+        small = _shift_colors(cv2.resize(image, size, interpolation=cv2.INTER_NEAREST), color)
         return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)[window.cut]
     around = window.grown(1, height, width)  # what the sharpening kernel sees
-    shifted = _shift_colours(image[around.cut], colour)
+    shifted = _shift_colors(image[around.cut], color)
     inner = window.moved(-around.left, -around.top)
-    return _sharpen(shifted, colour.sharpen_alpha, colour.sharpen_lightness)[inner.cut]
+    return _sharpen(shifted, color.sharpen_alpha, color.sharpen_lightness)[inner.cut]
 
 
 def affine_matrix(mask: MaskParameters, height: int, width: int) -> np.ndarray:
-    """Matrix (2, 3) from pixels of the image to pixels of the moved image: scaled about the centre, then shifted."""
+    """Matrix (2, 3) from pixels of the image to pixels of the moved image: scaled about the center, then shifted."""
     (shift_x, shift_y), (scale_x, scale_y) = mask.shift, mask.scale
     return np.array(
         [
@@ -78,16 +78,16 @@ def _origin_along(low: int, high: int, scale: float, shift: float, size: int) ->
     return max(min(first, 2 * (size - 1) - last) - 1, 0), min(max(last, -first) + 2, size)
 
 
-def _shift_colours(image: np.ndarray, colour: ColourParameters) -> np.ndarray:
-    if colour.rgb_shift is not None:
+def _shift_colors(image: np.ndarray, color: ColorParameters) -> np.ndarray:
+    if color.rgb_shift is not None:
         # Whole levels of one sign are several times as fast, and round(x + s) is x + round(s) for a level x.
-        levels = [round(shift) for shift in colour.rgb_shift]
+        levels = [round(shift) for shift in color.rgb_shift]
         image = cv2.add(image, (*(max(level, 0) for level in levels), 0))
         image = cv2.subtract(image, (*(max(-level, 0) for level in levels), 0))
-    if colour.hsv_shift is not None:
-        image = _shift_hsv(image, colour.hsv_shift)
+    if color.hsv_shift is not None:
+        image = _shift_hsv(image, color.hsv_shift)
     # The fastest clipped `gain * image + offset` that OpenCV has.
-    return cv2.addWeighted(image, colour.gain, image, 0, colour.offset)
+    return cv2.addWeighted(image, color.gain, image, 0, color.offset)
 
 
 def _shift_hsv(image: np.ndarray, shift: tuple[float, float, float]) -> np.ndarray:
@@ -108,7 +108,7 @@ def _shift_hsv(image: np.ndarray, shift: tuple[float, float, float]) -> np.ndarr
 def _hsv_table(shift: tuple[float, float, float]) -> np.ndarray:
     """(1, 256, 3) uint8, what becomes of each level of hue, saturation and value."""
     hue, saturation, value = (_LEVELS + by for by in shift)
-    saturation[0] = 0  # grey has no hue to be saturated with
+    saturation[0] = 0  # gray has no hue to be saturated with
     table = np.stack([np.mod(hue, 180), np.clip(saturation, 0, 255), np.clip(value, 0, 255)], axis=-1)
     return table.astype(np.uint8)[None]
 

@@ -7,7 +7,7 @@ from difffake.forge.method import Method, Network
 from difffake.forge.tools.bottleneck import WHOLE_FACE, Bottleneck, Patches, for_two, rebuilt
 from difffake.forge.tools.face import FaceImage, Forged, Unfit, check, face_width
 from difffake.forge.tools.regions import blend, drawn_in, hull, soften
-from difffake.forge.tools.tone import match_colour, match_detail, match_light
+from difffake.forge.tools.tone import match_color, match_detail, match_light
 
 PAIR_STEPS = 300
 """Optimizer steps of the two decoders of one pair."""
@@ -32,7 +32,7 @@ def autoencoder(
     mask = soften(cv2.min(region, covered), parameters["feather"] * width)
     if not (mask > 0.5).any():
         raise Unfit("no part of the face lies in the image")
-    drawn = match_colour(drawn, target.image, mask, 0.9)
+    drawn = match_color(drawn, target.image, mask, 0.9)
     drawn = match_light(drawn, target.image, mask, 0.15 * width, 0.5)
     drawn = match_detail(drawn, target.image, mask, grain)
     return Forged(blend(target.image, drawn, mask), mask, target.landmarks, parameters)

@@ -7,7 +7,7 @@ from difffake.forge.method import Method
 from difffake.forge.tools.face import FaceImage, Forged, Unfit, check, face_width
 from difffake.forge.tools.redraw import redrawn, with_detail
 from difffake.forge.tools.regions import blend, drawn_in, hull, soften
-from difffake.forge.tools.tone import match_colour, match_light
+from difffake.forge.tools.tone import match_color, match_light
 from difffake.forge.tools.warp import warped_onto
 
 
@@ -18,7 +18,7 @@ def diffusion_swap(
     grain: np.random.Generator,
     diffusion: LatentDiffusion,
 ) -> Forged:
-    """The source's face, warped onto the target's and matched in colour and light, then redrawn by a diffusion model.
+    """The source's face, warped onto the target's and matched in color and light, then redrawn by a diffusion model.
 
     Stands for swaps by diffusion, such as DiffSwap (Zhao et al., CVPR 2023), which inpaint the source's face into the
     target. The model starts from the warped face under noise of a middle `strength`, so the source's features stay and
@@ -34,11 +34,11 @@ def diffusion_swap(
     mask = soften(region, parameters["feather"] * width)
     if not (mask > 0.5).any():
         raise Unfit("no part of the face lies in the image")
-    face = match_colour(warped_onto(source, target.landmarks, region), target.image, mask, 0.9)
+    face = match_color(warped_onto(source, target.landmarks, region), target.image, mask, 0.9)
     face = match_light(face, target.image, mask, 0.15 * width, 0.7)
     placed = blend(target.image, face, mask)
     drawn = redrawn(diffusion, placed, target.image, mask, parameters["strength"], rng)
-    drawn = match_light(match_colour(drawn, target.image, mask, 0.7), target.image, mask, 0.15 * width, 0.5)
+    drawn = match_light(match_color(drawn, target.image, mask, 0.7), target.image, mask, 0.15 * width, 0.5)
     drawn = with_detail(drawn, target.image, mask, grain)
     return Forged(blend(target.image, drawn, mask), mask, target.landmarks, parameters)
 

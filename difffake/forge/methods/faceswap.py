@@ -6,7 +6,7 @@ import numpy as np
 from difffake.forge.method import Method
 from difffake.forge.tools.face import FaceImage, Forged, Unfit, check
 from difffake.forge.tools.regions import blend, drawn_in, hull
-from difffake.forge.tools.tone import match_colour, match_detail
+from difffake.forge.tools.tone import match_color, match_detail
 from difffake.forge.tools.warp import warped_onto
 
 
@@ -14,19 +14,19 @@ def faceswap(target: FaceImage, source: FaceImage, rng: np.random.Generator, gra
     """The source's face, warped triangle by triangle onto the target's landmarks and cloned with its gradients.
 
     Stands for graphics-based swaps: FaceSwap (Kowalski) in FaceForensics++ (arXiv 1901.08971), and the Poisson blending
-    (Perez et al., 2003) of Celeb-DF and Face X-ray. Traces: colours that bleed in from the edge, the source's texture
+    (Perez et al., 2003) of Celeb-DF and Face X-ray. Traces: colors that bleed in from the edge, the source's texture
     and light, no visible seam. The mask is 0 or 1.
     """
     check(target, source)
-    parameters = {"inwards": rng.uniform(0.76, 0.86), "colour": rng.uniform(0.8, 1.0)}
+    parameters = {"inwards": rng.uniform(0.76, 0.86), "color": rng.uniform(0.8, 1.0)}
     region = hull(drawn_in(target.landmarks, parameters["inwards"]), target.image.shape)
-    # The equation needs the target's colours on all sides of the region.
+    # The equation needs the target's colors on all sides of the region.
     region[:2] = region[-2:] = 0
     region[:, :2] = region[:, -2:] = 0
     mask = (region > 127).astype(np.float32)
     if not mask.any():
         raise Unfit("no part of the face lies in the image")
-    face = match_colour(warped_onto(source, target.landmarks, region), target.image, mask, parameters["colour"])
+    face = match_color(warped_onto(source, target.landmarks, region), target.image, mask, parameters["color"])
     face = match_detail(face, target.image, mask, grain)
     x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
     cloned = cv2.seamlessClone(

@@ -8,7 +8,7 @@ from difffake.forge.tools.bottleneck import LOWER_FACE, Bottleneck, rebuilt
 from difffake.forge.tools.face import FaceImage, Forged, Unfit, check, face_width
 from difffake.forge.tools.regions import LOWER_FACE as LOWER
 from difffake.forge.tools.regions import blend, drawn_in, hull, soften
-from difffake.forge.tools.tone import match_colour, match_detail
+from difffake.forge.tools.tone import match_color, match_detail
 
 
 def mouth_texture(
@@ -16,7 +16,7 @@ def mouth_texture(
 ) -> Forged:
     """The target's own mouth and lower face through an autoencoder's bottleneck, blended back; no source is used.
 
-    Stands for NeuralTextures (Thies et al., 2019) in FaceForensics++, and lip synchronisation: only the lower face is
+    Stands for NeuralTextures (Thies et al., 2019) in FaceForensics++, and lip synchronization: only the lower face is
     synthetic. Traces: a network's texture, fewer of the person's own details.
     """
     check(target)
@@ -26,7 +26,7 @@ def mouth_texture(
     mask = soften(cv2.min(region, covered), parameters["feather"] * face_width(target.landmarks))
     if not (mask > 0.5).any():
         raise Unfit("no part of the lower face lies in the image")
-    drawn = match_detail(match_colour(drawn, target.image, mask, 0.7), target.image, mask, grain)
+    drawn = match_detail(match_color(drawn, target.image, mask, 0.7), target.image, mask, grain)
     return Forged(blend(target.image, drawn, mask), mask, target.landmarks, parameters)
 
 

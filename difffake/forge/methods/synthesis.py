@@ -7,7 +7,7 @@ from difffake.forge.method import Method
 from difffake.forge.tools.face import FaceImage, Forged, Unfit, check, face_width
 from difffake.forge.tools.redraw import redrawn, with_detail
 from difffake.forge.tools.regions import blend, hull, soften, with_forehead
-from difffake.forge.tools.tone import match_colour
+from difffake.forge.tools.tone import match_color
 
 
 def synthesis(
@@ -35,7 +35,7 @@ def synthesis(
     if not (mask > 0.5).any():
         raise Unfit("no part of the face lies in the image")
     drawn = redrawn(diffusion, target.image, target.image, mask, parameters["strength"], rng)
-    drawn = with_detail(match_colour(drawn, target.image, mask, 0.5), target.image, mask, grain)
+    drawn = with_detail(match_color(drawn, target.image, mask, 0.5), target.image, mask, grain)
     return Forged(blend(target.image, drawn, mask), mask, target.landmarks, parameters)
 
 

@@ -63,7 +63,7 @@ LOWER_FACE = Frame((0.5, 0.82), 0.6)
 class Bottleneck(nn.Module):
     """Encoder of patches (B, 3, 64, 64) to codes (B, channels, side, side), and `decoders` decoders back.
 
-    Colour's mean and contrast pass beside the code, which so holds only what the face looks like.
+    Color's mean and contrast pass beside the code, which so holds only what the face looks like.
     """
 
     def __init__(self, side: int, channels: int, decoders: int = 1) -> None:
@@ -108,7 +108,7 @@ def train(network: Bottleneck, patches: Patches, steps: int, seed: int, descript
         wanted, given = _batch(patches, 32, generator(seed, step, 0))
         return (network(given) - wanted).abs().mean()
 
-    return _optimised(network, loss, steps, 2e-3, description)
+    return _optimized(network, loss, steps, 2e-3, description)
 
 
 def for_two(base: Bottleneck, target: Patches, source: Patches, steps: int, seed: int) -> Bottleneck:
@@ -134,10 +134,10 @@ def for_two(base: Bottleneck, target: Patches, source: Patches, steps: int, seed
             losses.append((oval / oval.mean() * (network(given, number, noise) - wanted).abs()).mean())
         return torch.stack(losses).sum()
 
-    return _optimised(network, loss, steps, 1e-3)
+    return _optimized(network, loss, steps, 1e-3)
 
 
-def _optimised(
+def _optimized(
     network: Bottleneck, loss: Callable[[int], Tensor], steps: int, rate: float, description: str = ""
 ) -> Bottleneck:
     """The network after Adam's steps, at a rate that falls to 0 along half a cosine."""

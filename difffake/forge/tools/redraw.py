@@ -12,7 +12,7 @@ from difffake.forge.tools.face import Image, Mask
 from difffake.forge.tools.tone import match_detail, match_middle
 
 STEPS = 20
-"""DDIM steps of one picture: ten times as many change its pixels by less than a grey level on average."""
+"""DDIM steps of one picture: ten times as many change its pixels by less than a gray level on average."""
 _USUAL_SIDE = 64
 """Side of Stable Diffusion's latents, which strengths are meant for."""
 

@@ -1,4 +1,4 @@
-"""Making an inserted face match its surroundings: colour, sharpness and grain."""
+"""Making an inserted face match its surroundings: color, sharpness and grain."""
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ _SHARPEN = 1.5
 """Most that fine detail is amplified by, beyond its own strength; what is still missing is given as grain."""
 
 
-def match_colour(moved: np.ndarray, target: Image, mask: Mask, strength: float) -> Floats:
+def match_color(moved: np.ndarray, target: Image, mask: Mask, strength: float) -> Floats:
     """`moved` with means and deviations of its Lab channels under the mask `strength` of the way to the target's.
 
     Reinhard et al., Color transfer between images, 2001. Images (H, W, 3) in [0, 255].
@@ -32,7 +32,7 @@ def match_colour(moved: np.ndarray, target: Image, mask: Mask, strength: float) 
 
 
 def match_light(moved: np.ndarray, target: Image, mask: Mask, reach: float, strength: float) -> Floats:
-    """`moved` with its slow changes of colour under the mask `strength` of the way to the target's: light and shadow.
+    """`moved` with its slow changes of color under the mask `strength` of the way to the target's: light and shadow.
 
     Slow is what a Gaussian of `reach` pixels, weighted by the mask, leaves. Images (H, W, 3) in [0, 255].
     """
@@ -56,7 +56,7 @@ def match_detail(
 
     Without it every resampled face would be told by its sharpness alone. Fine detail is what a Gaussian of one pixel
     takes away. Where there is too much, it is weakened; where there is too little, it is amplified by at most `sharpen`
-    of itself, and the rest is grey grain, blurred by a Gaussian of `grain_size` pixels, of which compression then takes
+    of itself, and the rest is gray grain, blurred by a Gaussian of `grain_size` pixels, of which compression then takes
     less. What counts as enough is `amount` times the target's. Images (H, W, 3) in [0, 255].
     """
     forged = forged.astype(np.float32)

@@ -26,7 +26,7 @@ def landmarks() -> np.ndarray:
 
 @pytest.fixture
 def image() -> np.ndarray:
-    """(250, 250, 3) uint8 with smooth colours and some grain."""
+    """(250, 250, 3) uint8 with smooth colors and some grain."""
     y, x = np.mgrid[0:250, 0:250]
     smooth = np.stack([120 + 60 * np.sin(x / 40), 110 + 50 * np.cos(y / 30), 90 + 0.3 * x], axis=-1)
     grain = np.random.default_rng(0).normal(0, 4, smooth.shape)

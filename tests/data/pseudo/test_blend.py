@@ -53,9 +53,9 @@ def test_source_and_mask_are_made_where_they_are_needed(image: np.ndarray, landm
         assert (np.abs(made.source.astype(int) - whole.source[made.window.cut]) > 1).mean() < 2e-3
 
 
-def test_one_of_the_two_is_recoloured(image: np.ndarray, landmarks: np.ndarray) -> None:
-    source_recoloured = PseudoConfig(source_probability=1)
-    made = pseudo_deepfake(image, landmarks, generator(0), source_recoloured, whole=True)
+def test_one_of_the_two_is_recolored(image: np.ndarray, landmarks: np.ndarray) -> None:
+    source_recolored = PseudoConfig(source_probability=1)
+    made = pseudo_deepfake(image, landmarks, generator(0), source_recolored, whole=True)
     assert (made.target == image).all()
     assert made.target is not image  # so that augmenting it in place does not change the caller's
     still = PseudoConfig(source_probability=0, shift_x=0, shift_y=0, scale=(1, 1))
@@ -81,7 +81,7 @@ def test_source_and_mask_move_together(landmarks: np.ndarray) -> None:
 
 
 def centroid(picture: np.ndarray) -> np.ndarray:
-    """Centre of mass (x, y) of an (H, W) picture."""
+    """Center of mass (x, y) of an (H, W) picture."""
     y, x = np.indices(picture.shape)
     weight = picture.astype(np.float64)
     return np.array([(weight * x).sum(), (weight * y).sum()]) / weight.sum()

@@ -37,8 +37,8 @@ def assert_uniform(values: list[float], low: float, high: float) -> None:
     assert np.std(values) == pytest.approx(width / np.sqrt(12), rel=0.04)
 
 
-def test_source_or_target_is_recoloured_half_of_the_time(drawn: list[Parameters]) -> None:
-    assert_frequencies([p.recolour_source for p in drawn], {True: 1 / 2, False: 1 / 2})
+def test_source_or_target_is_recolored_half_of_the_time(drawn: list[Parameters]) -> None:
+    assert_frequencies([p.recolor_source for p in drawn], {True: 1 / 2, False: 1 / 2})
 
 
 def test_regions_and_hulls(drawn: list[Parameters]) -> None:
@@ -50,25 +50,25 @@ def test_regions_and_hulls(drawn: list[Parameters]) -> None:
     assert all((p.region == "face") == (p.hull is not None) for p in drawn)
 
 
-def test_colour_transforms(drawn: list[Parameters]) -> None:
-    colours = [p.colour for p in drawn]
-    assert_frequencies([c.rgb_shift is not None for c in colours], {True: 0.3, False: 0.7})
-    assert all(c.hsv_shift is not None for c in colours)
+def test_color_transforms(drawn: list[Parameters]) -> None:
+    colors = [p.color for p in drawn]
+    assert_frequencies([c.rgb_shift is not None for c in colors], {True: 0.3, False: 0.7})
+    assert all(c.hsv_shift is not None for c in colors)
     for channel in range(3):
-        assert_uniform([c.rgb_shift[channel] for c in colours if c.rgb_shift], -20, 20)
-        assert_uniform([c.hsv_shift[channel] for c in colours if c.hsv_shift], -0.3, 0.3)
-    assert_uniform([c.gain for c in colours], 0.9, 1.1)
-    assert_uniform([c.offset for c in colours], -25.5, 25.5)
-    assert_frequencies([c.downscale for c in colours], {None: 1 / 2, 2: 1 / 4, 4: 1 / 4})
-    assert_uniform([c.sharpen_alpha for c in colours], 0.2, 0.5)
-    assert_uniform([c.sharpen_lightness for c in colours], 0.5, 1)
+        assert_uniform([c.rgb_shift[channel] for c in colors if c.rgb_shift], -20, 20)
+        assert_uniform([c.hsv_shift[channel] for c in colors if c.hsv_shift], -0.3, 0.3)
+    assert_uniform([c.gain for c in colors], 0.9, 1.1)
+    assert_uniform([c.offset for c in colors], -25.5, 25.5)
+    assert_frequencies([c.downscale for c in colors], {None: 1 / 2, 2: 1 / 4, 4: 1 / 4})
+    assert_uniform([c.sharpen_alpha for c in colors], 0.2, 0.5)
+    assert_uniform([c.sharpen_lightness for c in colors], 0.5, 1)
 
 
 def test_hsv_as_a_fraction_of_the_range() -> None:
     config = PseudoConfig(hsv_unit="fraction")
-    colours = [sample_parameters(generator(1, index), config).colour for index in range(2000)]
+    colors = [sample_parameters(generator(1, index), config).color for index in range(2000)]
     for channel, full in enumerate((180, 255, 255)):
-        assert_uniform([c.hsv_shift[channel] for c in colours if c.hsv_shift], -0.3 * full, 0.3 * full)
+        assert_uniform([c.hsv_shift[channel] for c in colors if c.hsv_shift], -0.3 * full, 0.3 * full)
 
 
 def test_affine_and_smoothing(drawn: list[Parameters]) -> None:

@@ -113,7 +113,7 @@ def test_a_hull_outside_gives_an_empty_mask() -> None:
     assert blend_mask([far], (250, 250), affine_matrix(STILL, 250, 250), STILL, 50, 7, generator(0)) is None
 
 
-def test_fill_takes_cells_by_their_centres() -> None:
+def test_fill_takes_cells_by_their_centers() -> None:
     """A box to the cell; of a disc, the area; and overlapping polygons unite."""
     window = Window(10, 20, 50, 60)
     box = np.array([(15.3, 25.6), (30.2, 25.6), (30.2, 40.4), (15.3, 40.4)], np.float32)
