@@ -99,3 +99,10 @@ def test_weights_come_back_from_the_file(tmp_path: Path) -> None:
     assert not again.training
     some = torch.rand(2, 3, PATCH, PATCH)
     assert torch.equal(network(some), again(some))
+
+
+def test_equal_weights_are_equal_bytes(tmp_path: Path) -> None:
+    network = untrained()
+    for number in range(16):  # two entries of a header would be swapped in half of them
+        save_network(tmp_path / f"{number}.safetensors", network)
+    assert len({path.read_bytes() for path in tmp_path.glob("*.safetensors")}) == 1

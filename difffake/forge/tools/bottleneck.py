@@ -188,13 +188,13 @@ def rebuilt(network: Bottleneck, face: FaceImage, frame: Frame, decoder: int = 0
 def save_network(path: Path, network: Bottleneck) -> None:
     """Write a network of one decoder, whole or not at all."""
     with staged_file(path) as partial:
-        save_file(network.state_dict(), partial, {"side": str(network.side), "channels": str(network.channels)})
+        # One entry, because safetensors writes several in another order each time.
+        save_file(network.state_dict(), partial, {"code": f"{network.side} {network.channels}"})
 
 
 def load_network(path: Path) -> Bottleneck:
     """Read what `save_network` wrote."""
     with safe_open(path, framework="pt") as file:
-        header = file.metadata()
-        network = Bottleneck(int(header["side"]), int(header["channels"]))
+        network = Bottleneck(*map(int, file.metadata()["code"].split()))
         network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (not a dict)
     return network.eval()
