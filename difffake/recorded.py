@@ -2,6 +2,7 @@
 
 import inspect
 from dataclasses import asdict, is_dataclass
+from enum import Enum
 from typing import Any, Self
 
 
@@ -33,6 +34,8 @@ def plain(value: Any) -> Any:
     """A value made of dicts, lists, texts and numbers alone, or a marker that it is something else."""
     if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
+    if isinstance(value, Enum):
+        value = value.value
     if isinstance(value, dict):
         found = {str(name): plain(part) for name, part in value.items()}
         return _OTHER if any(part is _OTHER for part in found.values()) else found

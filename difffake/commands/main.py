@@ -25,7 +25,7 @@ COMMANDS = {
     "fit": "train a detector from a config",
     "fit-anomaly": "fit the anomaly model to real faces",
     "evaluate": "measure AUC, EER, AP and ACC on test data, with intervals",
-    "figures": "draw what a diffusion model taught a detector",
+    "figures": "draw what regularizers taught a detector",
     "predict": "score images, videos and folders",
     "sweep": "run a W&B sweep file, without a server",
     "report": "write one HTML page from result folders",
@@ -106,16 +106,6 @@ _NOT_MOVED = {
         ),
         lists=("manifest",),
         ranks=True,
-    ),
-    "figures": _Old(
-        "difffake.evaluation.taught_report:figures",
-        "what a diffusion model taught a detector: rebuilt sources and targets, noise, attention, as pictures",
-        (
-            "difffake figures --ckpt runs/guided/best.ckpt --manifest data/forged-lfw --out figures",
-            "difffake figures --ckpt best.ckpt --manifest data/forged-lfw data/ffpp --diffusion models/lfw-faces "
-            "--faces 6 --limit 0 --out figures",
-        ),
-        lists=("manifest", "imports"),
     ),
     "report": _Old(
         "difffake.evaluation.report:report",

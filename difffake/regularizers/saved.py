@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from difffake.diffusion.load import DiffusionConfig
 from difffake.diffusion.teacher import Teacher
 from difffake.errors import UserError
 from difffake.models.checkpoint import KEY, read_checkpoint, weights_below
+from difffake.models.class_path import module_class
 from difffake.models.detector import Detector
 from difffake.regularizers.base import Factory, Regularizer
 from difffake.regularizers.run import Regularizers
@@ -100,7 +101,7 @@ def load_regularizers(
         teacher = Teacher(config, checkpoint[KEY]["seed"])
         if saved.diffusion and teacher.fingerprint != saved.diffusion["fingerprint"]:
             raise UserError(f"{path} was taught by another diffusion model than the one named {config.name} now is")
-        factories = {name: _factory(path, part, imports) for name, part in saved.parts.items()}
+        factories = {name: _factory(part, imports) for name, part in saved.parts.items()}
         found = Regularizers(factories, detector.encoder, teacher).eval()
         found.load_state_dict(weights_below(checkpoint, f"{REGULARIZERS}."))
     except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
@@ -109,12 +110,8 @@ def load_regularizers(
     return found.to(device), teacher
 
 
-def _factory(path: Path, part: dict[str, Any], imports: Sequence[str]) -> Factory:
-    module, _, name = part["class_path"].rpartition(".")
-    if module.split(".")[0] not in ("difffake", *(package.split(".")[0] for package in imports)):
-        raise UserError(
-            f"{path} has the regularizer {part['class_path']}, whose code is not part of difffake: add "
-            f"--imports {module} if you trust it"
-        )
-    kind = getattr(import_module(module), name)
-    return lambda encoder, teacher: kind(encoder, teacher, **part["init_args"])
+def _factory(part: dict[str, Any], imports: Sequence[str]) -> Factory:
+    kind = module_class(part["class_path"], "regularizer", imports)
+    if not issubclass(kind, Regularizer):
+        raise UserError(f"{part['class_path']} is no regularizer: it is not made from difffake's Regularizer")
+    return partial(kind, **part["init_args"])

@@ -18,6 +18,7 @@ from difffake.errors import Terminated, UserError
 from difffake.files import sha256, staged_file
 from difffake.models.checkpoint import read_checkpoint
 from difffake.progress import console
+from difffake.recorded import plain
 from difffake.training.csv_log import CSVLog
 from difffake.training.datamodule import FaceData
 from difffake.training.module import DetectorTraining
@@ -192,22 +193,29 @@ def refuse_other_settings(kept: dict[str, Any], now: dict[str, Any]) -> None:
 
 
 def run_settings(trainer: lightning.Trainer, module: DetectorTraining, data: FaceData) -> dict[str, Any]:
-    """What decides which images are in a step and what it does, beside the model, as plain values."""
-    return {
+    """Every setting of a run that changes its result, as plain values, beside the model's own.
+
+    The list is that of the constructors' arguments: a new one is compared unless it is named in `_FREE`.
+    """
+    found: dict[str, Any] = {
         "devices": trainer.world_size,
         "manifest (SHA-256)": [sha256(manifest_file(Path(path))) for path in data.paths],
-        "--data.batch_size": data.batch_size,
-        "--data.fakes": data.fakes,
-        "--data.methods": data.methods,
-        "--data.augment": dict(vars(data.augment)),
-        "--data.pseudo": dict(vars(data.pseudo)),
+        "cached latents": data.latents != "none",  # they are rounded to half precision
         "--seed_everything": module.seed,
-        "--model.optimizer": dict(vars(module.optimizer_config)),
-        "--trainer.accumulate_grad_batches": trainer.accumulate_grad_batches,
-        "--trainer.gradient_clip_val": trainer.gradient_clip_val,
-        "--trainer.precision": trainer.precision,
-        "--trainer.limit_train_batches": trainer.limit_train_batches,
+        "--model.optimizer": module.settings["optimizer"],
     }
+    found |= {f"--data.{name}": value for name, value in data.settings.items() if name not in _FREE}
+    return found | {f"--trainer.{name}": plain(getattr(trainer, name)) for name in _TRAINER}
+
+
+_FREE = {"manifest", "workers", "latents", "image_size", "seed"}
+"""Arguments of `FaceData` that change no result, or are compared by another name."""
+_TRAINER = (
+    "accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm", "precision", "limit_train_batches",
+    "limit_val_batches", "val_check_interval", "check_val_every_n_epoch", "log_every_n_steps",
+    "reload_dataloaders_every_n_epochs", "overfit_batches",
+)  # fmt: skip
+"""What of a Trainer changes a result; the length of a run may change, and callbacks keep a state of their own."""
 
 
 def _move(state: dict[str, Any], folder: Path) -> None:

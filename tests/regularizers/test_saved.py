@@ -106,8 +106,9 @@ def test_code_outside_the_package_is_imported_only_if_it_is_named(guided_run: Gu
     saved = torch.load(guided_run.ckpt, weights_only=True)
     saved[REGULARIZERS]["parts"]["guide"]["class_path"] = "pickle.Unpickler"
     torch.save(saved, tmp_path / "foreign.ckpt")
-    message = error_of(tmp_path / "foreign.ckpt", guided_run.ckpt)
-    assert "pickle.Unpickler, whose code is not part of difffake: add --imports pickle" in message
+    detector, _ = load_detector(guided_run.ckpt)
+    with pytest.raises(UserError, match=r"pickle\.Unpickler is code outside difffake: add --imports pickle"):
+        load_regularizers(tmp_path / "foreign.ckpt", detector)
 
 
 def test_a_broken_guide_is_refused(guided_run: GuidedRun, tmp_path: Path) -> None:

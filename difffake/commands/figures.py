@@ -1,9 +1,10 @@
-"""The command `figures`: what a frozen model taught a detector, as pictures and numbers."""
+"""The command `figures`: what regularizers taught a detector, as pictures and numbers."""
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from difffake.commands.parse import AtLeast
 from difffake.data.faces_to_draw import Drawing, limited, read_faces_to_draw
 from difffake.data.manifest import manifest_file
 from difffake.data.partners import PairOrder
@@ -15,6 +16,11 @@ from difffake.models.device import choose_device
 from difffake.progress import console
 from difffake.regularizers.saved import load_regularizers
 
+EXAMPLES = (
+    "difffake figures --ckpt runs/guided/best.ckpt --manifest data/forged-lfw --out figures",
+    "difffake figures --ckpt best.ckpt --manifest data/forged-lfw data/ffpp --diffusion models/lfw-faces --faces 6 "
+    "--limit 0 --out figures",
+)
 FIGURES = "figures.json"
 
 
@@ -24,16 +30,16 @@ def figures(
     out: Path,
     diffusion: str | None = None,
     imports: list[str] | None = None,
-    faces: int = 4,
-    noises: int = 3,
-    steps: int = 30,
+    faces: Annotated[int, AtLeast(1)] = 4,
+    noises: Annotated[int, AtLeast(1)] = 3,
+    steps: Annotated[int, AtLeast(1)] = 30,
     split: Literal["test", "val", "train", "all"] = "test",
-    limit: int = 500,
+    limit: Annotated[int, AtLeast(0)] = 500,
     pair_order: PairOrder = "target_source",
-    batch_size: int = 32,
-    workers: int = 2,
+    batch_size: Annotated[int, AtLeast(1)] = 32,
+    workers: Annotated[int, AtLeast(0)] = 2,
     device: str = "auto",
-    seed: int = 0,
+    seed: Annotated[int, AtLeast(0)] = 0,
     overwrite: bool = False,
 ) -> None:
     """Draw what a frozen model taught a detector.
@@ -47,22 +53,22 @@ def figures(
         out: folder to write: reconstructions.png, weights.png, distances.png of a guide; noise.png, coverage.png of
             noise learning; figures.json.
         diffusion: where the frozen model is now, if it has moved since training.
-        imports: packages outside difffake that the checkpoint's regularizers may be imported from.
-        faces: fakes to draw of the training data, and as many unseen ones; a real face comes with each.
-        noises: noises that source and target are rebuilt from.
-        steps: of sampling.
+        imports: packages outside difffake whose code may run, for an encoder or a regularizer of your own.
+        faces: how many fakes of the training data are drawn, and as many unseen ones; a real face comes with each.
+        noises: how many noises source and target are rebuilt from.
+        steps: steps of sampling; more take longer and change little.
         split: rows of the manifests that are measured.
-        limit: faces of each data set and manipulation to measure, at most; 0 takes all.
-        pair_order: as in training.
-        batch_size: images a batch.
+        limit: at most so many faces of each data set and manipulation are measured; 0 takes all.
+        pair_order: which partner of a fake is taken for its source; the same as in training.
+        batch_size: images per batch.
         workers: loader processes.
         device: auto, cpu, cuda or cuda:N.
-        seed: of noises and of the choice of faces.
+        seed: decides the noises and the choice of faces.
         overwrite: replace an existing output folder.
     """
     refuse_existing(out, overwrite, [ckpt, *manifest, *([diffusion] if diffusion else [])])
     where = choose_device(device)
-    detector, info = load_detector(ckpt, where)
+    detector, info = load_detector(ckpt, where, imports or ())
     regularizers, teacher = load_regularizers(ckpt, detector, diffusion, where, imports or ())
     found = read_faces_to_draw(manifest, info.training_keys, split, pair_order)
     rows = limited(found.manifest.table, found.measured, limit, seed)
