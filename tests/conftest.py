@@ -42,8 +42,8 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
 
     root = tmp_path_factory.mktemp("tiny")
     sets = (
-        (DrawnDataset("drawn-a", STUDIO, (4, 2, 2), 1, 6), "alpha_swap,faceswap"),
-        (DrawnDataset("drawn-b", PHONE, (0, 0, 2), 2, 6), "reenact"),
+        (DrawnDataset("drawn-a", STUDIO, (4, 2, 2), 1, 6), ["alpha_swap", "faceswap"]),
+        (DrawnDataset("drawn-b", PHONE, (0, 0, 2), 2, 6), ["reenact"]),
     )
     seen, unseen = (draw_and_forge(root / "data", dataset, methods, 0, 1).parent for dataset, methods in sets)
     run = TinyRun(seen, unseen, root / "run")

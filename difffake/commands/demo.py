@@ -2,24 +2,28 @@
 
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import difffake
 from difffake.anomaly.fit import fit_anomaly
 from difffake.commands.fit import fit
+from difffake.commands.forge import forge
+from difffake.commands.parse import AtLeast
 from difffake.data.drawn import CROP_SIZE, DRAWN_A, DRAWN_B, DrawnDataset, write_drawn_faces
 from difffake.evaluation.evaluate import evaluate
-from difffake.evaluation.report import report
+from difffake.evaluation.report import write_report
 from difffake.files import refuse_existing, replaced
-from difffake.forge.run import forge
 from difffake.progress import console
 
+EXAMPLES = ("difffake demo", "difffake demo --out demo --seed 1")
 _PACKAGE = Path(difffake.__file__).parent
 # In the wheel configs/ is in the package; in a clone it is beside it.
 CONFIG = next(path for folder in (_PACKAGE, _PACKAGE.parent) if (path := folder / "configs" / "demo.yaml").is_file())
 
 
-def demo(out: Path = Path("demo"), seed: int = 0, overwrite: bool = False) -> None:
+def demo(out: Path = Path("demo"), seed: Annotated[int, AtLeast(0)] = 0, overwrite: bool = False) -> None:
     """Run every stage on drawn faces, on a CPU, without data or downloads; ends with the cross-data-set table.
 
     A detector learns from one kind of forgery and from pseudo-deepfakes on one set of drawn people, then meets unseen
@@ -28,7 +32,7 @@ def demo(out: Path = Path("demo"), seed: int = 0, overwrite: bool = False) -> No
 
     Args:
         out: folder to write: data/, run/, evaluation/, results.json, report.html.
-        seed: of all random numbers.
+        seed: seed of all random numbers.
         overwrite: replace an existing demo folder.
     """
     refuse_existing(out, overwrite)
@@ -43,7 +47,7 @@ def _run(out: Path, seed: int) -> None:
     console.rule("1 of 4: draw and forge faces", align="left")
     seen, unseen = (
         draw_and_forge(out / "data", dataset, methods, seed + number)
-        for number, (dataset, methods) in enumerate(((DRAWN_A, "alpha_swap"), (DRAWN_B, "faceswap,reenact")))
+        for number, (dataset, methods) in enumerate(((DRAWN_A, ["alpha_swap"]), (DRAWN_B, ["faceswap", "reenact"])))
     )
 
     console.rule("2 of 4: train the detector", align="left")
@@ -56,11 +60,11 @@ def _run(out: Path, seed: int) -> None:
 
     console.rule("4 of 4: evaluate on seen and unseen forgeries", align="left")
     evaluate(ckpt, [seen, unseen], out / "evaluation", seed=seed)
-    report([out / "evaluation"], out / "report.html")
+    write_report([out / "evaluation"], out / "report.html")
     shutil.copy(out / "evaluation" / "results.json", out / "results.json")
 
 
-def draw_and_forge(folder: Path, dataset: DrawnDataset, methods: str, seed: int, workers: int = 0) -> Path:
+def draw_and_forge(folder: Path, dataset: DrawnDataset, methods: Sequence[str], seed: int, workers: int = 0) -> Path:
     """Draw a data set to folder/NAME-real and forge it to folder/NAME; gives the manifest of the latter."""
     real = write_drawn_faces(folder / f"{dataset.name}-real", dataset, seed)
     forge(real, methods, folder / dataset.name, size=CROP_SIZE, workers=workers, seed=seed)

@@ -50,43 +50,6 @@ _LEAST = {
 }  # fmt: skip
 
 _NOT_MOVED = {
-    "demo": _Old(
-        "difffake.commands.demo:demo",
-        "every stage on drawn faces, without data or downloads",
-        ("difffake demo", "difffake demo --out demo --seed 1"),
-    ),
-    "prepare": _Old(
-        "difffake.data.prepare:prepare",
-        "a data set, or a folder of videos or images, to face crops, landmarks and a manifest",
-        (
-            "difffake prepare --reader folder --root lfw --out data/lfw --split 0.9 0.1 0",
-            "difffake prepare --reader videos --root clips --out data/clips",
-            "difffake prepare --reader table --root dfdc --table labels.csv --out data/dfdc",
-        ),
-        lists=("split",),
-    ),
-    "forge": _Old(
-        "difffake.forge.run:forge",
-        "a testbed of forgeries from any real faces, with source and target known",
-        (
-            "difffake forge --manifest data/lfw --methods faceswap,reenact --out data/forged --check",
-            "difffake forge --manifest data/clips --methods alpha_swap,autoencoder --compression c23 c40 --out forged",
-            "difffake forge --manifest data/lfw --methods diffusion_swap,synthesis --diffusion models/lfw-faces "
-            "--out data/forged-diffusion",
-            "difffake forge --manifest data/dfdc --check",
-        ),
-        lists=("compression",),
-    ),
-    "pretrain-guide": _Old(
-        "difffake.diffusion.pretrain:pretrain_guide",
-        "a small latent diffusion model of real faces, for a guide without Stable Diffusion",
-        (
-            "difffake pretrain-guide --manifest data/lfw --out models/lfw-faces",
-            "difffake fit --config configs/guide-small.yaml --data.manifest data/forged-lfw "
-            "--model.diffusion.name models/lfw-faces --out runs/guided",
-        ),
-        lists=("manifest",),
-    ),
     "fit-anomaly": _Old(
         "difffake.anomaly.fit:fit_anomaly",
         "embed, pair and fit the anomaly model on real faces",
@@ -106,12 +69,6 @@ _NOT_MOVED = {
         ),
         lists=("manifest",),
         ranks=True,
-    ),
-    "report": _Old(
-        "difffake.evaluation.report:report",
-        "one self-contained HTML page from result folders",
-        ("difffake report results/ --out report.html",),
-        positional="runs",
     ),
 }
 

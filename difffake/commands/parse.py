@@ -337,7 +337,8 @@ def one_line(parser: ArgumentParser, message: str) -> str:
 def described(kind: Any) -> str:
     """What values a type has, in words; empty for what is no word of a command line."""
     if item := element(kind):
-        return f"{described(item)}, one or several"
+        inner = described(item)
+        return f"one or several of {inner[7:]}" if inner.startswith("one of ") else f"{inner}, one or several"
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path"}
     found = []
     for part in parts(kind):

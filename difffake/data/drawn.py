@@ -12,7 +12,7 @@ from difffake.data.manifest import Manifest
 from difffake.drawn.people import PHONE, STUDIO, Identity, Style
 from difffake.drawn.render import camera
 from difffake.drawn.videos import render_video
-from difffake.faces.crops import crop_face
+from difffake.faces.crops import MARGIN, crop_face
 from difffake.faces.detection import Face
 from difffake.faces.images import write_png
 from difffake.progress import track
@@ -71,6 +71,6 @@ def _write_video(folder: Path, dataset: DrawnDataset, seed: int, person: int, vi
         rows.append({
             "path": path, "dataset": dataset.name, "split": split, "label": 0, "method": REAL, "video": name,
             "frame": frame, "identity": f"{person:03d}", "source": "", "target": "", "compression": "",
-            "box": list(box), "landmarks": points.reshape(-1).tolist(),
+            "margin": MARGIN, "box": list(box), "landmarks": points.reshape(-1).tolist(),
         })  # fmt: skip
     return rows

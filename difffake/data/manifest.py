@@ -27,9 +27,10 @@ TEXT_COLUMNS = (
     "compression",  # such as c23, "" where unknown
 )
 INTEGER_COLUMNS = ("label", "frame")  # label: 0 real, 1 fake; frame: number in the video, 0 for a still
+FLOAT_COLUMNS = ("margin",)  # side of the crop as a multiple of the face's box, NaN where unknown
 LIST_COLUMNS = ("box", "landmarks")  # box: x0 y0 x1 y1 of the crop in the original image, in pixels;
 # landmarks: 68 points (x0 y0 x1 y1 ...) in pixels of the crop; both None where unknown
-COLUMNS = TEXT_COLUMNS + INTEGER_COLUMNS + LIST_COLUMNS
+COLUMNS = TEXT_COLUMNS + INTEGER_COLUMNS + FLOAT_COLUMNS + LIST_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,12 @@ class Manifest:
             keep &= (self.table["label"] == label).to_numpy()
         return Manifest(self.table[keep], self.root)
 
+    @property
+    def margin(self) -> float | None:
+        """The margin that all crops have, or None if it is not known or they have several."""
+        values = self.table["margin"].unique()
+        return float(values[0]) if len(values) == 1 and np.isfinite(values[0]) else None
+
     def file(self, index: int) -> Path:
         """Path of the crop of one row."""
         return self.root / str(self.table["path"].iat[index])
@@ -135,14 +142,20 @@ def manifest_file(path: Path) -> Path:
     return path / "manifest.parquet" if path.is_dir() else path
 
 
+def check_fractions(fractions: Sequence[float]) -> None:
+    """Raise `UserError` if these are not the shares of train, val and test."""
+    if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
+        shares = " ".join(map(str, fractions))
+        raise UserError(f"--split {shares} must be three shares (train, val and test) that sum to 1")
+
+
 def split_by_group(groups: Sequence[str], fractions: Sequence[float], seed: int) -> np.ndarray:
     """Split name of each row, so that all rows of one group are in one split.
 
     `fractions` are the shares of groups for train, val and test; they add up to 1. Groups are ordered by a
     hash of seed and name: the result does not depend on the order of the rows.
     """
-    if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise UserError(f"split fractions {list(fractions)} must be three shares (train, val, test) that sum to 1")
+    check_fractions(fractions)
     names = np.asarray(groups, dtype=str)
     unique = sorted(set(names), key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())
     ends = np.round(np.cumsum(fractions) * len(unique)).astype(int)
@@ -151,10 +164,10 @@ def split_by_group(groups: Sequence[str], fractions: Sequence[float], seed: int)
 
 
 def _checked(table: pd.DataFrame, root: Path) -> pd.DataFrame:
-    missing = [column for column in COLUMNS if column not in table]
+    missing = [column for column in COLUMNS if column not in table and column not in FLOAT_COLUMNS]
     if missing:
         raise UserError(f"the manifest in {root} lacks the column(s) {', '.join(missing)}")
-    table = table.loc[:, list(COLUMNS)].reset_index(drop=True)
+    table = table.reindex(columns=list(COLUMNS)).reset_index(drop=True)
     for column in TEXT_COLUMNS:
         table[column] = table[column].fillna("").astype(str).astype(object)
     for column in INTEGER_COLUMNS:
@@ -162,6 +175,11 @@ def _checked(table: pd.DataFrame, root: Path) -> pd.DataFrame:
             table[column] = table[column].astype(np.int64)
         except (ValueError, TypeError) as error:
             raise UserError(f"the manifest in {root} needs whole numbers in the column {column}: {error}") from error
+    for column in FLOAT_COLUMNS:
+        try:
+            table[column] = pd.to_numeric(table[column].replace("", np.nan)).astype(np.float64)
+        except (ValueError, TypeError) as error:
+            raise UserError(f"the manifest in {root} needs numbers in the column {column}: {error}") from error
     for column in LIST_COLUMNS:
         # One object column of lists, whatever the file format made of it.
         cells = [None if cell is None or np.ndim(cell) == 0 else np.asarray(cell, float) for cell in table[column]]

@@ -1,9 +1,9 @@
-"""The command `pretrain-guide`: a small latent diffusion model of any faces, first its VAE, then its U-Net."""
+"""Training of a small latent diffusion model of any faces, first its VAE, then its U-Net."""
 
 import csv
 import json
 import pickle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from math import cos, pi
 from pathlib import Path
@@ -15,14 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from difffake.data.batches import to_tensor, to_unit
-from difffake.data.manifest import Manifest, manifest_file
+from difffake.data.manifest import Manifest
 from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.diffusion.sampling import ddim_sample, ddim_steps
 from difffake.diffusion.tiny import save_diffusion, tiny_prompt, tiny_scheduler, tiny_unet, tiny_vae
 from difffake.errors import UserError
 from difffake.faces.images import read_image, write_png
-from difffake.files import refuse_existing, resumable_folder, sha256, staged_file
-from difffake.models.device import choose_device
+from difffake.files import staged_file
 from difffake.progress import console, track
 from difffake.randomness import generator
 
@@ -50,58 +49,29 @@ class Settings:
     device: str
 
 
-def pretrain_guide(
-    manifest: Sequence[Path],
-    out: Path,
-    image_size: int = 96,
-    vae_steps: int = 1500,
-    unet_steps: int = 3000,
-    batch_size: int = 64,
-    device: str = "auto",
-    seed: int = 0,
-    overwrite: bool = False,
-) -> None:
-    """Train a small latent diffusion model of real faces: the frozen teacher where Stable Diffusion is too large.
+def pretrain(faces: Tensor, held_out: Tensor, settings: Settings, folder: Path) -> None:
+    """Train a small latent diffusion model and write it to `folder` in diffusers' layout, with samples.png.
 
-    An interrupted run goes on where it was when the same command is given again.
+    Goes on from the states that an interrupted call with the same arguments left in `folder`.
 
     Args:
-        manifest: one or more; real faces of the split train are learned from, those of val measure what was learned.
-        out: folder to write, in diffusers' layout: vae/, unet/, scheduler/, samples.png, training.json.
-        image_size: side of the images in pixels, a multiple of 16 and at least 64; use the model at about this size.
-        vae_steps: optimiser steps of the VAE.
-        unet_steps: optimiser steps of the U-Net.
-        batch_size: latents a step of the U-Net; the VAE gets a quarter as many patches.
-        device: auto, cpu, cuda or cuda:N.
-        seed: of all random numbers.
-        overwrite: replace an existing output folder, or the rest of an interrupted run with other settings.
+        faces: (N, 3, S, S) uint8 to learn from.
+        held_out: (M, 3, S, S) uint8 to measure what was learned, in training.json; M may be 0.
+        settings: what the weights depend on beside the faces.
+        folder: vae/, unet/, scheduler/, samples.png and training.json are written to it.
     """
-    if image_size < PATCH or image_size % 16:
-        raise UserError(f"--image-size {image_size} must be a multiple of 16, at least {PATCH}")
-    if min(vae_steps, unet_steps) < 1 or batch_size < 4:
-        raise UserError("--vae-steps and --unet-steps must be at least 1, and --batch-size at least 4")
-    where = choose_device(device)
-    refuse_existing(out, overwrite, manifest)
-    real = Manifest.concat([Manifest.read(path) for path in manifest]).select(label=0)
-    faces, held_out = (_faces(real.select(split=split), image_size, seed, split) for split in ("train", "val"))
-    if not len(faces):
-        raise UserError(f"{manifest[0]} has no real faces in the split train: prepare the data with such a split")
-    settings = Settings(image_size, vae_steps, unet_steps, batch_size, seed, where.type)
-    files = [sha256(manifest_file(path)) for path in manifest]
-    note = json.dumps({**asdict(settings), "manifests": files, "torch": torch.__version__})
-    with resumable_folder(out, note, overwrite) as folder:
-        vae = train_vae(folder, faces, settings, where)
-        unet = train_unet(folder, vae, faces, settings, where)
-        diffusion = LatentDiffusion(vae, unet, tiny_scheduler(), tiny_prompt()).to(where)
-        facts = asdict(settings) | {"faces": len(faces)}
-        if len(held_out):
-            facts |= _measured(diffusion, held_out, seed)
-        _draw(folder / "samples.png", diffusion, held_out if len(held_out) else faces, seed)
-        save_diffusion(folder, vae.cpu(), unet.cpu(), tiny_scheduler(), tiny_prompt())
-        (folder / "training.json").write_text(json.dumps(facts, indent=1) + "\n")
-        for state in folder.glob("*.state"):
-            state.unlink()
-    console.print(f"{out}: a model of {len(faces)} faces; look at {out / 'samples.png'}")
+    where = torch.device(settings.device)
+    vae = train_vae(folder, faces, settings, where)
+    unet = train_unet(folder, vae, faces, settings, where)
+    diffusion = LatentDiffusion(vae, unet, tiny_scheduler(), tiny_prompt()).to(where)
+    facts = asdict(settings) | {"faces": len(faces)}
+    if len(held_out):
+        facts |= _measured(diffusion, held_out, settings.seed)
+    _draw(folder / "samples.png", diffusion, held_out if len(held_out) else faces, settings.seed)
+    save_diffusion(folder, vae.cpu(), unet.cpu(), tiny_scheduler(), tiny_prompt())
+    (folder / "training.json").write_text(json.dumps(facts, indent=1) + "\n")
+    for state in folder.glob("*.state"):
+        state.unlink()
 
 
 def train_vae(folder: Path, faces: Tensor, settings: Settings, device: torch.device) -> "AutoencoderKL":
@@ -122,7 +92,7 @@ def train_vae(folder: Path, faces: Tensor, settings: Settings, device: torch.dev
         edges = error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
         return error.abs().mean() + edges + 1e-6 * posterior.kl().mean()
 
-    _optimise(folder / "vae", vae, vae, loss, settings.vae_steps, 2e-3)
+    _optimize(folder / "vae", vae, vae, loss, settings.vae_steps, 2e-3)
     vae.eval()
     with torch.no_grad():
         some = to_unit(faces[:: max(1, len(faces) // 256)].to(device)) * 2 - 1
@@ -154,7 +124,7 @@ def train_unet(
         out = unet(noisy, timestep, prompt.expand(len(clean), -1, -1)).sample
         return functional.mse_loss(out, noise)
 
-    _optimise(folder / "unet", unet, average, loss, settings.unet_steps, 1e-3)
+    _optimize(folder / "unet", unet, average, loss, settings.unet_steps, 1e-3)
     return average.eval()
 
 
@@ -171,7 +141,7 @@ def held_out_error(diffusion: LatentDiffusion, faces: Tensor, seed: int) -> floa
         return float(functional.mse_loss(torch.cat([diffusion.predict_noise(*part) for part in parts]), noise))
 
 
-def _optimise(
+def _optimize(
     path: Path, network: nn.Module, average: nn.Module, loss: Callable[[int], Tensor], steps: int, rate: float
 ) -> None:
     """Adam's steps at a rate that rises over the first twentieth, then falls to 0 along half a cosine.
@@ -225,8 +195,8 @@ def _append(path: Path, losses: list[tuple[int, Tensor]]) -> None:
         csv.writer(file).writerows((step, f"{float(value):.5f}") for step, value in losses[::10])
 
 
-def _faces(manifest: Manifest, image_size: int, seed: int, name: str) -> Tensor:
-    """At most `MAX_FACES` random faces (N, 3, S, S) uint8."""
+def load_faces(manifest: Manifest, image_size: int, seed: int, name: str) -> Tensor:
+    """At most `MAX_FACES` random faces (N, 3, S, S) uint8 of a manifest; `name` says what they are in the progress."""
     rows = sorted(generator(seed).permutation(len(manifest))[:MAX_FACES].tolist())
     if not rows:
         return torch.zeros(0, 3, image_size, image_size, dtype=torch.uint8)

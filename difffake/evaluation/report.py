@@ -12,35 +12,33 @@ from PIL import Image
 
 import difffake
 from difffake.data.keys import FORGED
-from difffake.errors import UserError
 from difffake.evaluation.published import SOURCE, published
 from difffake.evaluation.results import ALL, Row, read_results
+from difffake.evaluation.run_names import run_names
 from difffake.evaluation.tables import NAMES, percent, place, result_tables
-from difffake.files import staged_file
+from difffake.files import refuse_existing, staged_file
 from difffake.plots import DPI, read_caption
-from difffake.progress import console
 
 TESTBEDS = ("drawn", FORGED)
 """How the names of data sets begin that were drawn or forged by this project."""
 NOTE = "Measured on a testbed that this project made (names with drawn or forged-): not public benchmark numbers."
 
 
-def report(runs: list[Path], out: Path = Path("report.html"), overwrite: bool = False) -> None:
+def write_report(runs: Sequence[Path], out: Path, overwrite: bool = False) -> None:
     """Write one HTML page with the tables, figures, configs and provenance of runs.
 
-    Example: difffake report runs/baseline runs/guide --out report.html
-
     Args:
-        runs: Folders with a results.json, and figures (*.png) and a config.yaml where there are any.
-        out: The page to write; it needs no other file and no network.
-        overwrite: Replace the page if it exists.
+        runs: folders with a results.json, and figures (*.png) and a config.yaml where there are any.
+        out: the page to write; it needs no other file and no network.
+        overwrite: replace the page if it exists.
 
     Raises:
-        UserError: no run is given, a results.json is missing or broken, or the page exists.
+        UserError: a results.json is missing or broken, or the page exists.
     """
-    if not runs:
-        raise UserError("no run was given: name at least one folder with a results.json")
+    refuse_existing(out, overwrite)
     sections = [_section(run) for run in runs]
+    for section, name in zip(sections, run_names(runs, [section["config"] for section in sections]), strict=True):
+        section["name"] = name
     template = Environment(
         loader=PackageLoader("difffake", "evaluation"),
         autoescape=True,
@@ -58,7 +56,6 @@ def report(runs: list[Path], out: Path = Path("report.html"), overwrite: bool = 
     )
     with staged_file(out, overwrite) as partial:
         partial.write_text(page, encoding="utf-8")
-    console.print(f"wrote {out}")
 
 
 def _section(run: Path) -> dict[str, Any]:
@@ -75,7 +72,6 @@ def _section(run: Path) -> dict[str, Any]:
         tables.append({"table": table, "lines": lines, "published": any(beside)})
     config = run / "config.yaml"
     return {
-        "name": run.resolve().name,
         "testbeds": drawn,
         "tables": tables,
         "whole": whole,

@@ -5,6 +5,9 @@ import numpy as np
 
 from difffake.faces.detection import Face
 
+MARGIN = 1.3
+"""Side of a crop as a multiple of the face's box, DiffFake's."""
+
 
 def square_box(box: np.ndarray, margin: float, height: int, width: int) -> tuple[int, int, int, int]:
     """Square (x0, y0, x1, y1) of `margin` times the longer side of `box`, inside an image of `height` x `width`.
@@ -22,11 +25,11 @@ def square_box(box: np.ndarray, margin: float, height: int, width: int) -> tuple
 
 
 def crop_face(
-    image: np.ndarray, face: Face, margin: float = 1.3, max_size: int = 384
+    image: np.ndarray, face: Face, margin: float = MARGIN, max_size: int = 384
 ) -> tuple[np.ndarray, np.ndarray, tuple[int, int, int, int]]:
     """Crop (S, S, 3) uint8 around a face, its landmarks (68, 2) in crop pixels, and the box in the image.
 
-    Crops larger than `max_size` are scaled down to it; smaller ones are left as they are. Margin 1.3: DiffFake.
+    Crops larger than `max_size` are scaled down to it; smaller ones are left as they are.
     """
     box = square_box(face.box, margin, *image.shape[:2])
     crop = image[box[1] : box[3], box[0] : box[2]]

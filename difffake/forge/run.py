@@ -1,4 +1,4 @@
-"""The command `forge`: a testbed of forgeries from any manifest of real faces."""
+"""A testbed of forgeries from real faces: units of work, done in several processes, and what they made."""
 
 import json
 import multiprocessing
@@ -25,9 +25,7 @@ from difffake.data.records import RECORDS
 from difffake.diffusion.load import DiffusionConfig, load_diffusion
 from difffake.errors import UserError
 from difffake.faces.images import read_image
-from difffake.files import refuse_existing, resumable_folder, sha256
-from difffake.forge.audit import check_shortcuts
-from difffake.forge.inputs import check_settings, real_faces
+from difffake.files import resumable_folder, sha256
 from difffake.forge.networks import train_networks
 from difffake.forge.pairing import Clip, Pair, clips_of, look, pair_clips
 from difffake.forge.readme import write_readme
@@ -39,62 +37,36 @@ STILLS = 16
 """Stills that a process forges before it notes that they are done."""
 
 
-def forge(
-    manifest: Path,
-    methods: str = "",
-    out: Path | None = None,
-    compression: Sequence[str] = ("c23",),
-    diffusion: str = "",
-    size: int = 224,
-    split: str = "all",
-    check: bool = False,
-    workers: int = 0,
-    seed: int = 0,
-    overwrite: bool = False,
-) -> int:
-    """Forge real faces by several methods: a testbed with source, target and mask known, not a public benchmark.
-
-    An interrupted run goes on where it was when the same command is given again. Without --methods and --out, --check
-    checks a manifest that has fakes already.
+def forge_faces(
+    real: Manifest, settings: Settings, out: Path, note: str, workers: int = 0, overwrite: bool = False
+) -> tuple[int, float]:
+    """Forge real faces to the folder `out`; an interrupted run with the same `note` goes on where it was.
 
     Args:
-        manifest: real faces with landmarks, from difffake prepare; its fakes are left out, its splits are kept.
-        methods: faceswap, alpha_swap, reenact, mouth_texture, autoencoder, diffusion_swap, synthesis: one or several
-            with commas between.
-        out: folder to write: manifest.parquet, crops/, masks/, forgeries.parquet, skipped.csv.
-        compression: raw, c23 (H.264 at factor 23) or c40; real and forged faces alike.
-        diffusion: frozen diffusion model for diffusion_swap and synthesis: a folder of difffake pretrain-guide, a Hub
-            name, or drawn-faces for drawn faces; run on the CPU.
-        size: side of all crops in pixels; an even number.
-        split: forge only the faces of one split (test, for instance); all is every face.
-        check: see whether trivial cues (file size, color, sharpness, border) tell real from fake; fails if they do.
-        workers: processes; 0 is one a core.
-        seed: of all random numbers.
-        overwrite: replace an existing output folder, or the rest of an interrupted run with other settings.
+        real: real faces with landmarks, as `inputs.real_faces` gives them.
+        settings: what the forgeries depend on.
+        out: folder to write: manifest.parquet, crops/, masks/, forgeries.parquet, skipped.csv, README.md.
+        note: what the output depends on, from `fingerprint`.
+        workers: processes; 0 is one per core.
+        overwrite: replace an existing output folder, or the rest of an interrupted run with another `note`.
+
+    Returns:
+        How many crops were forged, and in how many seconds.
+
+    Raises:
+        UserError: no face can be forged, or the folder must not be written.
     """
-    if check and not methods and out is None:
-        return check_shortcuts(Manifest.read(manifest), None, workers, seed)
-    if not methods or out is None:
-        raise UserError("give --methods and --out to forge, or neither with --check to check a manifest that has fakes")
-    names = [name.strip() for name in methods.split(",") if name.strip()]
-    settings = Settings(tuple(dict.fromkeys(names)), tuple(dict.fromkeys(compression)), size, seed, diffusion)
-    check_settings(settings)
-    real = real_faces(manifest, split)
-    refuse_existing(out, overwrite, [real.root, *([settings.diffusion] if settings.diffusion else [])])
-    note = _fingerprint(manifest, split, settings)
-    start = time.perf_counter()
     tasks, left_out = _tasks(real, settings.seed)
     if not any(task.pair for task in tasks):
-        raise UserError(f"nothing can be forged of {manifest}: {left_out[0][1]}")
+        raise UserError(f"nothing can be forged of {real.root}: {left_out[0][1]}")
     with resumable_folder(out, note, overwrite) as folder:
-        crops, seconds = _forge_all(real, tasks, settings, folder, workers or os.cpu_count() or 1)
+        done = _forge_all(real, tasks, settings, folder, workers or os.cpu_count() or 1)
         made = _collect(folder, left_out)
         write_readme(folder, settings, made)
-    _print_summary(out, crops, seconds, time.perf_counter() - start)
-    return check_shortcuts(Manifest.read(out), out, workers, seed) if check else 0
+    return done
 
 
-def _fingerprint(path: Path, split: str, settings: Settings) -> str:
+def fingerprint(path: Path, split: str, settings: Settings) -> str:
     """What the output depends on, as text."""
     libraries = {module.__name__: module.__version__ for module in (difffake, av, cv2, np, scipy, torch)}
     if settings.diffusion:
@@ -211,13 +183,3 @@ def _collect(folder: Path, left_out: list[tuple[Clip, str]]) -> Manifest:
     skipped.to_csv(folder / "skipped.csv", index=False)
     shutil.rmtree(folder / "units")
     return manifest
-
-
-def _print_summary(out: Path, crops: int, seconds: float, total: float) -> None:
-    made = Manifest.read(out).table
-    counts = ", ".join(f"{method} {number}" for method, number in made["method"].value_counts().items())
-    console.print(f"{len(made)} crops ({counts}) in {out}/manifest.parquet")
-    console.print(f"{crops} forged in {seconds:.0f} s: {crops / seconds:.1f} images/s; {total:.0f} s in all")
-    skipped = pd.read_csv(out / "skipped.csv")
-    for why, number in (skipped["method"] + ": " + skipped["reason"]).value_counts().items():
-        console.print(f"skipped {number} times, {why}")

@@ -7,7 +7,15 @@ import pandas as pd
 
 from difffake.errors import UserError
 from difffake.faces.listing import MEDIA_SUFFIXES
-from difffake.readers.item import REAL, Item, some
+from difffake.readers.item import REAL, SPLITS, Item, some
+
+_SPLITS = {name: name for name in SPLITS} | {
+    "training": "train",
+    "valid": "val",
+    "validation": "val",
+    "testing": "test",
+}
+"""Names of splits that tables use, in lower case, and ours."""
 
 
 def read_table(root: Path, table: str = "manifest.csv") -> list[Item]:
@@ -16,7 +24,8 @@ def read_table(root: Path, table: str = "manifest.csv") -> list[Item]:
     Columns `file` (relative to `root`, or to its folder `images` or `videos`) and `label` (real, fake, 0 or 1);
     optional `method`, `split`, `identity`, `video`, `source`, `target`, `compression`, and `original`, the real
     file of a fake, which is its target. Sources and targets may be named with or without suffix; a real file
-    without a target is its own, so that its fakes find it. Other columns are ignored.
+    without a target is its own, so that its fakes find it. Other columns are ignored. A split is train, val or test in
+    any case, or training, validation (valid) or testing; the column is filled for every file or for none.
     """
     path = root / table
     if not path.is_file():
@@ -32,7 +41,7 @@ def read_table(root: Path, table: str = "manifest.csv") -> list[Item]:
         rows = rows.rename(columns={"original": "target"})
     known = [c for c in ("method", "split", "identity", "video", "source", "target", "compression") if c in rows]
     folder = _folder_of(root, rows["file"])
-    items = []
+    items: list[Item] = []
     for number, row in enumerate(rows.to_dict("records"), start=2):
         label = {"real": 0, "0": 0, "fake": 1, "1": 1}.get(str(row["label"]).strip().lower())
         if label is None:
@@ -42,6 +51,12 @@ def read_table(root: Path, table: str = "manifest.csv") -> list[Item]:
             raise UserError(f"{path}, line {number}: {row['file']} lies outside of {root}: name files below it")
         item = Item(file, Path(str(row["file"])).with_suffix("").as_posix(), label, "fake" if label else REAL)
         fields = {column: str(row[column]) for column in known if row[column] != ""}
+        if split := fields.get("split"):
+            if split.strip().lower() not in _SPLITS:
+                raise UserError(f"{path}, line {number}: split {split!r} is none of {', '.join(SPLITS)}")
+            fields["split"] = _SPLITS[split.strip().lower()]
+        if items and bool(items[0].split) != bool(split):
+            raise UserError(f"{path}, line {number}: fill the column split for every file, or leave it out")
         if item.is_video:
             fields.setdefault("video", item.name)
         for column in {"source", "target"} & fields.keys():

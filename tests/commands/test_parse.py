@@ -1,5 +1,6 @@
 """Options from a signature: one spelling of lists, bounds, none, and mistakes in one line."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,6 +21,7 @@ def work(
     overwrite: bool = False,
     runs: Annotated[int, AtLeast(1)] | None = None,
     labels: list[str] | None = None,
+    colors: Sequence[Literal["red", "blue"]] = ("red",),
 ) -> None:
     """Do it.
 
@@ -33,10 +35,19 @@ def work(
         overwrite: replace.
         runs: how many.
         labels: names.
+        colors: to use.
     """
 
 
-DEFAULTS = {"kind": "a", "size": 3, "name": "x", "split": [0.8, 0.1, 0.1], "overwrite": False, "runs": None}
+DEFAULTS: dict[str, Any] = {
+    "kind": "a",
+    "size": 3,
+    "name": "x",
+    "split": [0.8, 0.1, 0.1],
+    "overwrite": False,
+    "runs": None,
+}
+DEFAULTS["colors"] = ("red",)
 
 
 def parsed(*arguments: str) -> dict[str, Any]:
@@ -54,6 +65,7 @@ def parsed(*arguments: str) -> dict[str, Any]:
         ("f --manifest a --overwrite --name 001", {"overwrite": True, "name": "001"}),
         ("f --manifest a --overwrite=True --runs 2", {"overwrite": True, "runs": 2}),
         ("f --overwrite false --runs none --manifest a", {}),
+        ("f --manifest a --colors blue red", {"colors": ["blue", "red"]}),
         ("f --manifest a --labels 001 1e5 a,b", {"labels": ["001", "1e5", "a,b"]}),
     ],
 )
@@ -85,6 +97,7 @@ def test_a_config_may_give_one_value_for_a_list(tmp_path: Path) -> None:
         ("f --manifest a --runs x", "--runs x: give a whole number or none"),
         ("f --manifest a --kind c", "--kind c: give one of a, b"),
         ("f --manifest a --split 1 x", "--split x: give a number, one or several"),
+        ("f --manifest a --colors red green", "--colors green: give one or several of red, blue"),
         ("f", "--manifest is missing"),
         ("--manifest a", "FILES is missing"),
         ("f --manifest", "--manifest needs a value"),

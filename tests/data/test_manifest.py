@@ -21,7 +21,10 @@ def row(path: str, **columns: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("name", ["m.parquet", "m.csv"])
 def test_reads_back_what_was_written(tmp_path: Path, name: str) -> None:
     points = np.arange(136, dtype=float).tolist()
-    rows = [row("a.png", landmarks=points, box=[1.0, 2.0, 3.0, 4.0], identity="007"), row("b.png", label=1, method="x")]
+    rows = [
+        row("a.png", landmarks=points, box=[1.0, 2.0, 3.0, 4.0], identity="007", margin=1.5),
+        row("b.png", label=1, method="x"),
+    ]
     manifest = Manifest(pd.DataFrame(rows), tmp_path)
     manifest.write(tmp_path / name)
     again = Manifest.read(tmp_path / name)
@@ -33,6 +36,33 @@ def test_reads_back_what_was_written(tmp_path: Path, name: str) -> None:
     assert again.landmarks(1) is None
     assert again.table["box"].iat[0].tolist() == [1, 2, 3, 4]
     assert again.file(1) == tmp_path / "b.png"
+    assert again.table["margin"].iat[0] == 1.5
+    assert np.isnan(again.table["margin"].iat[1])
+
+
+def test_the_margin_is_known_if_all_crops_have_it(tmp_path: Path) -> None:
+    def margin(*values: float | None) -> float | None:
+        return Manifest(pd.DataFrame([row(f"{n}", margin=value) for n, value in enumerate(values)]), tmp_path).margin
+
+    assert margin(1.3, 1.3) == 1.3
+    assert margin(1.3, 1.5) is None
+    assert margin(1.3, None) is None
+    assert margin(None) is None
+    assert Manifest(pd.DataFrame([row("a.png")]), tmp_path).margin is None  # a manifest of an older version
+    with pytest.raises(UserError, match="needs numbers in the column margin"):
+        Manifest(pd.DataFrame([row("a.png", margin="wide")]), tmp_path)
+
+
+def test_missing_crops_are_counted_and_named(tmp_path: Path) -> None:
+    (tmp_path / "crops").mkdir()
+    (tmp_path / "crops" / "a.png").touch()
+    rows = [row("crops/a.png"), row("crops/b.png"), row("gone/c.png", split="test")]
+    manifest = Manifest(pd.DataFrame(rows), tmp_path)
+    manifest.select(split="test").check_files(splits=("train",))
+    with pytest.raises(UserError, match=r"1 of 2 crops are missing, such as \S+/crops/b\.png: prepare"):
+        manifest.check_files(splits=("train",))
+    with pytest.raises(UserError, match="2 of 3 crops are missing"):
+        manifest.check_files()
 
 
 def test_several_manifests_find_their_own_crops(tmp_path: Path) -> None:

@@ -11,12 +11,13 @@ import pytest
 import torch
 
 from difffake.commands.main import main
+from difffake.commands.pretrain_guide import pretrain_guide
 from difffake.data.batches import to_tensor
 from difffake.data.drawn import DrawnDataset, write_drawn_faces
 from difffake.data.manifest import Manifest
 from difffake.diffusion import pretrain as module
 from difffake.diffusion.load import DiffusionConfig, load_diffusion
-from difffake.diffusion.pretrain import held_out_error, pretrain_guide
+from difffake.diffusion.pretrain import held_out_error
 from difffake.diffusion.tiny import drawn_faces_folder
 from difffake.drawn.people import STUDIO
 from difffake.errors import UserError

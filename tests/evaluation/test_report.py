@@ -12,7 +12,7 @@ from score_table import several_datasets
 from difffake.errors import UserError
 from difffake.evaluation.figures import write_figures
 from difffake.evaluation.provenance import provenance
-from difffake.evaluation.report import report, whole_rows
+from difffake.evaluation.report import whole_rows, write_report
 from difffake.evaluation.results import result_rows, write_results
 from difffake.evaluation.tables import result_tables
 
@@ -60,7 +60,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def page(run: Path, tmp_path: Path) -> Page:
-    report([run], tmp_path / "report.html")
+    write_report([run], tmp_path / "report.html")
     return Page(tmp_path / "report.html")
 
 
@@ -93,7 +93,7 @@ def test_figures_are_the_files_themselves(run: Path, page: Page) -> None:
 def test_captions_say_how_a_figure_is_read_and_fall_back_to_the_name_of_the_file(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "run")
     Image.new("RGB", (30, 10)).save(tmp_path / "run" / "of_another_tool.png")
-    report([tmp_path / "run"], tmp_path / "report.html")
+    write_report([tmp_path / "run"], tmp_path / "report.html")
     captions = re.findall("<figcaption>(.*)</figcaption>", (tmp_path / "report.html").read_text())
     assert len(captions) == 9
     assert captions[0] == "of another tool"  # the first by name
@@ -123,8 +123,8 @@ def test_drawn_data_sets_carry_a_note(page: Page) -> None:
 
 def test_a_testbed_is_never_shown_beside_published_numbers(tmp_path: Path) -> None:
     rows = [row for row in result_rows(several_datasets(), {}, resamples=0) if row["dataset"] == "Celeb-DF"]
-    report([with_results(tmp_path / "plain", rows)], tmp_path / "plain.html")
-    report([with_results(tmp_path / "bed", rows, testbed=True)], tmp_path / "bed.html")
+    write_report([with_results(tmp_path / "plain", rows)], tmp_path / "plain.html")
+    write_report([with_results(tmp_path / "bed", rows, testbed=True)], tmp_path / "bed.html")
     plain, bed = Page(tmp_path / "plain.html").text, Page(tmp_path / "bed.html").text
     assert (PUBLISHED in plain, NOTE in plain) == (True, False)
     assert (PUBLISHED in bed, NOTE in bed) == (False, True)
@@ -134,7 +134,7 @@ def test_a_testbed_is_never_shown_beside_published_numbers(tmp_path: Path) -> No
 def test_several_runs_are_compared_first(run: Path, tmp_path: Path) -> None:
     rows = result_rows(several_datasets(seed=1), {}, resamples=0)
     other = with_results(tmp_path / "other", [row for row in rows if row["dataset"] == "FF++"])
-    report([run, other], tmp_path / "report.html")
+    write_report([run, other], tmp_path / "report.html")
     text = Page(tmp_path / "report.html").text
     compared = text[text.index("Runs compared") : text.index("Not public")]
     whole = next(row for row in rows if row["method"] == "all" and row["level"] == "frame")
@@ -157,9 +157,9 @@ def test_an_existing_page_is_kept_unless_told_otherwise(run: Path, tmp_path: Pat
     out = tmp_path / "report.html"
     out.write_text("mine")
     with pytest.raises(UserError, match="exists already"):
-        report([run], out)
+        write_report([run], out)
     assert out.read_text() == "mine"
-    report([run], out, overwrite=True)
+    write_report([run], out, overwrite=True)
     assert out.read_text() != "mine"
 
 
@@ -170,13 +170,12 @@ def test_one_broken_run_is_named_and_no_page_is_written(run: Path, tmp_path: Pat
     for runs, message in (
         ([run, broken], r"broken.results\.json is not valid JSON"),
         ([tmp_path], "does not exist"),
-        ([], "no run"),
     ):
         with pytest.raises(UserError, match=message):
-            report(runs, tmp_path / "report.html")
+            write_report(runs, tmp_path / "report.html")
     assert list(tmp_path.glob("*.html")) == []
 
 
 def test_a_run_without_rows_says_so(tmp_path: Path) -> None:
-    report([with_results(tmp_path / "empty", [])], tmp_path / "report.html")
+    write_report([with_results(tmp_path / "empty", [])], tmp_path / "report.html")
     assert "This run has no results." in Page(tmp_path / "report.html").text

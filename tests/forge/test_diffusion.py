@@ -184,7 +184,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_whole_run_of_both_methods(faces: Path, folder: Path, tmp_path: Path) -> None:
     def run(name: str, seed: int) -> Path:
-        options = f"--methods diffusion_swap,synthesis --compression raw --size 64 --workers 1 --seed {seed}"
+        options = f"--methods diffusion_swap synthesis --compression raw --size 64 --workers 1 --seed {seed}"
         paths = ["--manifest", str(faces), "--diffusion", str(folder), "--out", str(tmp_path / name)]
         assert main(["forge", *paths, *options.split()]) == 0
         return tmp_path / name
@@ -215,8 +215,8 @@ def test_a_whole_run_of_both_methods(faces: Path, folder: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--methods faceswap,synthesis", "synthesis: give --diffusion a model: a folder that `difffake pretrain-guide"),
-        ("--methods diffusion_swap,synthesis", "diffusion_swap, synthesis: give --diffusion a model"),
+        ("--methods faceswap synthesis", "synthesis: give --diffusion a model: a folder that `difffake pretrain-guide"),
+        ("--methods diffusion_swap synthesis", "diffusion_swap, synthesis: give --diffusion a model"),
         ("--methods faceswap --diffusion drawn-faces", "--diffusion serves only diffusion_swap and synthesis: add one"),
         ("--methods synthesis --diffusion nowhere", "nowhere is neither a folder nor a Hub name"),
     ],

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from difffake.commands.forge import forge
 from difffake.commands.main import main
 from difffake.data.drawn import DRAWN_A, write_drawn_faces
 from difffake.data.keys import check_splits, leak_keys
@@ -22,7 +23,6 @@ from difffake.data.records import read_records
 from difffake.errors import UserError
 from difffake.faces.images import read_image
 from difffake.forge.methods import METHODS
-from difffake.forge.run import forge
 
 CLIPS = replace(DRAWN_A, identities=(3, 0, 2), videos=1, frames=4)
 STILLS = replace(DRAWN_A, identities=(4, 0, 2), videos=1, frames=3)
@@ -46,7 +46,7 @@ def stills(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def forged(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     out = tmp_path_factory.mktemp("out") / "forged"
-    forge(clips, "faceswap,reenact", out, compression=("c23", "c40"), size=96, workers=1)
+    forge(clips, ["faceswap", "reenact"], out, compression=("c23", "c40"), size=96, workers=1)
     return Manifest.read(out)
 
 
@@ -59,6 +59,7 @@ def test_every_clip_is_there_once_real_and_forged_in_every_compression(forged: M
     assert table.groupby(["compression", "method"])["path"].count().unique().tolist() == [20]
     assert set(table["method"]) == {"real", "faceswap", "reenact"}
     assert set(table["dataset"]) == {"forged-drawn-a"}  # the name says what it is
+    assert forged.margin == 1.3  # of the drawn faces
     assert not table.duplicated(["compression", "video", "frame"]).any()
     for row in range(0, len(table), 7):
         assert read_image(forged.file(row)).shape == (96, 96, 3)
@@ -132,7 +133,7 @@ def test_the_folder_says_that_it_is_a_testbed(forged: Manifest) -> None:
 
 def test_the_same_seed_writes_the_same_bytes_on_any_number_of_workers(stills: Path, tmp_path: Path) -> None:
     for name, workers, seed in (("one", 1, 0), ("two", 2, 0), ("other", 1, 1)):
-        forge(stills, "alpha_swap", tmp_path / name, size=64, workers=workers, seed=seed)
+        forge(stills, ["alpha_swap"], tmp_path / name, size=64, workers=workers, seed=seed)
     one, two, other = (content(tmp_path / name) for name in ("one", "two", "other"))
     assert len(one) == 18 * 3 + 5
     assert one == two
@@ -141,13 +142,13 @@ def test_the_same_seed_writes_the_same_bytes_on_any_number_of_workers(stills: Pa
 
 def _forge(clips: Path, out: Path) -> None:
     os.setpgid(0, 0)
-    forge(clips, "faceswap", out, size=96, workers=1)
+    forge(clips, ["faceswap"], out, size=96, workers=1)
 
 
 def test_killed_and_started_again_it_ends_with_the_same_bytes(clips: Path, tmp_path: Path) -> None:
     _run_and_kill(clips, tmp_path / "killed" / "out")
-    forge(clips, "faceswap", tmp_path / "killed" / "out", size=96, workers=1)
-    forge(clips, "faceswap", tmp_path / "whole" / "out", size=96, workers=1)
+    forge(clips, ["faceswap"], tmp_path / "killed" / "out", size=96, workers=1)
+    forge(clips, ["faceswap"], tmp_path / "whole" / "out", size=96, workers=1)
     assert content(tmp_path / "killed") == content(tmp_path / "whole")
 
 
@@ -170,8 +171,8 @@ def test_an_interrupted_run_goes_on_only_with_its_own_settings(clips: Path, tmp_
     out = tmp_path / "out"
     _run_and_kill(clips, out)
     with pytest.raises(UserError, match="interrupted run with other settings"):
-        forge(clips, "faceswap", out, size=128, workers=1)
-    forge(clips, "faceswap", out, size=128, workers=1, overwrite=True)
+        forge(clips, ["faceswap"], out, size=128, workers=1)
+    forge(clips, ["faceswap"], out, size=128, workers=1, overwrite=True)
     assert read_image(Manifest.read(out).file(0)).shape == (128, 128, 3)
     assert {path.name for path in tmp_path.iterdir()} == {"out"}
 
@@ -180,7 +181,7 @@ def test_methods_with_networks_train_them_and_say_whom_they_skip(
     clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("difffake.forge.networks.STEPS", 3)
-    forge(clips, "mouth_texture,autoencoder", tmp_path / "few", size=64, workers=1)
+    forge(clips, ["mouth_texture", "autoencoder"], tmp_path / "few", size=64, workers=1)
     table = Manifest.read(tmp_path / "few").table
     assert set(table["method"]) == {"real", "mouth_texture"}
     own = table[table["method"] == "mouth_texture"]
@@ -191,56 +192,58 @@ def test_methods_with_networks_train_them_and_say_whom_they_skip(
     assert method.network is not None
     monkeypatch.setitem(METHODS, method.name, replace(method, network=replace(method.network, min_pictures=4)))
     monkeypatch.setattr("difffake.forge.methods.autoencoder.PAIR_STEPS", 2)
-    forge(clips, "autoencoder", tmp_path / "enough", size=64, workers=1)
+    forge(clips, ["autoencoder"], tmp_path / "enough", size=64, workers=1)
     assert (Manifest.read(tmp_path / "enough").table["method"] == "autoencoder").sum() == 20
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "status", "message"),
     [
-        ("--methods faceswap", "give --methods and --out"),
-        ("--methods fly --out o", "--methods fly is unknown: choose from alpha_swap"),
-        ("--methods faceswap --out o --compression c24", "--compression c24 is unknown"),
-        ("--methods faceswap --out o --size 97", "--size 97 must be an even number"),
+        ("--methods faceswap", 1, "give --methods and --out"),
+        ("--methods fly faceswap --out o", 1, "--methods fly is unknown: choose one or several of alpha_swap"),
+        ("--methods faceswap --out o --compression c24", 2, "--compression c24: give one or several of raw, c23, c40"),
+        ("--methods faceswap --out o --size 97", 1, "--size 97 must be an even number"),
+        ("--methods faceswap --out o --size 62", 2, "--size 62 must be at least 64"),
+        ("--methods faceswap --out o --split tset", 2, "--split tset: give one of train, val, test, all"),
     ],
 )
 def test_wrong_options_end_in_one_line(
-    arguments: str, message: str, clips: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path,
+    arguments: str, status: int, message: str, clips: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
-    assert main(["forge", "--manifest", str(clips), *arguments.split()]) == 1
+    assert main(["forge", "--manifest", str(clips), *arguments.split()]) == status
     assert message in capsys.readouterr().err.strip().splitlines()[-1]
     assert not list(tmp_path.iterdir())
 
 
 def test_manifests_that_cannot_be_forged_are_refused(clips: Path, forged: Manifest, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="exists already"):
-        forge(clips, "faceswap", forged.root)
+        forge(clips, ["faceswap"], forged.root)
     with pytest.raises(UserError, match="several compressions"):
-        forge(forged.root, "faceswap", tmp_path / "o")
+        forge(forged.root, ["faceswap"], tmp_path / "o")
     table = Manifest.read(clips).table
     shared = table.assign(split=["train", "test"] * 10)
     with pytest.raises(UserError, match="shares"):
-        forge(written(shared, clips, tmp_path / "shared.parquet"), "faceswap", tmp_path / "o")
+        forge(written(shared, clips, tmp_path / "shared.parquet"), ["faceswap"], tmp_path / "o")
     with pytest.raises(UserError, match="no real faces with landmarks"):
-        forge(written(table.assign(landmarks=None), clips, tmp_path / "bare.parquet"), "faceswap", tmp_path / "o")
+        forge(written(table.assign(landmarks=None), clips, tmp_path / "bare.parquet"), ["faceswap"], tmp_path / "o")
     one = table[table["identity"] == "000"]
     with pytest.raises(UserError, match="nothing can be forged"):
-        forge(written(one, clips, tmp_path / "one.parquet"), "faceswap", tmp_path / "o", workers=1)
+        forge(written(one, clips, tmp_path / "one.parquet"), ["faceswap"], tmp_path / "o", workers=1)
 
 
 def test_one_split_alone_is_forged_as_it_is_among_all(stills: Path, tmp_path: Path) -> None:
     everything, held_out = tmp_path / "all", tmp_path / "test"
-    forge(stills, "alpha_swap", everything, size=96, workers=1)
-    forge(stills, "alpha_swap", held_out, size=96, split="test", workers=1)
+    forge(stills, ["alpha_swap"], everything, size=96, workers=1)
+    forge(stills, ["alpha_swap"], held_out, size=96, split="test", workers=1)
     wanted = Manifest.read(everything).select(split="test").table.sort_values("path")
     found = Manifest.read(held_out).table.sort_values("path")
     assert set(found["split"]) == {"test"}
     assert found["path"].tolist() == wanted["path"].tolist()
     assert found["source"].tolist() == wanted["source"].tolist()
-    with pytest.raises(UserError, match="has no split tset: choose from train, test, all"):
-        forge(stills, "alpha_swap", tmp_path / "typo", split="tset")
+    with pytest.raises(UserError, match="has no split val: choose from train, test, all"):
+        forge(stills, ["alpha_swap"], tmp_path / "none", split="val")
 
 
 def test_real_faces_are_never_overwritten(stills: Path, tmp_path: Path) -> None:
@@ -248,7 +251,7 @@ def test_real_faces_are_never_overwritten(stills: Path, tmp_path: Path) -> None:
     before = content(tmp_path / "faces")
     for out in (tmp_path / "faces", tmp_path):
         with pytest.raises(UserError, match="would replace"):
-            forge(tmp_path / "faces", "faceswap", out, overwrite=True, workers=1)
+            forge(tmp_path / "faces", ["faceswap"], out, overwrite=True, workers=1)
     assert content(tmp_path / "faces") == before
 
 
@@ -256,20 +259,20 @@ def test_real_faces_are_never_overwritten(stills: Path, tmp_path: Path) -> None:
 def test_names_that_lead_out_of_the_folder_are_refused(name: str, stills: Path, tmp_path: Path) -> None:
     table = Manifest.read(stills).table.head(3).assign(target=[name, "b", "c"])
     with pytest.raises(UserError, match="leads out of --out"):
-        forge(written(table, stills, tmp_path / "m.parquet"), "faceswap", tmp_path / "o", workers=1)
+        forge(written(table, stills, tmp_path / "m.parquet"), ["faceswap"], tmp_path / "o", workers=1)
 
 
 def test_forged_faces_are_not_forged_again(forged: Manifest, tmp_path: Path) -> None:
     table = forged.table[forged.table["compression"] == "c23"]
     with pytest.raises(UserError, match="was made by `difffake forge`"):
-        forge(written(table, forged.root, tmp_path / "m.parquet"), "faceswap", tmp_path / "o")
+        forge(written(table, forged.root, tmp_path / "m.parquet"), ["faceswap"], tmp_path / "o")
 
 
 def test_a_frame_that_comes_twice_is_named_before_the_work(clips: Path, tmp_path: Path) -> None:
     table = Manifest.read(clips).table
     table.loc[1, "frame"] = table.loc[0, "frame"]
     with pytest.raises(UserError, match="has frame 0 of 000-0 twice"):
-        forge(written(table, clips, tmp_path / "m.parquet"), "faceswap", tmp_path / "o")
+        forge(written(table, clips, tmp_path / "m.parquet"), ["faceswap"], tmp_path / "o")
 
 
 def test_half_written_files_of_a_killed_run_are_no_trouble(clips: Path, tmp_path: Path) -> None:
@@ -278,7 +281,7 @@ def test_half_written_files_of_a_killed_run_are_no_trouble(clips: Path, tmp_path
     partial = tmp_path / ".partial-out"
     for name in ("units/.partial-9-clip-000004.json", ".partial-9-manifest.parquet"):
         (partial / name).write_text('{"manifest": [')
-    forge(clips, "faceswap", out, size=96, workers=1)
+    forge(clips, ["faceswap"], out, size=96, workers=1)
     assert len(Manifest.read(out)) == 40
     assert not list(out.rglob(".partial-*"))
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from difffake.commands.prepare import prepare
 from difffake.data.keys import check_splits, leak_keys
 from difffake.data.manifest import Manifest
-from difffake.data.prepare import prepare
 from difffake.errors import UserError
 from difffake.readers.dfd import read_dfd
 from difffake.readers.ffpp import read_ffpp

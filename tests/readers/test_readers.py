@@ -65,9 +65,26 @@ def test_table_of_videos(tmp_path: Path) -> None:
     assert (real.video, real.method, real.split) == ("y/a", "real", "train")
 
 
+def test_splits_of_a_table_in_any_case(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text("file,label,split\na.jpg,0,Train\nb.jpg,0,validation\nc.jpg,1,TEST\n")
+    assert [item.split for item in read_table(tmp_path)] == ["train", "val", "test"]
+
+
+@pytest.mark.parametrize("text", ["a.jpg,0,\nb.jpg,0,train", "a.jpg,0,train\nb.jpg,0,"])
+def test_a_split_is_given_for_all_files_or_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "manifest.csv").write_text(f"file,label,split\n{text}\n")
+    with pytest.raises(UserError, match=r"manifest\.csv, line 3: fill the column split for every file"):
+        read_table(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("file,label\na.jpg,maybe\n", "line 2: label 'maybe'"), ("name,label\n", "lacks the column.* file"), ("", "CSV")],
+    [
+        ("file,label,split\na.jpg,0,train\nb.jpg,0,prod\n", "line 3: split 'prod' is none of train, val, test"),
+        ("file,label\na.jpg,maybe\n", "line 2: label 'maybe'"),
+        ("name,label\n", "lacks the column.* file"),
+        ("", "CSV"),
+    ],
 )
 def test_table_errors_name_file_and_line(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "manifest.csv").write_text(text)

@@ -1,0 +1,65 @@
+"""The command `pretrain-guide`: a small latent diffusion model of any real faces."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import torch
+
+from difffake.commands.parse import AtLeast
+from difffake.data.manifest import Manifest, manifest_file
+from difffake.diffusion.pretrain import PATCH, Settings, load_faces, pretrain
+from difffake.errors import UserError
+from difffake.files import refuse_existing, resumable_folder, sha256
+from difffake.models.device import choose_device
+from difffake.progress import console
+
+EXAMPLES = (
+    "difffake pretrain-guide --manifest data/lfw --out models/lfw-faces",
+    "difffake fit --config configs/guide-small.yaml --data.manifest data/forged-lfw "
+    "--model.diffusion.name models/lfw-faces --out runs/guided",
+)
+
+
+def pretrain_guide(
+    manifest: list[Path],
+    out: Path,
+    image_size: Annotated[int, AtLeast(PATCH)] = 96,
+    vae_steps: Annotated[int, AtLeast(1)] = 1500,
+    unet_steps: Annotated[int, AtLeast(1)] = 3000,
+    batch_size: Annotated[int, AtLeast(4)] = 64,
+    device: str = "auto",
+    seed: Annotated[int, AtLeast(0)] = 0,
+    overwrite: bool = False,
+) -> None:
+    """Train a small latent diffusion model of real faces: the frozen teacher where Stable Diffusion is too large.
+
+    An interrupted run goes on where it was when the same command is given again.
+
+    Args:
+        manifest: one or more; real faces of the split train are learned from, those of val measure what was learned.
+        out: folder to write, in diffusers' layout: vae/, unet/, scheduler/, samples.png, training.json.
+        image_size: side of the images in pixels, a multiple of 16; use the model at about this size.
+        vae_steps: optimizer steps of the VAE.
+        unet_steps: optimizer steps of the U-Net.
+        batch_size: latents per step of the U-Net; the VAE gets a quarter as many patches.
+        device: auto, cpu, cuda or cuda:N.
+        seed: seed of all random numbers.
+        overwrite: replace an existing output folder, or the rest of an interrupted run with other settings.
+    """
+    if image_size % 16:
+        raise UserError(f"--image-size {image_size} must be a multiple of 16")
+    where = choose_device(device)
+    real = Manifest.concat([Manifest.read(path) for path in manifest]).select(label=0)
+    if not len(real.select(split="train")):
+        raise UserError(f"{manifest[0]} has no real faces in the split train: prepare the data with such a split")
+    real.check_files(splits=("train", "val"))
+    refuse_existing(out, overwrite, manifest)
+    faces, held_out = (load_faces(real.select(split=split), image_size, seed, split) for split in ("train", "val"))
+    settings = Settings(image_size, vae_steps, unet_steps, batch_size, seed, where.type)
+    files = [sha256(manifest_file(path)) for path in manifest]
+    note = json.dumps({**asdict(settings), "manifests": files, "torch": torch.__version__})
+    with resumable_folder(out, note, overwrite) as folder:
+        pretrain(faces, held_out, settings, folder)
+    console.print(f"{out}: a model of {len(faces)} faces; look at {out / 'samples.png'}")

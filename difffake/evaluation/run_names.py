@@ -1,0 +1,67 @@
+"""Names of runs in a report: from their folders, and from what differs in their configs."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+MOST = 5
+"""So many settings are named; the configs themselves are in the report."""
+_NOT_SETTINGS = ("out", "config", "overwrite", "resume", "trainer.default_root_dir")
+
+
+def run_names(folders: Sequence[Path], configs: Sequence[str]) -> list[str]:
+    """A name for each run (N,), as short as tells them apart, and its settings that other runs have otherwise.
+
+    `lr-3/evaluation` and `lr-4/evaluation` are named `lr-3` and `lr-4`.
+
+    Args:
+        folders: (N,) of the results.
+        configs: (N,) YAML of each run, or an empty text.
+    """
+    names = _short([folder.resolve().parts for folder in folders])
+    settings = [_flat(_read(config)) for config in configs]
+    known = list(dict.fromkeys(key for found in settings for key in found if key not in _NOT_SETTINGS))
+    differing = [key for key in known if len({str(found.get(key)) for found in settings if found}) > 1]
+    ends = Counter(key.rpartition(".")[2] for key in differing)
+    labels = {key: end if ends[end := key.rpartition(".")[2]] == 1 else key for key in differing}
+    described = []
+    for name, found in zip(names, settings, strict=True):
+        words = [f"{labels[key]} {found.get(key, '-')}" for key in differing[:MOST]] if found else []
+        more = [f"{len(differing) - MOST} more"] if words and len(differing) > MOST else []
+        described.append(f"{name} ({', '.join(words + more)})" if words else name)
+    return described
+
+
+def _short(paths: Sequence[tuple[str, ...]]) -> list[str]:
+    """Paths without the folders that all of them begin and end with; the last part of a path that is alone."""
+    if len(set(paths)) == 1:
+        return [path[-1] for path in paths]
+    begin = end = 0
+    while len({path[begin] for path in paths}) == 1:
+        begin += 1
+        if any(len(path) == begin for path in paths):
+            return ["/".join(path[begin - 1 :]) for path in paths]
+    while len({path[-1 - end] for path in paths}) == 1 and all(len(path) - end - 1 > begin for path in paths):
+        end += 1
+    return ["/".join(path[begin : len(path) - end]) for path in paths]
+
+
+def _read(config: str) -> Any:
+    try:
+        return yaml.safe_load(config)
+    except yaml.YAMLError:
+        return None
+
+
+def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
+    """Settings of a config by their names with dots."""
+    if not isinstance(config, dict):
+        return {prefix: config} if prefix else {}
+    return {
+        key: value
+        for name, inner in config.items()
+        for key, value in _flat(inner, f"{prefix}.{name}" if prefix else str(name)).items()
+    }

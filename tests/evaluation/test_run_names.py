@@ -1,0 +1,38 @@
+"""Runs of a report are told apart by folder and settings."""
+
+from pathlib import Path
+
+from difffake.evaluation.run_names import run_names
+
+
+def named(paths: str, *configs: str) -> list[str]:
+    folders = [Path(path) for path in paths.split()]
+    return run_names(folders, configs or [""] * len(folders))
+
+
+def test_folders_are_named_where_they_differ() -> None:
+    assert named("/s/a1/evaluation /s/b2/evaluation") == ["a1", "b2"]
+    assert named("/s/a/x/evaluation /s/b/y/evaluation") == ["a/x", "b/y"]
+    assert named("/s/run") == ["run"]
+    assert named("/s/a /s/a/b") == ["a", "a/b"]
+    assert named("/s/a /s/a") == ["a", "a"]
+
+
+def test_settings_that_differ_are_named_by_their_last_word() -> None:
+    one = "seed_everything: 0\nout: a\nmodel: {optimizer: {lr: 0.1}, encoder: b4}"
+    two = "seed_everything: 1\nout: b\nmodel: {optimizer: {lr: 0.1}, encoder: b0}"
+    assert named("/s/a /s/b", one, two) == ["a (seed_everything 0, encoder b4)", "b (seed_everything 1, encoder b0)"]
+
+
+def test_settings_with_one_last_word_keep_their_whole_name() -> None:
+    assert named("/a /b", "x: {n: 1}\ny: {n: 1}", "x: {n: 2}\ny: {n: 2}") == ["a (x.n 1, y.n 1)", "b (x.n 2, y.n 2)"]
+
+
+def test_a_run_without_a_config_and_a_broken_one_have_a_name_alone() -> None:
+    assert named("/a /b /c", "x: 1", "", "x: [") == ["a", "b", "c"]
+    assert named("/a /b /c", "x: 1", "x: 2", "") == ["a (x 1)", "b (x 2)", "c"]
+
+
+def test_many_settings_are_counted() -> None:
+    one, two = ("\n".join(f"s{n}: {value}" for n in range(8)) for value in (1, 2))
+    assert named("/a /b", one, two)[0] == "a (s0 1, s1 1, s2 1, s3 1, s4 1, 3 more)"
