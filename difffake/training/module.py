@@ -97,6 +97,7 @@ class DetectorTraining(Recorded, lightning.LightningModule):
         self.seed = seed
         self.threshold: float | None = None
         self.training_keys: frozenset[str] = frozenset()
+        self.margin: float | None = None  # of the training data's crops
         self.epoch_means = EpochMeans()
         self._loss = torch.zeros(())
         self._scores: list[tuple[np.ndarray, ...]] = []
@@ -120,6 +121,7 @@ class DetectorTraining(Recorded, lightning.LightningModule):
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # set when fitting with a data module
         if isinstance(data, FaceData):
             self.training_keys = frozenset(data.training_keys()) | self.inherited_keys
+            self.margin = data.manifest.margin
         if str(self.trainer.precision).endswith("-true") and self.trainer.precision != "32-true":
             raise UserError(f"--trainer.precision {self.trainer.precision} is not supported: use bf16-mixed or 32-true")
         clipped = self.trainer.precision == "16-mixed" and self.trainer.gradient_clip_val
@@ -206,7 +208,7 @@ class DetectorTraining(Recorded, lightning.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what `load_detector` needs."""
-        info = CheckpointInfo(self.detector.config, self.threshold, self.training_keys, self.seed)
+        info = CheckpointInfo(self.detector.config, self.threshold, self.training_keys, self.seed, self.margin)
         checkpoint[KEY] = info.to_dict()
         if len(self.regularizers):
             # The frozen model itself is not saved: its name, and a fingerprint to know it by.

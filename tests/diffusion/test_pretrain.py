@@ -132,18 +132,19 @@ def test_an_interrupted_run_does_not_go_on_with_other_settings(
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "message"),
+    ("option", "value", "status", "message"),
     [
-        ("--image-size", "100", "--image-size 100 must be a multiple of 16, at least 64"),
-        ("--image-size", "48", "--image-size 48 must be a multiple of 16, at least 64"),
-        ("--batch-size", "3", "--batch-size at least 4"),
-        ("--vae-steps", "0", "--vae-steps and --unet-steps must be at least 1"),
+        ("--image-size", "100", 1, "--image-size 100 must be a multiple of 16"),
+        ("--image-size", "48", 2, "--image-size 48 must be at least 64"),
+        ("--batch-size", "3", 2, "--batch-size 3 must be at least 4"),
+        ("--vae-steps", "0", 2, "--vae-steps 0 must be at least 1"),
     ],
 )
 def test_bad_settings_are_refused_in_one_line(
-    faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str, message: str
+    faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str, status: int, message: str
 ) -> None:
-    assert main(["pretrain-guide", "--manifest", str(faces), "--out", str(tmp_path / "model"), option, value]) == 1
+    arguments = ["pretrain-guide", "--manifest", str(faces), "--out", str(tmp_path / "model"), option, value]
+    assert main(arguments) == status
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("difffake pretrain-guide: ")
     assert message in line

@@ -60,6 +60,7 @@ def test_checkpoint_is_the_one_with_the_best_validation_auc(tiny_run: TinyRun) -
     logged = pd.read_csv(tiny_run.folder / "metrics.csv")["val/auc"].max()
     assert auc(label, score) == pytest.approx(logged, abs=1e-3)
     assert info.threshold is not None
+    assert info.margin == 1.3  # of the drawn faces and of what was forged of them
     table = pd.read_parquet(tiny_run.seen / "manifest.parquet")
     for split, known in (("train", True), ("val", True), ("test", False)):
         keys = {f"identity drawn-a/{name}" for name in table["identity"][table["split"] == split]}
