@@ -45,9 +45,15 @@ def shortened(argument: str) -> str:
 def refuse_existing(path: Path, overwrite: bool, inputs: Iterable[str | Path] = ()) -> None:
     """Raise `UserError` if `path` is a file or a folder with something in it, unless `overwrite`.
 
-    With `overwrite` too, if it is or holds one of the `inputs`, paths that the work reads and would lose with it.
+    With `overwrite` too, if it is or holds one of the `inputs`, paths that the work reads and would lose with it, or if
+    nothing can be written there.
     """
     here = path.resolve()
+    above = next((folder for folder in here.parents if folder.exists()), here)
+    if not above.is_dir():
+        raise UserError(f"--out {path} cannot be written, since {above} is a file: choose another --out")
+    if not os.access(above, os.W_OK):
+        raise UserError(f"--out {path} cannot be written, since you may not write to {above}: choose another --out")
     for needed in map(Path, inputs):
         if needed.exists() and (here == needed.resolve() or here in needed.resolve().parents):
             raise UserError(f"--out {path} would replace {needed}, which is read from: choose another --out")

@@ -14,6 +14,9 @@ from difffake.randomness import generator
 
 Floats = NDArray[np.float64]
 
+MIN_UNITS = 5
+"""Fewest units of each class for an interval. Of n units there are C(2n - 1, n) different resamples (Efron & Tibshirani
+1993, section 6.2): 35 of four units, too few to have a 2.5 % tail, and 126 of five."""
 ELEMENTS = 400_000
 """Weights held at a time: a few MB, so that the passes over a chunk of resamples stay in the processor's cache."""
 
@@ -89,9 +92,9 @@ def bootstrap_intervals(
     """Percentile bootstrap intervals (low, high) of "auc", "eer", "ap" and, at `threshold`, "acc", resampled by unit.
 
     As many units as there are get drawn with replacement; a sample weighs as often as its unit was drawn (Efron &
-    Tibshirani 1993, chapter 13). A resample that misses a class is dropped. Where a class comes from fewer than two
-    units nothing can be said about its spread, and the interval is (NaN, NaN). Where the classes are separated
-    without a fault every resample is too, so the interval of the AUC is [1, 1] however few the samples.
+    Tibshirani 1993, chapter 13). A resample that misses a class is dropped. Where a class comes from fewer than
+    `MIN_UNITS` units nothing can be said about its spread, and the interval is (NaN, NaN). Where the classes are
+    separated without a fault every resample is too, and would promise certainty: the interval is then `exact_limits`.
 
     Args:
         label: (N,) 0 = real, 1 = fake.
@@ -109,7 +112,8 @@ def bootstrap_intervals(
     names, units = np.unique(np.asarray(unit), return_inverse=True)
     nothing = (float("nan"), float("nan"))
     intervals = dict.fromkeys(("auc", "eer", "ap") if threshold is None else ("auc", "eer", "ap", "acc"), nothing)
-    if resamples == 0 or min(len(np.unique(units[labels == value])) for value in (0, 1)) < 2:
+    fewest = min(len(np.unique(units[labels == value])) for value in (0, 1))
+    if resamples == 0 or fewest < MIN_UNITS:
         return intervals
     ranking, rng = rank(labels, scores), generator(seed)
     chunk = max(1, ELEMENTS // len(labels))
@@ -123,9 +127,36 @@ def bootstrap_intervals(
         values = np.concatenate([chunk_values[name] for chunk_values in drawn])
         values = values[~np.isnan(values)]
         if len(values):
-            low, high = np.quantile(values, tails)
-            intervals[name] = (float(low), float(high))
+            low, high = (float(bound) for bound in np.quantile(values, tails))
+            if high - low < 1e-9 and abs(low - round(low)) < 1e-9:  # all resamples give 0, or all give 1
+                independent = len(names) if name == "acc" else min(fewest, len(names) // 2)
+                low, high = exact_limits(name, round(low), independent, confidence)
+            intervals[name] = (low, high)
     return intervals
+
+
+def exact_limits(metric: str, value: int, independent: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Limits of a metric that is 0 or 1 in the sample, where a bootstrap would give an interval of no width.
+
+    They hold for any distribution, and are those of Clopper & Pearson (1934) for n successes in n trials: values under
+    which what was seen has a probability below (1 - `confidence`) / 2 = a are left out. Take n units of real faces and
+    n of fakes, each with one partner of the other class. If a fake outscores a real face with probability AUC, all n
+    independent pairs are in order with probability AUC^n, and all samples no more often: the lower limit is a^(1/n).
+    An EER of 0 means that a threshold parts the samples. At the threshold where both classes err with probability e,
+    then all n units of one class are on the right side, which happens with probability 2 (1 - e)^n at most: the upper
+    limit is 1 - (a / 2)^(1/n). For the accuracy n counts all units. The average precision has no such limit: NaN.
+
+    Args:
+        metric: auc, eer, ap or acc.
+        value: 0 or 1.
+        independent: n, independent pairs of a real and a fake unit; for the accuracy, units.
+        confidence: share of such intervals that should hold the true value.
+    """
+    if metric == "ap":
+        return float("nan"), float("nan")
+    tail = (1 - confidence) / (4 if metric == "eer" else 2)
+    limit = tail ** (1 / independent)
+    return (limit, 1.0) if value == 1 else (0.0, 1 - limit)
 
 
 def _draw(rng: np.random.Generator, resamples: int, units: int) -> Floats:

@@ -5,6 +5,8 @@ fake, and a sample is called fake where `score >= threshold`. Results are in [0,
 missing, a metric that needs both is NaN: a data set of fakes alone must not stop the others from being evaluated.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import metrics as sk
@@ -31,6 +33,15 @@ def checked(label: ArrayLike, score: ArrayLike) -> tuple[Labels, Scores]:
             f"{broken} of {len(scores)} scores are NaN or infinite: leave these samples out or check the model"
         )
     return labels.astype(np.int64), scores
+
+
+def percent(value: float | None) -> str:
+    """A rate in [0, 1] as it is printed: in percent with one decimal, a dash for None and NaN.
+
+    >>> percent(0.8317), percent(None)
+    ('83.2', '-')
+    """
+    return "-" if value is None or math.isnan(value) else f"{100 * value:.1f}"
 
 
 def _one_class(label: Labels) -> bool:

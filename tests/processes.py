@@ -12,7 +12,7 @@ from pathlib import Path
 
 CONTEXT = multiprocessing.get_context("forkserver")
 # A start takes a tenth of a second; that of a new interpreter is seven seconds of imports.
-CONTEXT.set_forkserver_preload(["difffake.training.fit", "difffake.anomaly.fit", "difffake.evaluation.evaluate"])
+CONTEXT.set_forkserver_preload(["difffake.training.fit", "difffake.commands.fit_anomaly", "difffake.commands.evaluate"])
 
 
 def free_port() -> int:

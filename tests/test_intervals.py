@@ -7,7 +7,7 @@ from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from difffake import metrics
-from difffake.intervals import bootstrap_intervals, rank, weighted_metrics
+from difffake.intervals import bootstrap_intervals, exact_limits, rank, weighted_metrics
 
 
 def simulated(rng: np.random.Generator, units: int, per_unit: int, spread: float) -> tuple[np.ndarray, ...]:
@@ -110,15 +110,36 @@ def test_a_wider_confidence_gives_a_wider_interval_around_the_value() -> None:
     assert wide[0] < narrow[0] < metrics.average_precision(label, score) < narrow[1] < wide[1]
 
 
-def test_perfect_separation_has_an_interval_of_no_width() -> None:
+def test_perfect_separation_promises_no_certainty() -> None:
     label = np.repeat([0, 1], 20)
-    assert bootstrap_intervals(label, label * 1e4, np.arange(40))["auc"] == (1.0, 1.0)
+    found = bootstrap_intervals(label, label * 1e4, np.arange(40), threshold=1.0)
+    # Clopper and Pearson's limits of 20 of 20 and, for the accuracy, of 40 of 40.
+    assert found["auc"] == pytest.approx((stats.binomtest(20, 20).proportion_ci().low, 1.0))
+    assert found["acc"] == pytest.approx((stats.binomtest(40, 40).proportion_ci().low, 1.0))
+    assert found["eer"] == pytest.approx((0, 1 - 0.0125 ** (1 / 20)))
+    assert np.isnan(found["ap"]).all()
+    worst = bootstrap_intervals(label, -label, np.arange(40), threshold=1.0)
+    assert worst["auc"] == pytest.approx((0.0, stats.binomtest(0, 20).proportion_ci().high))
+    # Each unit has a real and a fake: two units make one independent pair.
+    paired = bootstrap_intervals(np.tile([0, 1], 20), np.tile([0, 1], 20), np.repeat(np.arange(20), 2))
+    assert paired["auc"] == pytest.approx((stats.binomtest(10, 10).proportion_ci().low, 1.0))
+
+
+@pytest.mark.parametrize("metric", ["auc", "eer"])
+def test_exact_limits_leave_out_what_is_seldom_seen(metric: str) -> None:
+    """At the limit itself, two normal classes of ten samples are parted without a fault in less than 2.5 % of draws."""
+    low, high = exact_limits(metric, int(metric == "auc"), 10)
+    apart = math.sqrt(2) * stats.norm.ppf(low) if metric == "auc" else -2 * stats.norm.ppf(high)
+    rng = np.random.default_rng(0)
+    real, fake = rng.normal(size=(20_000, 10)).max(axis=1), rng.normal(apart, size=(20_000, 10)).min(axis=1)
+    assert (fake > real).mean() <= 0.025
 
 
 @pytest.mark.parametrize(
     ("label", "unit", "resamples"),
     [
         ([0, 0, 1, 1], ["a", "a", "b", "c"], 100),  # all reals come from one video
+        ([0, 0, 1, 1], ["a", "b", "c", "d"], 100),  # two videos each
         ([1, 1, 1, 1], ["a", "b", "c", "d"], 100),  # no reals
         ([0, 0, 1, 1], ["a", "b", "c", "d"], 0),
     ],
@@ -128,10 +149,20 @@ def test_no_interval_where_nothing_can_be_said(label: list[int], unit: list[str]
     assert all(math.isnan(bound) for interval in intervals.values() for bound in interval)
 
 
+@pytest.mark.parametrize(("units", "known"), [(4, False), (5, True)])
+def test_five_units_of_each_class_are_the_fewest(units: int, known: bool) -> None:
+    label, score = np.repeat([0, 1], units), np.arange(2.0 * units)[::-1] % 3
+    low, high = bootstrap_intervals(label, score, np.arange(2 * units), resamples=500)["auc"]
+    assert (not math.isnan(low)) == known
+    if known:
+        assert low < metrics.auc(label, score) < high
+
+
 def test_resamples_without_both_classes_are_dropped() -> None:
-    # Four units: one resample in eight holds a single class.
-    low, high = bootstrap_intervals([0, 0, 1, 1], [1.0, 3.0, 2.0, 4.0], ["a", "b", "c", "d"], resamples=200)["auc"]
-    assert (low, high) == (0.0, 1.0)  # b and c alone give 0, a and d alone give 1
+    # One resample in 512 misses a class, of these 3,000 about six; a metric of one is NaN.
+    score = [0, 0, 0, 0, 2, 1, 1, 1, 1, 1]
+    low, high = bootstrap_intervals([0] * 5 + [1] * 5, score, np.arange(10), resamples=3000)["auc"]
+    assert 0 <= low < metrics.auc([0] * 5 + [1] * 5, score) == 0.8 < high == 1.0
 
 
 def test_real_and_fake_of_one_original_are_drawn_together() -> None:

@@ -1,169 +1,178 @@
-"""The command `fit-anomaly`: embed real training faces, pair them, and fit a density to their differences."""
+"""Fitting the anomaly model: embed real training faces, pair them, and fit a density to their differences."""
 
-from pathlib import Path
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
+from torch import Tensor
 
-from difffake.anomaly.combine import combine
-from difffake.anomaly.mixture import GaussianMixture
+from difffake.anomaly.density import Density, density_class
+from difffake.anomaly.mixture import GaussianMixture, free_parameters
 from difffake.anomaly.one_class_svm import OneClassSVM
-from difffake.anomaly.pairs import sample_pairs
-from difffake.anomaly.storage import save_anomaly
+from difffake.anomaly.scoring import Pairing, equal_pairs, pair_features, score_features
 from difffake.data.datasets import CropDataset, PairDataset
-from difffake.data.keys import check_splits, content_keys, frame_order, leak_keys, pair_group
+from difffake.data.keys import content_keys, leak_keys, pair_group
 from difffake.data.manifest import Manifest
 from difffake.data.pseudo import PseudoConfig
-from difffake.distributed import count, everyone, own_rows, rank
+from difffake.distributed import count, everyone, own_rows
 from difffake.errors import UserError
-from difffake.files import refuse_existing, sha256
-from difffake.metrics import auc, youden_threshold
-from difffake.models.checkpoint import load_detector
-from difffake.models.device import choose_device
-from difffake.models.embed import embed
+from difffake.metrics import auc, percent, youden_threshold
 from difffake.progress import console
-from difffake.wandb_run import add_to_run
 
-Combination = Literal["abs", "sub", "square", "cube", "concat", "single"]
+VALUES_PER_PARAMETER = 4
+"""Fewest numbers among the features of all pairs for each parameter of a mixture. For full covariances of D dimensions
+that is twice D pairs per component: the sample covariance of fewer is singular, or nearly (Marchenko & Pastur 1967)."""
+
+EmbedRows = Callable[[CropDataset | PairDataset, np.ndarray, str], np.ndarray]
+"""Embeddings (n, D) of the samples (n,) of a data set, with a description for the progress bar."""
 
 
-def fit_anomaly(
-    ckpt: Path,
-    manifest: list[Path],
-    out: Path | None = None,
-    combination: Combination = "square",
-    model: Literal["mixture", "svm"] = "mixture",
-    components: int = 3,
-    covariance: Literal["full", "tied", "diag", "spherical"] = "full",
-    reg_covar: float = 1e-6,
-    max_iter: int = 250,
-    nu: float = 0.5,
-    pool_size: int = 8,
-    max_frames: int = 40,
-    batch_size: int = 64,
-    workers: int = 2,
-    device: str = "auto",
-    seed: int = 0,
-    overwrite: bool = False,
-) -> None:
-    """Fit the anomaly model on pairs of real training faces, and take its threshold from the validation split.
+@dataclass(frozen=True)
+class DensityConfig:
+    """Which density is fitted. Raises `UserError` for settings that contradict each other."""
 
-    Args:
-        ckpt: checkpoint of difffake fit.
-        manifest: manifests; only real faces are used, of the split train to fit and of val for the threshold.
-        out: file to write; by default anomaly.safetensors beside the checkpoint.
-        combination: of two embeddings: abs, sub, square (the paper's best), cube, concat, or single (no pair).
-        model: Gaussian mixture or one-class SVM.
-        components: of the mixture.
-        covariance: of the mixture's components.
-        reg_covar: added to the diagonal of covariances.
-        max_iter: most EM iterations.
-        nu: of the SVM, the share of real pairs that may lie outside.
-        pool_size: images of a video that the others are paired with.
-        max_frames: at most so many frames a video, evenly spaced.
-        batch_size: images a batch when embedding.
-        workers: loader processes.
-        device: auto, cpu, cuda or cuda:N.
-        seed: of pairs, k-means and validation pseudo-deepfakes.
-        overwrite: replace an existing file.
+    model: str = "mixture"
+    """mixture, svm, or the class path of a `Density` of your own."""
+    components: int = 3
+    """Of the mixture."""
+    covariance: str = "auto"
+    """full, tied, diag or spherical; auto is full if there are enough pairs (`VALUES_PER_PARAMETER`), else diag."""
+    reg_covar: float = 1e-6
+    """Added to the diagonal of the mixture's covariances."""
+    max_iter: int = 250
+    """Most EM iterations."""
+    nu: float = 0.5
+    """Of the SVM, the share of real pairs that may lie outside."""
+    imports: Sequence[str] = ()
+    """Packages outside difffake whose code may run."""
+    seed: int = 0
+    """Of the mixture's k-means start."""
+
+    def __post_init__(self) -> None:
+        self.build(1, 1)
+
+    def build(self, pairs: int, dimensions: int) -> Density:
+        """The density for so many pairs of features of so many dimensions, not fitted yet."""
+        if self.model == "mixture":
+            covariance = self.covariance
+            if covariance == "auto":
+                covariance = "full" if self._values(pairs, dimensions, "full") >= VALUES_PER_PARAMETER else "diag"
+            return GaussianMixture(
+                self.components, covariance, reg_covar=self.reg_covar, max_iter=self.max_iter, seed=self.seed
+            )
+        if self.model == "svm":
+            return OneClassSVM(nu=self.nu)
+        return density_class(self.model, [*self.imports, self.model.rpartition(".")[0]])()
+
+    def remarks(self, pairs: int, dimensions: int) -> list[str]:
+        """What to say of a mixture that so many pairs are few for."""
+        if self.model != "mixture":
+            return []
+        found = []
+        covariance = self.covariance
+        if covariance == "auto":
+            covariance = "full"
+            if (values := self._values(pairs, dimensions, covariance)) < VALUES_PER_PARAMETER:
+                covariance = "diag"
+                found.append(
+                    f"diagonal covariances, since {pairs} pairs are few for full ones: {values:.2g} numbers per "
+                    f"parameter, and {VALUES_PER_PARAMETER} are needed"
+                )
+        if (values := self._values(pairs, dimensions, covariance)) < VALUES_PER_PARAMETER:
+            parameters = free_parameters(self.components, dimensions, covariance)
+            found.append(
+                f"warning: {pairs} pairs are few for the {parameters} parameters of {self.components} {covariance} "
+                f"component(s) of {dimensions} dimensions: {values:.2g} numbers per parameter, and "
+                f"{VALUES_PER_PARAMETER} are needed for scores that hold for new faces; add real faces, lower "
+                "--components, or leave --covariance at auto"
+            )
+        return found
+
+    def _values(self, pairs: int, dimensions: int, covariance: str) -> float:
+        return pairs * dimensions / free_parameters(self.components, dimensions, covariance)
+
+
+class Fitted(NamedTuple):
+    """A fitted density and how many pairs, on all ranks, it was fitted to."""
+
+    density: Density
+    pairs: int
+
+
+def fit_density(
+    train: Manifest, image_size: int, embed: EmbedRows, pairing: Pairing, config: DensityConfig, device: torch.device
+) -> Fitted:
+    """Fit a density on `device` to pairs of the real faces of `train`, and say where there are few of them.
+
+    Raises `UserError` if there is no pair.
     """
-    path = out or ckpt.parent / "anomaly.safetensors"
-    refuse_existing(path, overwrite)
-    data = Manifest.concat([Manifest.read(p) for p in manifest]).select(label=0)
-    check_splits(data.table)
-    where = choose_device(device)
-    detector, info = load_detector(ckpt, where)
-
-    train = data.select(split="train")
-    if not len(train):
-        raise UserError(f"no real faces in the split train of {', '.join(map(str, manifest))}")
     own = own_rows(pair_group(train.table))
-    crops = CropDataset(train, info.config.image_size)
-    _, _, embeddings = embed(detector, crops, own, batch_size=batch_size, workers=workers)
-    probes, features = pair_features(train.table.iloc[own], embeddings, combination, seed, pool_size, max_frames)
+    embeddings = embed(CropDataset(train, image_size), own, "embedding")
+    probes, features = pair_features(train.table.iloc[own], embeddings, pairing)
     if not (pairs := count(len(features))):
         raise UserError(
             "no two images of one video or identity to pair: use a manifest with videos or identities, "
             "or --combination single"
         )
-    density: GaussianMixture | OneClassSVM
-    if model == "mixture":
-        density = GaussianMixture(components, covariance, reg_covar=reg_covar, max_iter=max_iter, seed=seed)
-    else:
-        density = OneClassSVM(nu=nu)
-    if isinstance(density, GaussianMixture):
-        density.fit(features.to(where), numbers=torch.from_numpy(own[probes]))
-    else:  # scikit-learn's, which has no sums to exchange
-        density.fit(torch.cat(everyone(features)).to(where))
-    if isinstance(density, GaussianMixture) and not density.converged:
-        console.print(f"EM has not converged after {max_iter} iterations: raise --max-iter, or lower --components")
-
-    threshold = None
-    val = data.select(split="val")
-    if pair_group(val.table).duplicated().any() or (combination == "single" and len(val)):
-        own = own_rows(pair_group(val.table))
-        size, batches = info.config.image_size, {"batch_size": batch_size, "workers": workers}
-        real = embed(detector, CropDataset(val, size), own, **batches, description="validation")
-        forged = PairDataset(val, size, "pseudo", PseudoConfig(), None, seed)
-        both = embed(detector, forged, own, **batches, description="validation, forged")
-        # The same pairs of untouched real faces, as they were fitted, and of the pseudo-deepfakes made from them.
-        real_pairs, forged_pairs = (
-            pair_features(val.table.iloc[own], part, combination, seed, pool_size, max_frames)[1]
-            for part in (real[2], both[2][1::2])
+    warn_of_equal_pairs(count(equal_pairs(features, pairing.combination)), pairs)
+    for remark in config.remarks(pairs, features.shape[1]):
+        console.print(remark)
+    density = config.build(pairs, features.shape[1])
+    density.fit(features.to(device), numbers=torch.from_numpy(own[probes]))
+    if not density.state()[1].get("converged", True):
+        console.print(
+            f"EM has not converged after {config.max_iter} iterations: raise --max-iter, or lower --components"
         )
-        threshold = _threshold(density, real_pairs, forged_pairs)
-    else:
-        console.print("no pairs in the split val, so the anomaly score gets no threshold (no ACC)")
-
-    if rank() > 0:
-        return
-    save_anomaly(
-        path,
-        density,
-        {
-            "combination": combination,
-            "pool_size": pool_size,
-            "max_frames": max_frames,
-            "threshold": threshold,
-            "training_keys": sorted(
-                set().union(*(leak_keys(p.table, data.table) | content_keys(p.table, p.root) for p in (train, val)))
-            ),
-            "checkpoint": sha256(ckpt),
-            "seed": seed,
-        },
-    )
-    facts = {"anomaly/pairs": float(pairs)} | ({} if threshold is None else {"anomaly/threshold": threshold})
-    if isinstance(density, GaussianMixture):
-        facts["anomaly/log_likelihood"] = density.history[-1]
-    add_to_run(ckpt, facts, None)
-    console.print(f"{pairs} pairs fitted: {path}")
+    return Fitted(density, pairs)
 
 
-def _threshold(density: GaussianMixture | OneClassSVM, real: torch.Tensor, forged: torch.Tensor) -> float:
-    """Youden's threshold between the features of pairs (P, D) of real validation faces and of their forgeries.
+def warn_of_equal_pairs(equal: int, pairs: int) -> None:
+    """Say that some pairs are of two equal images."""
+    if equal:
+        console.print(
+            f"warning: {equal} of {pairs} pairs are of two equal images, as in a frozen video: they have no "
+            "difference, and their anomaly score says nothing"
+        )
 
-    Of the pairs of all ranks.
+
+def validation_threshold(
+    val: Manifest, image_size: int, embed: EmbedRows, pairing: Pairing, density: Density, device: torch.device
+) -> float | None:
+    """Youden's threshold between pairs of real validation faces and of the pseudo-deepfakes made from them.
+
+    None, with a remark, if the split has no pairs. The real ones are untouched, as they were fitted; both kinds are the
+    same pairs. Those of all ranks count.
     """
-    scores = [
-        np.concatenate(everyone(density.score(features).cpu().numpy() if len(features) else np.empty(0)))
-        for features in (real, forged)
-    ]
-    label, score = np.repeat([0, 1], [len(part) for part in scores]), np.concatenate(scores)
-    console.print(f"AUC of validation pairs, real against pseudo-deepfakes: {auc(label, score):.4f}")
+    group = pair_group(val.table)
+    if not (group.duplicated().any() or (pairing.combination == "single" and len(val))):
+        console.print("no pairs in the split val, so the anomaly score gets no threshold (no ACC)")
+        return None
+    own = own_rows(group)
+    real = embed(CropDataset(val, image_size), own, "validation")
+    forged = PairDataset(val, image_size, "pseudo", PseudoConfig(), None, pairing.seed)
+    both = embed(forged, own, "validation, forged")  # a real partner, recolored as its forgery is, and the forgery
+
+    def scores(embeddings: np.ndarray) -> np.ndarray:
+        features: Tensor = pair_features(val.table.iloc[own], embeddings, pairing).features
+        return np.concatenate(everyone(score_features(density, features, device)))
+
+    parts = [scores(real), scores(both[1::2])]
+    label, score = np.repeat([0, 1], [len(part) for part in parts]), np.concatenate(parts)
+    found = auc(label, score)
+    console.print(f"AUC of validation pairs, real against pseudo-deepfakes: {percent(found)} %")
+    if found < 0.5:
+        console.print(
+            "warning: that is below chance: real pairs look more unusual to this model than forged ones, so its score "
+            "cannot be used; fit it to more faces, or with other settings"
+        )
     return youden_threshold(label, score)
 
 
-def pair_features(
-    table: pd.DataFrame, embeddings: np.ndarray, combination: str, seed: int, pool_size: int, max_frames: int
-) -> tuple[np.ndarray, torch.Tensor]:
-    """Probes (P,) and combined embeddings (P, D') of the pairs of a `table`, whose rows `embeddings` (N, D) belong to.
-
-    For the combination `single`, every row by itself.
-    """
-    rows = torch.from_numpy(embeddings)
-    if combination == "single":
-        return np.arange(len(rows)), combine(rows, rows, combination)
-    pairs = sample_pairs(pair_group(table), frame_order(table), seed=seed, max_frames=max_frames, pool_size=pool_size)
-    return pairs.probe, combine(rows[pairs.reference], rows[pairs.probe], combination)
+def training_keys(train: Manifest, val: Manifest, known: Manifest) -> list[str]:
+    """What the model has seen, for the leak check of test data; whose they are is looked up in `known`."""
+    keys: set[str] = set()
+    for part in (train, val):
+        keys |= leak_keys(part.table, known.table) | content_keys(part.table, part.root)
+    return sorted(keys)

@@ -200,3 +200,15 @@ class GaussianMixture:
             raise ValueError("weights, means and covariances do not fit each other")
         model._whitening = whiten(model._parameters, model.reg_covar)
         return model
+
+
+def free_parameters(components: int, dimensions: int, covariance_type: str) -> int:
+    """How many numbers a mixture learns: weights (one follows from the others), means and covariances."""
+    triangle = dimensions * (dimensions + 1) // 2
+    covariances = {
+        "full": components * triangle,
+        "tied": triangle,
+        "diag": components * dimensions,
+        "spherical": components,
+    }
+    return components - 1 + components * dimensions + covariances[covariance_type]

@@ -7,6 +7,7 @@ from sklearn.svm import OneClassSVM as Fitter
 from torch import Tensor
 
 from difffake.anomaly.moments import check_rows
+from difffake.distributed import everyone
 from difffake.errors import UserError
 
 _KERNEL_ENTRIES = 1 << 22
@@ -42,10 +43,14 @@ class OneClassSVM:
         return self._tensors
 
     @torch.no_grad()
-    def fit(self, x: Tensor) -> "OneClassSVM":
-        """Fit the rows `x` (N, D); `UserError` if one holds NaN or infinity."""
-        check_rows(x)
-        fitted = Fitter(gamma=self.gamma, nu=self.nu).fit(x.double().cpu().numpy())
+    def fit(self, x: Tensor, *, numbers: Tensor | None = None) -> "OneClassSVM":
+        """Fit the rows `x` (N, D) of all ranks; `UserError` if one holds NaN or infinity.
+
+        scikit-learn has no sums to exchange, so every rank fits all rows. `numbers` change nothing.
+        """
+        rows = torch.cat(everyone(x.cpu()))
+        check_rows(rows)
+        fitted = Fitter(gamma=self.gamma, nu=self.nu).fit(rows.double().numpy())
         arrays = {
             "support": fitted.support_vectors_,
             "coefficients": fitted.dual_coef_[0],

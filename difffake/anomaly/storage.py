@@ -1,24 +1,19 @@
 """Anomaly models as safetensors files: numbers and JSON, never code."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from difffake.anomaly.mixture import GaussianMixture
-from difffake.anomaly.one_class_svm import OneClassSVM
+from difffake.anomaly.density import Density, density_class, density_kind
 from difffake.errors import UserError
 from difffake.files import staged_file
 
-_KINDS: dict[str, type[GaussianMixture] | type[OneClassSVM]] = {
-    GaussianMixture.kind: GaussianMixture,
-    OneClassSVM.kind: OneClassSVM,
-}
 
-
-def save_anomaly(path: Path, model: GaussianMixture | OneClassSVM, metadata: dict[str, Any]) -> None:
+def save_anomaly(path: Path, model: Density, metadata: dict[str, Any]) -> None:
     """Write the fitted `model` and `metadata`, anything that JSON can hold, to `path`, whole or not at all.
 
     Raises `UserError` if the model is not fitted or the metadata is not JSON.
@@ -26,7 +21,7 @@ def save_anomaly(path: Path, model: GaussianMixture | OneClassSVM, metadata: dic
     tensors, settings = model.state()
     try:
         header = {
-            "kind": model.kind,
+            "kind": density_kind(model),
             "settings": json.dumps(settings, allow_nan=False),
             "metadata": json.dumps(metadata, allow_nan=False),
         }
@@ -38,10 +33,11 @@ def save_anomaly(path: Path, model: GaussianMixture | OneClassSVM, metadata: dic
         save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, partial, header)
 
 
-def load_anomaly(path: Path) -> tuple[GaussianMixture | OneClassSVM, dict[str, Any]]:
+def load_anomaly(path: Path, imports: Sequence[str] = ()) -> tuple[Density, dict[str, Any]]:
     """Read the model, on the CPU, and the metadata that `save_anomaly` wrote to `path`.
 
-    Raises `UserError` if there is no such file, or it is broken or another kind of file.
+    `imports` are the packages outside difffake whose code may run, for a model of your own. Raises `UserError` if there
+    is no such file, it is broken or another kind of file, or it needs code of a package that is not in `imports`.
     """
     if not Path(path).is_file():
         raise UserError(f"{path} does not exist: fit an anomaly model first")
@@ -49,8 +45,10 @@ def load_anomaly(path: Path) -> tuple[GaussianMixture | OneClassSVM, dict[str, A
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        model = _KINDS[header["kind"]].from_state(tensors, json.loads(header["settings"]))
+        model = density_class(header["kind"], imports).from_state(tensors, json.loads(header["settings"]))
         return model, json.loads(header["metadata"])
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
     except (SafetensorError, KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path} is not a whole anomaly model ({reason}): fit it again or name another file") from None

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import difffake
-from difffake.anomaly.fit import fit_anomaly
+from difffake.commands.evaluate import evaluate
 from difffake.commands.fit import fit
+from difffake.commands.fit_anomaly import fit_anomaly
 from difffake.commands.forge import forge
 from difffake.commands.parse import AtLeast
 from difffake.data.drawn import CROP_SIZE, DRAWN_A, DRAWN_B, DrawnDataset, write_drawn_faces
-from difffake.evaluation.evaluate import evaluate
 from difffake.evaluation.report import write_report
 from difffake.files import refuse_existing, replaced
 from difffake.progress import console

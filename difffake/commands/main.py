@@ -6,12 +6,10 @@ imported, because the libraries below take seconds to load.
 """
 
 import difflib
-import inspect
 import os
 import sys
 from importlib import import_module
-from importlib.util import find_spec
-from typing import Annotated, Any, NamedTuple
+from typing import Any
 
 from difffake import __version__
 from difffake.errors import Terminated, UsageError, UserError
@@ -31,46 +29,6 @@ COMMANDS = {
     "report": "write one HTML page from result folders",
 }
 """Commands in the order of their use, and what each is for."""
-
-
-class _Old(NamedTuple):
-    """A command whose function is not in this folder yet."""
-
-    function: str
-    summary: str
-    examples: tuple[str, ...]
-    lists: tuple[str, ...] = ()
-    positional: str = ""
-    ranks: bool = False
-
-
-_LEAST = {
-    "seed": 0, "workers": 0, "batch_size": 1, "frames": 1, "resamples": 0,
-    "faces": 1, "noises": 1, "steps": 1, "limit": 0, "jobs": 1,
-}  # fmt: skip
-
-_NOT_MOVED = {
-    "fit-anomaly": _Old(
-        "difffake.anomaly.fit:fit_anomaly",
-        "embed, pair and fit the anomaly model on real faces",
-        (
-            "difffake fit-anomaly --ckpt runs/lfw/best.ckpt --manifest data/lfw",
-            "difffake fit-anomaly --ckpt runs/lfw/best.ckpt --manifest data/lfw --components 1 --combination abs",
-        ),
-        lists=("manifest",),
-        ranks=True,
-    ),
-    "evaluate": _Old(
-        "difffake.evaluation.evaluate:evaluate",
-        "frame and video AUC, EER, AP and ACC with intervals, per data set and manipulation",
-        (
-            "difffake evaluate --ckpt runs/lfw/best.ckpt --manifest data/dfdc data/celebdf --out results",
-            "torchrun --nproc-per-node 4 -m difffake evaluate --ckpt best.ckpt --manifest data/dfdc --out results",
-        ),
-        lists=("manifest",),
-        ranks=True,
-    ),
-}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -135,10 +93,7 @@ def _run(name: str, arguments: list[str]) -> int | None:
     from difffake.commands.parse import parse
     from difffake.distributed import launched, process_group
 
-    path = f"difffake.commands.{name.replace('-', '_')}"
-    module: Any = import_module(path) if find_spec(path) else None
-    if not hasattr(module, "EXAMPLES"):
-        module = _old(_NOT_MOVED[name])
+    module: Any = import_module(f"difffake.commands.{name.replace('-', '_')}")
     function = getattr(module, name.replace("-", "_"))
     if name == "fit":
         return function(arguments)  # Lightning's own command line reads them
@@ -149,30 +104,3 @@ def _run(name: str, arguments: list[str]) -> int | None:
     if (ranks := launched()) and ranks["RANK"] != "0":
         raise UserError("this command is for one process, not for torchrun or srun with several tasks")
     return function(*found.args, **found.kwargs)
-
-
-def _old(command: _Old) -> Any:
-    """What a file of this folder would hold."""
-    from types import SimpleNamespace
-
-    from difffake.commands.parse import AtLeast
-
-    path, name = command.function.split(":")
-    function: Any = getattr(import_module(path), name)
-    found = SimpleNamespace(EXAMPLES=command.examples, RANKS=command.ranks, **{name: function})
-    signature = inspect.signature(function, eval_str=True)
-    changed = []
-    for parameter in signature.parameters.values():
-        if parameter.name in _LEAST:
-            parameter = parameter.replace(annotation=Annotated[parameter.annotation, AtLeast(_LEAST[parameter.name])])
-        if parameter.name == command.positional:
-            parameter = parameter.replace(kind=inspect.Parameter.POSITIONAL_ONLY)
-        changed.append(parameter)
-
-    def renamed(*args: Any, **kwargs: Any) -> Any:
-        return function(*args, **kwargs)
-
-    renamed.__doc__ = function.__doc__
-    renamed.__signature__ = signature.replace(parameters=changed)  # type: ignore[attr-defined]
-    setattr(found, name, renamed)
-    return found

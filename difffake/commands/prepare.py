@@ -9,6 +9,7 @@ import pandas as pd
 from difffake.commands.parse import AtLeast
 from difffake.data.manifest import Manifest, check_fractions
 from difffake.data.prepare import Cropping, choose_splits, crop_items
+from difffake.data.skipped import COLUMNS, SKIPPED
 from difffake.errors import UserError
 from difffake.faces.crops import MARGIN
 from difffake.faces.model_file import landmarker_model
@@ -90,12 +91,12 @@ def prepare(
         cropped = crop_items(items, folder, Cropping(frames, margin, max_size), model, workers)
         for item_split, (found, missed) in zip(splits, cropped, strict=True):
             rows += [{**row, "split": item_split, "dataset": name} for row in found]
-            skipped += missed
+            skipped += [{**row, "split": item_split} for row in missed]
         if not rows:
             raise UserError(f"no face was found in any of the {len(items)} files of {root}: {skipped[0]['reason']}")
         manifest = Manifest(pd.DataFrame(rows), folder)
         manifest.write(folder / "manifest.parquet")
-        pd.DataFrame(skipped, columns=["file", "frame", "kept", "reason"]).to_csv(folder / "skipped.csv", index=False)
+        pd.DataFrame(skipped, columns=COLUMNS).to_csv(folder / SKIPPED, index=False)
     _print_summary(manifest, skipped, out)
 
 

@@ -30,6 +30,7 @@ INTEGER_COLUMNS = ("label", "frame")  # label: 0 real, 1 fake; frame: number in 
 FLOAT_COLUMNS = ("margin",)  # side of the crop as a multiple of the face's box, NaN where unknown
 LIST_COLUMNS = ("box", "landmarks")  # box: x0 y0 x1 y1 of the crop in the original image, in pixels;
 # landmarks: 68 points (x0 y0 x1 y1 ...) in pixels of the crop; both None where unknown
+OPTIONAL_COLUMNS = ("role",)  # text; role: reference for a trusted image of its person, see `difffake evaluate --pairs`
 COLUMNS = TEXT_COLUMNS + INTEGER_COLUMNS + FLOAT_COLUMNS + LIST_COLUMNS
 
 
@@ -37,7 +38,8 @@ COLUMNS = TEXT_COLUMNS + INTEGER_COLUMNS + FLOAT_COLUMNS + LIST_COLUMNS
 class Manifest:
     """Face crops of one or more data sets.
 
-    `table` has the columns `COLUMNS`; `root` is the folder that `path` is relative to.
+    `table` has the columns `COLUMNS`, and maybe some of `OPTIONAL_COLUMNS`. `root` is the folder that `path` is
+    relative to.
     """
 
     table: pd.DataFrame
@@ -60,7 +62,9 @@ class Manifest:
             raise UserError(f"{path} does not exist: make a manifest with `difffake prepare`")
         try:
             if path.suffix == ".csv":
-                table = pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False)
+                table = pd.read_csv(
+                    path, dtype=dict.fromkeys((*TEXT_COLUMNS, *OPTIONAL_COLUMNS), str), keep_default_na=False
+                )
                 for column in LIST_COLUMNS:
                     if column in table:
                         table[column] = [json.loads(cell) if cell else None for cell in table[column]]
@@ -137,6 +141,15 @@ class Manifest:
         return None if value is None else np.asarray(value, dtype=np.float32).reshape(68, 2)
 
 
+def read_manifests(paths: Sequence[Path]) -> list[Manifest]:
+    """The manifests at several paths. Raises `UserError` if one is named twice, or as `Manifest.read`."""
+    files = [manifest_file(Path(path)).resolve() for path in paths]
+    for number, file in enumerate(files):
+        if file in files[:number]:
+            raise UserError(f"--manifest names {paths[number]} twice: each row counts once, so name it once")
+    return [Manifest.read(path) for path in paths]
+
+
 def manifest_file(path: Path) -> Path:
     """The file of a manifest that is named by its folder or by itself."""
     return path / "manifest.parquet" if path.is_dir() else path
@@ -167,8 +180,9 @@ def _checked(table: pd.DataFrame, root: Path) -> pd.DataFrame:
     missing = [column for column in COLUMNS if column not in table and column not in FLOAT_COLUMNS]
     if missing:
         raise UserError(f"the manifest in {root} lacks the column(s) {', '.join(missing)}")
-    table = table.reindex(columns=list(COLUMNS)).reset_index(drop=True)
-    for column in TEXT_COLUMNS:
+    optional = [column for column in OPTIONAL_COLUMNS if column in table]
+    table = table.reindex(columns=[*COLUMNS, *optional]).reset_index(drop=True)
+    for column in (*TEXT_COLUMNS, *optional):
         table[column] = table[column].fillna("").astype(str).astype(object)
     for column in INTEGER_COLUMNS:
         try:

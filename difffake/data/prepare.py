@@ -106,11 +106,13 @@ def _crop_item(item: Item, folder: Path, cropping: Cropping) -> tuple[list[dict[
     skipped: list[dict[str, Any]] = []
 
     def note(frame: int, kept: bool, reason: str) -> None:
-        skipped.append({"file": item.file.as_posix(), "frame": frame, "kept": kept, "reason": reason})
+        skipped.append(
+            {"file": item.file.as_posix(), "name": item.name, "frame": frame, "kept": kept, "reason": reason}
+        )
 
     try:
         clip = read_clip(item.file, cropping.frames) if item.is_video else None
-        images = [(f.number, f.image) for f in clip.frames] if clip else [(0, read_image(item.file))]
+        images = [(f.number, f.image) for f in clip.frames] if clip else [(item.frame, read_image(item.file))]
     except UserError as error:
         note(0, False, str(error))
         return rows, skipped
@@ -141,6 +143,7 @@ def _crop_item(item: Item, folder: Path, cropping: Cropping) -> tuple[list[dict[
                 "target": item.target,
                 "compression": item.compression,
                 "margin": cropping.margin,
+                **({"role": item.role} if item.role else {}),
                 "box": [float(v) for v in box],
                 "landmarks": landmarks.ravel().tolist(),
             }

@@ -15,8 +15,9 @@ from difffake.data.keys import FORGED
 from difffake.evaluation.published import SOURCE, published
 from difffake.evaluation.results import ALL, Row, read_results
 from difffake.evaluation.run_names import run_names
-from difffake.evaluation.tables import NAMES, percent, place, result_tables
+from difffake.evaluation.tables import NAMES, place, result_tables
 from difffake.files import refuse_existing, staged_file
+from difffake.metrics import percent
 from difffake.plots import DPI, read_caption
 
 TESTBEDS = ("drawn", FORGED)

@@ -88,7 +88,8 @@ def comparisons(table: pd.DataFrame) -> Iterator[tuple[str, str, str, pd.DataFra
 def result_rows(scores: pd.DataFrame, thresholds: Thresholds, resamples: int = 1000, seed: int = 0) -> list[Row]:
     """Rows of results.json: one for each data set, compression, manipulation, level and score.
 
-    Metrics that need both classes, and accuracy without a threshold, are NaN where they are not defined.
+    Rates are in [0, 1]. Metrics that need both classes, and those at a threshold without one, are NaN where they are
+    not defined: `acc`, `false_alarm_rate` (share of reals called fake) and `detection_rate` (share of fakes called so).
 
     Args:
         scores: score table with the columns `COLUMNS`.
@@ -125,16 +126,46 @@ def _numbers(compared: pd.DataFrame, threshold: float | None, level: str, resamp
         "acc": math.nan if threshold is None else metrics.accuracy(label, value, threshold),
     }
     row: Row = {"n_real": int((label == 0).sum()), "n_fake": int((label == 1).sum())}
+    called_fake = np.full(len(value), math.nan) if threshold is None else value >= threshold
     for name, point in points.items():
         low, high = intervals.get(name, (math.nan, math.nan))
         row |= {name: point, f"{name}_low": low, f"{name}_high": high}
     return row | {
+        "false_alarm_rate": _share(called_fake[label == 0]),
+        "detection_rate": _share(called_fake[label == 1]),
         "balanced_accuracy_at_youden": metrics.balanced_accuracy_at_youden(label, value),
         "tpr_at_5_percent_fpr": metrics.tpr_at_fpr(label, value, 0.05),
         "threshold": threshold,
         "resampled_by": resampled_by,
         "units": len(np.unique(unit)),
+        "units_real": len(np.unique(unit[label == 0])),
+        "units_fake": len(np.unique(unit[label == 1])),
     }
+
+
+def _share(called_fake: np.ndarray) -> float:
+    return float(called_fake.mean()) if len(called_fake) else math.nan
+
+
+def check_rows(scores: pd.DataFrame) -> None:
+    """Raise `UserError` if rows contradict themselves or come twice; before they are scored or after.
+
+    `scores` has the columns `COLUMNS` but for score and value.
+    """
+    wrong = scores[(scores["method"] == REAL) != (scores["label"] == 0)]
+    if len(wrong):
+        first = wrong.iloc[0]
+        raise UserError(
+            f"{first['path']} in {first['dataset']} has label {first['label']} and method {first['method']!r}: "
+            f"label 0 goes with method {REAL!r} and no other, mend the manifest"
+        )
+    twice = scores[scores.duplicated(["dataset", "compression", "method", "path"])]
+    if len(twice):
+        first = twice.iloc[0]
+        raise UserError(
+            f"{len(twice)} frame(s) come more than once, the first {first['path']} in {first['dataset']}: "
+            "each sample counts exactly once, remove the repeated rows or manifests"
+        )
 
 
 def _check(scores: pd.DataFrame) -> None:
@@ -149,21 +180,9 @@ def _check(scores: pd.DataFrame) -> None:
             f"{len(broken)} of {len(scores)} scores are NaN or infinite, the first the {first['score']} score of "
             f"{first['path']} in {first['dataset']}: leave out what cannot be scored, or check the checkpoint"
         )
-    wrong = scores[(scores["method"] == REAL) != (scores["label"] == 0)]
-    if len(wrong):
-        first = wrong.iloc[0]
-        raise UserError(
-            f"{first['path']} in {first['dataset']} has label {first['label']} and method {first['method']!r}: "
-            f"label 0 goes with method {REAL!r} and no other, mend the manifest"
-        )
-    single = scores[scores["score"] == CLASSIFIER]
-    twice = single[single.duplicated(["dataset", "compression", "method", "path"])]
-    if len(twice):
-        first = twice.iloc[0]
-        raise UserError(
-            f"{len(twice)} frame(s) were scored more than once, the first {first['path']} in {first['dataset']}: "
-            "each sample counts exactly once, remove the repeated rows or manifests"
-        )
+    for name, part in scores.groupby("score"):
+        # A frame may be in several pairs.
+        check_rows(part if name == CLASSIFIER else part.drop_duplicates(["dataset", "compression", "method", "path"]))
 
 
 def write_results(out_folder: Path, rows: list[Row], provenance: dict[str, Any]) -> Path:

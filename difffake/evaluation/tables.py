@@ -1,6 +1,6 @@
 """Result tables: the same cells for the terminal, for Markdown and for the report."""
 
-import math
+import re
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -10,12 +10,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from difffake.intervals import MIN_UNITS
+from difffake.metrics import percent
+
 Row = dict[str, Any]
 
 WIDTH = 100
 """Columns of a terminal that every table fits into."""
-
-NONE = "-"
+NONE = percent(None)
+NAMES = ("Data set", "Manipulation", "Compression")
+"""Columns of text, aligned to the left; all others are numbers."""
+_KEYS = dict(zip(NAMES, ("dataset", "method", "compression"), strict=True))
+_LEAST = 9
+"""Characters that a column of names has at least, where its names are that long."""
 
 
 class ResultTable(NamedTuple):
@@ -29,34 +36,46 @@ class ResultTable(NamedTuple):
     """The rows themselves, in the order of `cells`."""
 
 
-NAMES = ("Data set", "Manipulation", "Compression")
-"""Columns of text, aligned to the left; all others are numbers."""
-
-
 def result_tables(rows: Sequence[Row]) -> list[ResultTable]:
     """Cells of result rows, one table for each level and score, rates in percent with one decimal.
 
-    A data set's name is printed once, and Compression is a column only where a row has one. What is not defined (NaN,
-    None) is a dash.
+    A data set or compression that all rows share stands in the title and not in a column; a data set's name is printed
+    once. Rows without fakes, or without reals, have tables of their own: there is nothing to compare, but false alarms,
+    or fakes found, at the threshold of the validation data. What is not defined (NaN, None) is a dash.
     """
     tables = []
-    ordered = sorted(rows, key=place)  # stable: rows keep their order within a table
-    for _, group in groupby(ordered, key=place):
+    ordered = sorted(rows, key=_table)  # stable: rows keep their order within a table
+    for (*_, classes), group in groupby(ordered, key=_table):
         found = list(group)
-        compressed = any(row["compression"] for row in found)
-        columns = ["Data set", "Manipulation", *(["Compression"] if compressed else [])]
-        columns += ["Real", "Fake", "AUC [95 %]", "EER", "AP", "ACC"]
+        title = f"{str(found[0]['level']).capitalize()} level, {found[0]['score']} score"
+        if classes:
+            title += f", {classes} only"
+        names = ["Manipulation"] if classes != "real" else []
+        shared = []
+        for column in ("Data set", "Compression"):
+            values = {row[_KEYS[column]] for row in found}
+            if len(values) > 1:
+                names.insert(0 if column == "Data set" else len(names), column)
+            elif value := values.pop():
+                shared.append(value)
+        numbers = _numbers(classes)
         cells, before = [], None
         for row in found:
-            name = "" if row["dataset"] == before else str(row["dataset"])
-            before = row["dataset"]
-            texts = [name, str(row["method"]), *([str(row["compression"]) or NONE] if compressed else [])]
-            counts = [str(row["n_real"]), str(row["n_fake"])]
-            rates = [percent(row["eer"]), percent(row["ap"]), percent(row["acc"])]
-            cells.append([*texts, *counts, _with_interval(row), *rates])
-        title = f"{str(found[0]['level']).capitalize()} level, {found[0]['score']} score"
-        tables.append(ResultTable(title, columns, cells, found))
+            texts = [str(row[_KEYS[name]]) or NONE for name in names]
+            if names[:1] == ["Data set"]:
+                texts[0] = "" if row["dataset"] == before else texts[0]
+                before = row["dataset"]
+            cells.append([*texts, *(number(row) for number in numbers.values())])
+        tables.append(
+            ResultTable(": ".join([title, " ".join(shared)][: 1 + bool(shared)]), [*names, *numbers], cells, found)
+        )
     return tables
+
+
+def _table(row: Row) -> tuple[int, str, str, str]:
+    """Which table a row is in, in their order; the last is the only class that it has, if it has one only."""
+    classes = "real" if not row["n_fake"] else "fake" if not row["n_real"] else ""
+    return (*place(row), classes)
 
 
 def place(row: Row) -> tuple[int, str, str]:
@@ -64,13 +83,18 @@ def place(row: Row) -> tuple[int, str, str]:
     return (0 if row["level"] == "video" else 1, "" if row["score"] == "classifier" else row["score"], row["level"])
 
 
-def percent(value: float | None) -> str:
-    """A rate in [0, 1] as percent with one decimal, a dash for None and NaN.
-
-    >>> percent(0.8317), percent(None)
-    ('83.2', '-')
-    """
-    return NONE if value is None or math.isnan(value) else f"{100 * value:.1f}"
+def _numbers(classes: str) -> dict[str, Any]:
+    """Columns of numbers, with how each row's cell is made."""
+    if classes == "real":
+        return {"Real": lambda r: str(r["n_real"]), "False alarms": lambda r: percent(r.get("false_alarm_rate"))}
+    if classes == "fake":
+        return {"Fake": lambda r: str(r["n_fake"]), "Found": lambda r: percent(r.get("detection_rate"))}
+    return {
+        "Real": lambda r: str(r["n_real"]),
+        "Fake": lambda r: str(r["n_fake"]),
+        "AUC [95 %]": _with_interval,
+        **{name.upper(): lambda r, name=name: percent(r[name]) for name in ("eer", "ap", "acc")},
+    }
 
 
 def _with_interval(row: Row) -> str:
@@ -78,26 +102,87 @@ def _with_interval(row: Row) -> str:
     return percent(row["auc"]) if NONE in (low, high) else f"{percent(row['auc'])} [{low}, {high}]"
 
 
+def remarks(rows: Sequence[Row]) -> list[str]:
+    """What a reader of the tables must know: of which rows there is too little, and which have no second class."""
+    found = []
+    few = [row for row in rows if min(row.get(f"units_{name}", MIN_UNITS) for name in ("real", "fake")) < MIN_UNITS]
+    if few := [row for row in few if row["n_real"] and row["n_fake"]]:
+        kinds = ", ".join(sorted({str(row["resampled_by"]) for row in few}))
+        found.append(
+            f"No interval where reals or fakes come from fewer than {MIN_UNITS} units (here {kinds}): the numbers are "
+            "of too little to be sure of anything."
+        )
+    if any(row["auc"] in (0, 1) and percent(row["auc_low"]) != NONE for row in rows):
+        found.append("Where reals and fakes do not overlap at all, the interval is exact (Clopper and Pearson).")
+    for name, other, rate in (("real", "fake", "the false alarms"), ("fake", "real", "the fakes found")):
+        alone = sorted({str(row["dataset"]) for row in rows if not row[f"n_{other}"]})
+        if alone:
+            found.append(
+                f"{', '.join(alone)}: only {name} faces, so AUC, EER and AP are not defined; {rate} are counted at the "
+                "threshold of the validation data."
+            )
+    return found
+
+
 def print_results(rows: Sequence[Row], console: Console) -> None:
-    """Print result tables on `console`, at most `WIDTH` columns wide; long names are folded, numbers never."""
+    """Print result tables and remarks on `console`, at most `WIDTH` columns wide.
+
+    Long names are broken after a dash, underscore or slash; numbers never are.
+    """
+    width = min(WIDTH, console.width)
     for table in result_tables(rows):
         # Text, not str: a name such as "[bold]" is printed as it is.
         drawn = Table(title=Text(table.title), box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1, 0, 0))
+        widths = _name_widths(table, width)
         for column in table.columns:
             if column in NAMES:
                 drawn.add_column(column, overflow="fold")
             else:
                 drawn.add_column(column, justify="right", no_wrap=True)
         for cells in table.cells:
-            drawn.add_row(*map(Text, cells))
-        console.print(drawn, width=min(WIDTH, console.width))
+            drawn.add_row(*(Text(broken(cell, widths.get(n, width))) for n, cell in enumerate(cells)))
+        console.print(drawn, width=width)
+    for remark in remarks(rows):
+        console.print(Text(remark), width=width)
+
+
+def _name_widths(table: ResultTable, width: int) -> dict[int, int]:
+    """Characters for each column of names, by its number: what the numbers leave, shared by the length of names."""
+    longest = [max(map(len, [column, *cells])) for column, *cells in zip(table.columns, *table.cells, strict=True)]
+    names = [n for n, column in enumerate(table.columns) if column in NAMES]
+    left = width - 2 - 2 * len(longest) - sum(size for n, size in enumerate(longest) if n not in names)
+    widths = {n: longest[n] for n in names}
+    while sum(widths.values()) > left and max(widths.values()) > _LEAST:
+        widths[max(widths, key=lambda n: widths[n])] -= 1
+    return widths
+
+
+def broken(name: str, width: int) -> str:
+    """A name in as few lines as `width` characters allow, about equally long, each but the last ending in a dash,
+    underscore, slash or blank; a part without any is not broken.
+
+    >>> broken("forged-drawn-a", 13)
+    'forged-\\ndrawn-a'
+    """
+    parts = re.findall(r"[^-_/ ]*[-_/ ]|[^-_/ ]+", name)
+
+    def lines(width: int) -> list[str]:
+        found = [""]
+        for part in parts:
+            if found[-1] and len(found[-1] + part.rstrip()) > width:
+                found.append("")
+            found[-1] += part
+        return [line.rstrip() for line in found]
+
+    fewest = len(lines(width))
+    return "\n".join(lines(next(w for w in range(1, width + 1) if len(lines(w)) == fewest)))
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The same tables as Markdown, each under its title in bold."""
+    """The same tables as Markdown, each under its title in bold, and the remarks."""
     blocks = []
     for table in result_tables(rows):
         rule = [":--" if column in NAMES else "--:" for column in table.columns]
         lines = [table.columns, rule, *([cell.replace("|", "\\|") for cell in cells] for cells in table.cells)]
         blocks.append(f"**{table.title}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
-    return "\n".join(blocks)
+    return "\n".join([*blocks, *(f"{remark}\n" for remark in remarks(rows))])

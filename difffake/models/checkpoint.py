@@ -89,11 +89,17 @@ def inherited_keys(weights: str) -> frozenset[str]:
     return frozenset(read_checkpoint(path).get(KEY, {}).get("training_keys", ()))
 
 
+def checkpoint_file(path: Path) -> Path:
+    """The checkpoint that a path names: best.ckpt of a run folder, else the file itself."""
+    return weights_file(str(path))
+
+
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """A checkpoint as it is, its weights mapped: those that are not used, such as a guide's, are not read.
 
-    Raises `UserError` if the file is missing or broken.
+    `path` may be a run folder. Raises `UserError` if the file is missing or broken.
     """
+    path = checkpoint_file(path)
     if not path.is_file():
         raise UserError(f"{path} does not exist: name a checkpoint of `difffake fit`, such as runs/NAME/best.ckpt")
     try:

@@ -36,14 +36,22 @@ def encoder_name(encoder: str | EncoderClass) -> str:
 
 
 def module_class(class_path: str, what: str, imports: Sequence[str] = ()) -> type[nn.Module]:
-    """The network class at a path such as `my_package.encoders.MyEncoder`.
+    """The network class at a path such as `my_package.encoders.MyEncoder`; arguments and errors as of `class_at`."""
+    found = class_at(class_path, what, imports)
+    if not issubclass(found, nn.Module):
+        raise UserError(f"{what} {class_path} is no subclass of torch.nn.Module of its own package: name one")
+    return found
+
+
+def class_at(class_path: str, what: str, imports: Sequence[str] = ()) -> type:
+    """The class at a path such as `my_package.encoders.MyEncoder`.
 
     Args:
-        class_path: module and name of a subclass of `torch.nn.Module`.
+        class_path: module and name of a class.
         what: the class in words, for messages, such as `encoder`.
         imports: packages or modules outside difffake whose code may be imported; importing runs it.
 
-    Raises `UserError` if the path lies outside difffake and `imports`, or leads to no such class.
+    Raises `UserError` if the path lies outside difffake and `imports`, or leads to no class.
     """
     module, _, name = class_path.rpartition(".")
     allowed = ("difffake", *imports)
@@ -56,8 +64,8 @@ def module_class(class_path: str, what: str, imports: Sequence[str] = ()) -> typ
     except (ImportError, AttributeError) as error:
         raise UserError(f"{what} {class_path} cannot be imported ({error}): is its package installed?") from error
     # A module may have names of other packages in it, which are not allowed with it.
-    if not (isinstance(found, type) and issubclass(found, nn.Module) and _within(found.__module__, allowed)):
-        raise UserError(f"{what} {class_path} is no subclass of torch.nn.Module of its own package: name one")
+    if not (isinstance(found, type) and _within(found.__module__, allowed)):
+        raise UserError(f"{what} {class_path} is no class of its own package: name one")
     return found
 
 

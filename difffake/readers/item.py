@@ -26,6 +26,8 @@ class Item:
     source: str = ""
     target: str = ""
     compression: str = ""
+    frame: int = 0  # of a still that is a frame of a video
+    role: str = ""  # reference for a trusted image of its person
 
     @property
     def is_video(self) -> bool:

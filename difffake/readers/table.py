@@ -1,5 +1,6 @@
 """Reader of a CSV table that names files and labels."""
 
+from collections.abc import Hashable
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,8 +25,10 @@ def read_table(root: Path, table: str = "manifest.csv") -> list[Item]:
     Columns `file` (relative to `root`, or to its folder `images` or `videos`) and `label` (real, fake, 0 or 1);
     optional `method`, `split`, `identity`, `video`, `source`, `target`, `compression`, and `original`, the real
     file of a fake, which is its target. Sources and targets may be named with or without suffix; a real file
-    without a target is its own, so that its fakes find it. Other columns are ignored. A split is train, val or test in
-    any case, or training, validation (valid) or testing; the column is filled for every file or for none.
+    without a target is its own, so that its fakes find it. A split is train, val or test in any case, or training,
+    validation (valid) or testing; the column is filled for every file or for none. For images that are frames of a
+    video, `frame` is their number in it. `role` (reference or probe), or `reference` (true or false), says which real
+    images of a person are trusted, for `difffake evaluate --pairs reference`. Other columns are ignored.
     """
     path = root / table
     if not path.is_file():
@@ -61,12 +64,35 @@ def read_table(root: Path, table: str = "manifest.csv") -> list[Item]:
             fields.setdefault("video", item.name)
         for column in {"source", "target"} & fields.keys():
             fields[column] = _without_suffix(fields[column])
+        where = f"{path}, line {number}"
         if not label:
             fields["method"] = REAL
             if "target" in known:
                 fields.setdefault("target", fields.get("video", item.name))
+        item = replace(item, frame=_frame(row, where), role=_role(row, label, where))
         items.append(replace(item, **fields))  # type: ignore[arg-type]  # every field in `known` is a str
     return some(items, path, "no rows")
+
+
+def _frame(row: dict[Hashable, str], where: str) -> int:
+    """Number of a row's frame, 0 where the table has none."""
+    text = row.get("frame", "").strip()
+    if text and not (text.isascii() and text.isdigit()):
+        raise UserError(f"{where}: frame {text!r} is no whole number from 0 on")
+    return int(text or 0)
+
+
+def _role(row: dict[Hashable, str], label: int, where: str) -> str:
+    """reference, or empty, from the column role or reference."""
+    column = "role" if "role" in row else "reference"
+    text = row.get(column, "").strip().lower()
+    roles = {"": "", "probe": "", "false": "", "no": "", "0": "", "reference": "reference"}
+    roles |= dict.fromkeys(("true", "yes", "1"), "reference")
+    if text not in roles:
+        raise UserError(f"{where}: {column} {text!r} is none of reference, probe, true, false")
+    if roles[text] and label:
+        raise UserError(f"{where}: a fake cannot be a reference")
+    return roles[text]
 
 
 def _without_suffix(name: str) -> str:

@@ -16,6 +16,7 @@ from difffake import wandb_run
 from difffake.data.manifest import manifest_file
 from difffake.errors import Terminated, UserError
 from difffake.files import MARKER, remove_written, sha256
+from difffake.metrics import percent
 from difffake.progress import console
 from difffake.training.csv_log import CSVLog
 from difffake.training.datamodule import FaceData
@@ -167,7 +168,7 @@ def _print_best(trainer: lightning.Trainer, out: Path) -> None:
         raise UserError("the run ended before its first validation, so there is no best.ckpt: train for longer")
     if not (out / BEST).is_file():
         raise UserError(f"{out}/{BEST} has been deleted, and nothing better came after it: start anew")
-    console.print(f"best val/auc {float(best.best_model_score):.4f}: {out}/{BEST}")
+    console.print(f"best val/auc {percent(float(best.best_model_score))} %: {out}/{BEST}")
 
 
 def _begin_wandb(

@@ -1,5 +1,6 @@
 """`difffake fit-anomaly`: which pairs it fits, and what it stores."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,9 @@ import pandas as pd
 import pytest
 from tiny import TinyRun
 
-from difffake.anomaly.fit import pair_features
+from difffake.anomaly.fit import DensityConfig
+from difffake.anomaly.mixture import GaussianMixture
+from difffake.anomaly.scoring import Pairing, pair_features
 from difffake.anomaly.storage import load_anomaly
 from difffake.commands.main import main
 from difffake.data.datasets import CropDataset, PairDataset
@@ -56,7 +59,9 @@ def test_threshold_lies_between_real_pairs_and_their_forgeries(tiny_run: TinyRun
     both = embed(detector, PairDataset(val, size, "pseudo", PseudoConfig(), None, 0), workers=0)[2]
 
     def threshold(*embeddings: np.ndarray) -> float:
-        scores = [model.score(pair_features(val.table, part, "single", 0, 8, 40)[1]).numpy() for part in embeddings]
+        scores = [
+            model.score(pair_features(val.table, part, Pairing("single")).features).numpy() for part in embeddings
+        ]
         return youden_threshold(np.repeat([0, 1], [len(part) for part in scores]), np.concatenate(scores))
 
     expected = threshold(real, both[1::2])
@@ -97,11 +102,11 @@ def test_pairs_stay_within_video_or_identity() -> None:
         }
     )
     embeddings = np.random.default_rng(0).random((5, 8), dtype=np.float32)
-    probes, features = pair_features(table, embeddings, "abs", seed=0, pool_size=8, max_frames=40)
+    probes, features = pair_features(table, embeddings, Pairing("abs"))
     difference = np.abs(embeddings[0] - embeddings[1])
     np.testing.assert_allclose(features.numpy(), [difference / np.linalg.norm(difference)], rtol=1e-5)
     assert probes.tolist() in ([0], [1])
-    assert len(pair_features(table.iloc[2:].reset_index(drop=True), embeddings[2:], "abs", 0, 8, 40)[1]) == 0
+    assert len(pair_features(table.iloc[2:].reset_index(drop=True), embeddings[2:], Pairing("abs")).probes) == 0
 
 
 def test_faces_without_pairs_are_refused(tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,3 +116,109 @@ def test_faces_without_pairs_are_refused(tiny_run: TinyRun, tmp_path: Path, caps
     command = ["fit-anomaly", "--ckpt", str(tiny_run.ckpt), "--manifest", str(tmp_path), "--workers", "0"]
     assert main([*command, "--out", str(tmp_path / "a.safetensors")]) == 1
     assert "--combination single" in capsys.readouterr().err
+
+
+def test_the_covariance_fits_the_number_of_pairs() -> None:
+    """By hand, for 3 components of 1,280 dimensions: 2 + 3,840 + 3 * 819,840 parameters of full covariances."""
+    config = DensityConfig()
+    few, many = config.build(108, 1280), config.build(7700, 1280)
+    assert isinstance(few, GaussianMixture)
+    assert isinstance(many, GaussianMixture)
+    assert (few.covariance_type, many.covariance_type) == ("diag", "full")  # 7,700 pairs: 4.0002 numbers each
+    (said,) = config.remarks(108, 1280)
+    assert "108 pairs are few for full ones: 0.056 numbers per parameter" in said
+    assert config.remarks(7700, 1280) == []
+    (said,) = DensityConfig(covariance="full").remarks(108, 1280)
+    assert said.startswith("warning: 108 pairs are few for the 2463362 parameters of 3 full component(s)")
+    assert len(DensityConfig().remarks(12, 1280)) == 2  # too few for diagonal ones too: 12 / (2 * 3) = 2
+    assert DensityConfig("svm").remarks(12, 1280) == []
+
+
+def test_settings_are_checked_before_any_work(tiny_run: TinyRun, capsys: pytest.CaptureFixture[str]) -> None:
+    for options, message in (
+        (["--model", "svm", "--nu", "2"], "nu=2.0 is out of range"),
+        (["--model", "forest"], "anomaly model forest is unknown"),
+        (["--model", "os.path"], "is no class"),
+    ):
+        assert fit_anomaly(tiny_run, tiny_run.folder / "never", *options) == 1
+        assert message in capsys.readouterr().err
+    twice = ["--manifest", str(tiny_run.seen), str(tiny_run.seen), "--out", str(tiny_run.folder / "never")]
+    assert main(["fit-anomaly", "--ckpt", str(tiny_run.ckpt), *twice]) == 1
+    assert "twice" in capsys.readouterr().err
+
+
+def test_a_frozen_video_and_a_score_below_chance_are_said(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = pd.read_parquet(tiny_run.seen / "manifest.parquet")
+    real = table[table["label"] == 0]
+    frozen = real.groupby("video")["path"].first()
+    for row in real.itertuples():
+        target = tmp_path / "frozen" / row.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((tiny_run.seen / frozen[row.video]).read_bytes())
+    real.to_parquet(tmp_path / "frozen" / "manifest.parquet")
+    options = ["--manifest", str(tmp_path / "frozen"), "--out", str(tmp_path / "a.safetensors"), "--components", "1"]
+    assert main(["fit-anomaly", "--ckpt", str(tiny_run.ckpt), *options, "--workers", "0"]) == 0
+    assert "12 of 12 pairs are of two equal images" in " ".join(capsys.readouterr().err.split())
+    # The tiny run's own model ranks its forgeries below real pairs.
+    assert fit_anomaly(tiny_run, tmp_path / "b.safetensors", "--covariance", "diag", "--components", "1") == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "real against pseudo-deepfakes: 22.2 % warning: that is below chance" in said
+
+
+OWN = """
+import torch
+
+class Distance:
+    '''Distance from the mean of the real features.'''
+
+    def fit(self, x, *, numbers=None):
+        self.mean = x.double().mean(0)
+        return self
+
+    def score(self, x):
+        return torch.linalg.vector_norm(x - self.mean, dim=1)
+
+    def to(self, device):
+        self.mean = self.mean.to(device)
+        return self
+
+    def state(self):
+        return {"mean": self.mean}, {}
+
+    @classmethod
+    def from_state(cls, tensors, settings):
+        found = cls()
+        found.mean = tensors["mean"]
+        return found
+
+class NoScore:
+    def fit(self, x):
+        return self
+"""
+
+
+def test_a_density_of_ones_own(
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "someones_density.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "own.safetensors"
+    assert fit_anomaly(tiny_run, path, "--model", "someones_density.NoScore") == 1
+    assert "has no score, to, state, from_state" in capsys.readouterr().err
+    assert fit_anomaly(tiny_run, path, "--model", "someones_density.Distance") == 0
+    threshold = load_anomaly(path, ["someones_density"])[1]["threshold"]
+    assert isinstance(threshold, float)
+    monkeypatch.delitem(sys.modules, "someones_density")
+    evaluate = ["evaluate", "--ckpt", str(tiny_run.ckpt), "--manifest", str(tiny_run.unseen), "--anomaly", str(path)]
+    evaluate += ["--workers", "0", "--resamples", "0", "--out", str(tmp_path / "out")]
+    capsys.readouterr()
+    assert main(evaluate) == 1
+    assert "own.safetensors: anomaly model someones_density.Distance is code outside" in capsys.readouterr().err
+    assert "someones_density" not in sys.modules
+    assert main([*evaluate, "--imports", "someones_density"]) == 0
+    scores = pd.read_parquet(tmp_path / "out" / "scores.parquet")
+    values = scores["value"][scores["score"] == "anomaly"]
+    assert len(values) == 24
+    assert values.between(0, 2).all()  # of features of length 1

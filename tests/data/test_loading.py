@@ -13,18 +13,18 @@ from tiny import TinyRun
 
 
 @pytest.fixture
-def gappy(tiny_run: TinyRun, tmp_path: Path) -> Path:
-    """The seen data set with one real crop of each split missing."""
-    folder = tmp_path / "gappy"
+def damaged(tiny_run: TinyRun, tmp_path: Path) -> Path:
+    """The seen data set with one real crop of each split that is no image."""
+    folder = tmp_path / "damaged"
     shutil.copytree(tiny_run.seen, folder)
     for crop in (folder / "crops" / "c23" / "real").glob("*/000002.png"):
-        crop.unlink()
+        crop.write_bytes(b"no image")
     return folder
 
 
 @pytest.mark.parametrize("command", ["evaluate", "fit-anomaly"])
-def test_a_missing_crop_ends_a_command_at_once(command: str, gappy: Path, tiny_run: TinyRun, tmp_path: Path) -> None:
-    arguments = [command, "--ckpt", tiny_run.ckpt, "--manifest", gappy, "--out", tmp_path / "out", "--workers", "2"]
+def test_a_broken_crop_ends_a_command_at_once(command: str, damaged: Path, tiny_run: TinyRun, tmp_path: Path) -> None:
+    arguments = [command, "--ckpt", tiny_run.ckpt, "--manifest", damaged, "--out", tmp_path / "out", "--workers", "2"]
     run = subprocess.run(
         [sys.executable, "-m", "difffake", *map(str, arguments)],
         capture_output=True, text=True, timeout=240, env=os.environ | {"OMP_NUM_THREADS": "1"},

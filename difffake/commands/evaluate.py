@@ -1,0 +1,97 @@
+"""The command `evaluate`: scores of every crop, and what they say with intervals."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from rich.console import Console
+
+from difffake.anomaly.scoring import PairMode, read_anomaly
+from difffake.commands.parse import AtLeast
+from difffake.data.manifest import manifest_file
+from difffake.distributed import rank
+from difffake.errors import UserError
+from difffake.evaluation.evaluate import ANOMALY, Loading, is_testbed, read_tests, score_tests, write_evaluation
+from difffake.evaluation.provenance import provenance
+from difffake.evaluation.report import NOTE
+from difffake.evaluation.results import CLASSIFIER, Row, result_rows
+from difffake.evaluation.tables import print_results
+from difffake.files import refuse_existing
+from difffake.models.checkpoint import checkpoint_file, load_detector
+from difffake.models.device import choose_device
+from difffake.progress import console
+from difffake.wandb_run import add_to_run
+
+EXAMPLES = (
+    "difffake evaluate --ckpt runs/lfw --manifest data/dfdc data/celebdf --out results",
+    "difffake evaluate --ckpt runs/lfw --manifest data/london --pairs reference --out results",
+    "torchrun --nproc-per-node 4 -m difffake evaluate --ckpt runs/lfw --manifest data/dfdc --out results",
+)
+RANKS = True
+
+
+def evaluate(
+    ckpt: Path,
+    manifest: list[Path],
+    out: Path,
+    anomaly: Path | None = None,
+    split: Literal["test", "val", "train", "all"] = "test",
+    pairs: PairMode = "suspect",
+    resamples: Annotated[int, AtLeast(0)] = 1000,
+    batch_size: Annotated[int, AtLeast(1)] = 64,
+    workers: Annotated[int, AtLeast(0)] = 2,
+    device: str = "auto",
+    imports: list[str] = [],  # noqa: B006  # never changed
+    seed: Annotated[int, AtLeast(0)] = 0,
+    overwrite: bool = False,
+) -> None:
+    """Score face crops and report frame and video AUC, EER, AP and ACC, with 95 % intervals, in percent.
+
+    Args:
+        ckpt: Checkpoint of difffake fit, or its run folder, whose best.ckpt is taken.
+        manifest: Manifests to test on. None may share people, videos or crops with the training data.
+        out: Folder to write: results.json, results.md, scores.parquet, figures, the run's config.yaml.
+        anomaly: Model of difffake fit-anomaly; by default anomaly.safetensors beside the checkpoint, if it is there.
+        split: Rows of the manifests to score.
+        pairs: What the anomaly score compares. suspect takes two frames of the same video, reference each row with
+            another real image of the same person (the rows whose role is reference, if the manifest has such a column).
+        resamples: Bootstrap resamples behind each interval. 0 gives no intervals.
+        batch_size: Images per batch. It changes speed and memory only.
+        workers: Processes that load images; 0 loads them in this one.
+        device: auto, cpu, cuda or cuda:N, for the detector and the anomaly model.
+        imports: Packages of your own whose code may run, for an encoder or anomaly model in them.
+        seed: Of the bootstrap.
+        overwrite: Replace an existing output folder.
+    """
+    ckpt = checkpoint_file(ckpt)
+    refuse_existing(out, overwrite, [ckpt, *manifest, *([anomaly] if anomaly else [])])
+    path = anomaly or ckpt.parent / "anomaly.safetensors"
+    if pairs == "reference" and not path.is_file():
+        raise UserError(f"--pairs reference needs an anomaly model, and {path} does not exist: run fit-anomaly first")
+    where = choose_device(device)
+    detector, info = load_detector(ckpt, where, imports)
+    differential = read_anomaly(path, ckpt, where, imports) if anomaly or path.is_file() else None
+    known = info.training_keys | (differential.training_keys if differential else frozenset())
+    tests, lost = read_tests(manifest, split, known)
+    scores = score_tests(detector, differential, tests, pairs, Loading(info.config.image_size, batch_size, workers))
+    if rank() > 0:
+        return
+    # A video's score is on the scale of its frames' scores, so one threshold serves both levels.
+    limits = {CLASSIFIER: info.threshold, ANOMALY: differential.threshold if differential else None}
+    rows = result_rows(scores, {name: {"frame": at, "video": at} for name, at in limits.items()}, resamples, seed)
+    inputs = [ckpt, *([path] if differential else []), *map(manifest_file, manifest)]
+    facts = provenance(inputs, seed, testbed=is_testbed(scores))
+    facts |= {"split": split, "pairs": pairs, "encoder": info.config.name, "training_seed": info.seed}
+    notes = [f"{name}: {what}" for name, what in lost.items()]
+    facts |= {"not_scored": notes} if notes else {}
+    write_evaluation(out, scores, rows, facts, notes, ckpt.parent / "config.yaml", overwrite)
+    add_to_run(ckpt, _summary(rows), (f"evaluation/{out.name}", rows))
+    print_results(rows, Console())
+    for note in [*notes, *([NOTE] if facts["testbed"] else [])]:
+        console.print(note)
+    console.print(f"results.json, results.md, scores.parquet and figures in {out}")
+
+
+def _summary(rows: list[Row]) -> dict[str, float]:
+    """AUC by data set, manipulation, level and score, for the W&B run."""
+    keys = ("dataset", "method", "compression", "level", "score")
+    return {"/".join(["auc", *(row[key] for key in keys if row[key])]): row["auc"] for row in rows}

@@ -1,0 +1,116 @@
+"""The command `fit-anomaly`: fit a density to the natural differences between real faces of one person."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+
+from difffake.anomaly.fit import DensityConfig, fit_density, training_keys, validation_threshold
+from difffake.anomaly.scoring import Pairing
+from difffake.anomaly.storage import save_anomaly
+from difffake.commands.parse import AtLeast
+from difffake.data.datasets import CropDataset, PairDataset
+from difffake.data.keys import check_splits
+from difffake.data.manifest import Manifest, read_manifests
+from difffake.distributed import rank
+from difffake.errors import UserError
+from difffake.files import refuse_existing, sha256
+from difffake.models.checkpoint import checkpoint_file, load_detector
+from difffake.models.device import choose_device
+from difffake.models.embed import embed
+from difffake.progress import console
+from difffake.wandb_run import add_to_run
+
+EXAMPLES = (
+    "difffake fit-anomaly --ckpt runs/lfw --manifest data/lfw",
+    "difffake fit-anomaly --ckpt runs/lfw --manifest data/lfw --components 1 --combination abs",
+    "difffake fit-anomaly --ckpt runs/lfw --manifest data/lfw --model my_package.MyDensity",
+)
+RANKS = True
+
+
+def fit_anomaly(
+    ckpt: Path,
+    manifest: list[Path],
+    out: Path | None = None,
+    combination: Literal["abs", "sub", "square", "cube", "concat", "single"] = "square",
+    model: str = "mixture",
+    components: Annotated[int, AtLeast(1)] = 3,
+    covariance: Literal["auto", "full", "tied", "diag", "spherical"] = "auto",
+    reg_covar: Annotated[float, AtLeast(0)] = 1e-6,
+    max_iter: Annotated[int, AtLeast(1)] = 250,
+    nu: float = 0.5,
+    pool_size: Annotated[int, AtLeast(1)] = 8,
+    max_frames: Annotated[int, AtLeast(2)] = 40,
+    batch_size: Annotated[int, AtLeast(1)] = 64,
+    workers: Annotated[int, AtLeast(0)] = 2,
+    device: str = "auto",
+    imports: list[str] = [],  # noqa: B006  # never changed
+    seed: Annotated[int, AtLeast(0)] = 0,
+    overwrite: bool = False,
+) -> None:
+    """Fit the anomaly model on pairs of real training faces, and take its threshold from the validation split.
+
+    Args:
+        ckpt: Checkpoint of difffake fit, or its run folder, whose best.ckpt is taken.
+        manifest: Manifests. Only real faces are used: those of the split train are fitted, those of val give the
+            threshold.
+        out: File to write; by default anomaly.safetensors beside the checkpoint.
+        combination: What is made of the two embeddings of a pair. square is the paper's best; single takes each image
+            alone, without pairs.
+        model: mixture (of Gaussians), svm (one-class), or the class path of your own.
+        components: Number of Gaussians in the mixture. More follow the data more closely and need more pairs.
+        covariance: Shape of the Gaussians. auto is full if the features of all pairs hold 4 numbers or more for each
+            parameter (about 2 D pairs per component for embeddings of D numbers), else diag.
+        reg_covar: Added to the variances, so that covariances can be inverted. Larger values smooth the scores.
+        max_iter: Most iterations of expectation maximization.
+        nu: Of the SVM, the largest share of real pairs that may lie outside its boundary.
+        pool_size: How many images of a video or person the others are compared with.
+        max_frames: How many images of a video or person are used at most, evenly spaced.
+        batch_size: Images per batch when they are embedded. It changes speed and memory only.
+        workers: Processes that load images; 0 loads them in this one.
+        device: auto, cpu, cuda or cuda:N.
+        imports: Packages of your own whose code may run, for an encoder or anomaly model in them.
+        seed: Of the choice of pairs, the start of the mixture and the pseudo-deepfakes of the validation split.
+        overwrite: Replace an existing file.
+    """
+    ckpt = checkpoint_file(ckpt)
+    path = out or ckpt.parent / "anomaly.safetensors"
+    refuse_existing(path, overwrite, [ckpt])
+    config = DensityConfig(model, components, covariance, reg_covar, max_iter, nu, imports, seed)
+    pairing = Pairing(combination, pool_size, max_frames, seed)
+    data = Manifest.concat(read_manifests(manifest)).select(label=0)
+    check_splits(data.table)
+    train, val = data.select(split="train"), data.select(split="val")
+    if not len(train):
+        raise UserError(f"no real faces in the split train of {', '.join(map(str, manifest))}")
+    data.check_files(("train", "val"))
+    where = choose_device(device)
+    detector, info = load_detector(ckpt, where, imports)
+    size = info.config.image_size
+
+    def embedded(dataset: CropDataset | PairDataset, rows: np.ndarray, description: str) -> np.ndarray:
+        return embed(detector, dataset, rows, batch_size=batch_size, workers=workers, description=description)[2]
+
+    density, pairs = fit_density(train, size, embedded, pairing, config, where)
+    threshold = validation_threshold(val, size, embedded, pairing, density, where)
+    if rank() > 0:
+        return
+    save_anomaly(
+        path,
+        density,
+        {
+            "combination": combination,
+            "pool_size": pool_size,
+            "max_frames": max_frames,
+            "threshold": threshold,
+            "training_keys": training_keys(train, val, data),
+            "checkpoint": sha256(ckpt),
+            "seed": seed,
+        },
+    )
+    facts = {"anomaly/pairs": float(pairs)} | ({} if threshold is None else {"anomaly/threshold": threshold})
+    if history := density.state()[1].get("history"):
+        facts["anomaly/log_likelihood"] = history[-1]
+    add_to_run(ckpt, facts, None)
+    console.print(f"{pairs} pairs fitted: {path}")

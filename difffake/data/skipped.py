@@ -1,0 +1,55 @@
+"""Files that `difffake prepare` found no face in: what a manifest lacks, as far as its folder knows."""
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from difffake.data.manifest import Manifest
+from difffake.errors import UserError
+
+SKIPPED = "skipped.csv"
+"""A row for each frame or file that was left out, or kept with a remark, beside the manifest."""
+COLUMNS = ["file", "name", "split", "frame", "kept", "reason"]
+"""name: of the file, as its crops are named; kept: whether there is a crop in spite of the remark."""
+
+
+class Coverage(NamedTuple):
+    """How many of the files that were prepared are in a manifest."""
+
+    scored: int
+    """Videos and stills with at least one crop."""
+    lost: list[str]
+    """Names of files without any crop."""
+
+    def __str__(self) -> str:
+        """In words."""
+        shown = ", ".join(self.lost[:3]) + (" ..." if len(self.lost) > 3 else "")
+        return f"{self.scored} of {self.scored + len(self.lost)} files scored; without any crop: {shown}"
+
+
+def coverage(whole: Manifest, split: str) -> Coverage | None:
+    """What is in a split of a manifest and what is not; None where its folder does not say.
+
+    Raises `UserError` if skipped.csv cannot be read.
+    """
+    path = whole.root / SKIPPED
+    if not path.is_file():
+        return None
+    try:
+        noted = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path} cannot be read ({error}): prepare the data again") from error
+    if set(COLUMNS) - set(noted.columns):
+        return None
+    if split != "all":
+        noted = noted[noted["split"] == split]
+    there = set(_files(whole.select(split=split).table))
+    return Coverage(len(there), sorted(set(noted["name"]) - set(_files(whole.table))))
+
+
+def _files(table: pd.DataFrame) -> pd.Series:
+    """Name of the file (N,) that each crop is of, by its path: crops/NAME.png of a still, crops/NAME/000012.png."""
+    name = table["path"].str.removeprefix("crops/").str.replace(r"\.[^./]*$", "", regex=True)
+    folder, frame = name.str.replace(r"/[^/]*$", "", regex=True), name.str.replace(r"^.*/", "", regex=True)
+    of_clip = (table["video"] != "") & (frame == table["frame"].map("{:06d}".format))
+    return name.where(~of_clip, folder)
