@@ -150,26 +150,36 @@ def resumable_folder(path: Path, settings: str, overwrite: bool = False) -> Iter
         lock.release()
 
 
-@contextmanager
-def replaced(path: Path) -> Iterator[None]:
-    """Make an empty folder `path`; an old one comes back if the block ends with an error, and goes if it does not.
+UNFINISHED = ".unfinished"
+"""A file in a folder of `continued_folder` whose work has not ended; it holds the settings."""
 
-    For work that needs its final path from the start; else `staged_folder`.
+
+@contextmanager
+def continued_folder(path: Path, settings: str, overwrite: bool = False) -> Iterator[None]:
+    """Make a folder that is filled at its final path; what an interrupted call left there is kept, to go on with.
+
+    For work of several stages that need their final paths; else `resumable_folder`.
+
+    Args:
+        path: folder.
+        settings: a text that the content depends on.
+        overwrite: replace a folder that is whole, or unfinished with other settings.
+
+    Raises:
+        UserError: the folder exists and is whole, or unfinished with other settings, and `overwrite` is not given.
     """
-    old = path.with_name(f".old-{os.getpid()}-{path.name}")
-    if path.exists():
-        _refuse_foreign(path)
-        path.rename(old)
-    path.mkdir(parents=True)
-    (path / MARKER).touch()
-    try:
-        yield
-    except BaseException:
-        shutil.rmtree(path, ignore_errors=True)
-        if old.exists():
-            old.rename(path)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+    note = path / UNFINISHED
+    if not note.is_file() or note.read_text() != settings:
+        if note.is_file() and not overwrite:
+            raise UserError(f"{path} is unfinished, with other settings: add --overwrite, or choose another --out")
+        refuse_existing(path, overwrite)
+        if path.exists():
+            remove_written(path)
+        path.mkdir(parents=True)
+        (path / MARKER).touch()
+        note.write_text(settings)
+    yield
+    note.unlink()
 
 
 def remove_written(path: Path) -> None:

@@ -7,9 +7,9 @@ import pytest
 from difffake.errors import UserError
 from difffake.files import (
     MARKER,
+    continued_folder,
     refuse_existing,
     remove_written,
-    replaced,
     resumable_folder,
     staged_file,
     staged_folder,
@@ -38,18 +38,20 @@ def test_a_failed_rewrite_leaves_the_old_folder(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
-def test_a_replaced_folder_comes_back_when_the_work_fails(tmp_path: Path) -> None:
+def test_work_at_its_final_path_goes_on_where_it_was(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with replaced(out):
-        (out / "a").write_text("old")
-    with pytest.raises(KeyboardInterrupt), replaced(out):
-        assert not (out / "a").exists()
+    with pytest.raises(KeyboardInterrupt), continued_folder(out, "seed 0"):
+        (out / "a").write_text("first stage")
         raise KeyboardInterrupt
-    assert (out / "a").read_text() == "old"
-    with replaced(out):
-        (out / "a").write_text("new")
-    assert (out / "a").read_text() == "new"
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    with pytest.raises(UserError, match="unfinished, with other settings"), continued_folder(out, "seed 1"):
+        pass
+    with continued_folder(out, "seed 0"):
+        assert (out / "a").read_text() == "first stage"
+    with pytest.raises(UserError, match="exists already"), continued_folder(out, "seed 0"):
+        pass
+    with continued_folder(out, "seed 0", overwrite=True):
+        assert not (out / "a").exists()
+    assert [path.name for path in out.iterdir()] == [MARKER]
 
 
 def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from difffake.commands.fit_anomaly import fit_anomaly
 from difffake.commands.forge import forge
 from difffake.commands.parse import AtLeast
 from difffake.data.drawn import CROP_SIZE, DRAWN_A, DRAWN_B, DrawnDataset, write_drawn_faces
+from difffake.errors import Terminated
 from difffake.evaluation.report import write_report
-from difffake.files import refuse_existing, replaced
+from difffake.files import continued_folder
 from difffake.progress import console
 
 EXAMPLES = ("difffake demo", "difffake demo --out demo --seed 1")
@@ -28,17 +29,19 @@ def demo(out: Path = Path("demo"), seed: Annotated[int, AtLeast(0)] = 0, overwri
 
     A detector learns from one kind of forgery and from pseudo-deepfakes on one set of drawn people, then meets unseen
     people, another camera and two other kinds of forgery. The numbers show that the pipeline works; they say nothing
-    about real deepfakes.
+    about real deepfakes. A demo that was stopped goes on when the same command is given again.
 
     Args:
         out: folder to write: data/, run/, evaluation/, results.json, report.html.
         seed: seed of all random numbers.
         overwrite: replace an existing demo folder.
     """
-    refuse_existing(out, overwrite)
     start = time.perf_counter()
-    with replaced(out):
-        _run(out, seed)
+    with continued_folder(out, f"difffake {difffake.__version__}, seed {seed}", overwrite):
+        try:
+            _run(out, seed)
+        except Terminated as stop:  # of the training, which speaks of its own options
+            raise Terminated("stopped; the same command goes on") from stop
     console.print(f"done in {time.perf_counter() - start:.0f} s: open {out / 'report.html'}")
 
 
@@ -51,21 +54,30 @@ def _run(out: Path, seed: int) -> None:
     )
 
     console.rule("2 of 4: train the detector", align="left")
-    options = {"config": CONFIG, "data.manifest": seen, "out": out / "run", "seed_everything": seed}
-    fit([part for name, value in options.items() for part in (f"--{name}", str(value))])
+    run = out / "run"
+    options = {"config": CONFIG, "data.manifest": seen, "out": run, "seed_everything": seed, "resume": run.exists()}
+    fit([f"--{name}={value}" for name, value in options.items()])
 
     console.rule("3 of 4: fit the mixture on natural differences", align="left")
-    ckpt = out / "run" / "best.ckpt"
-    fit_anomaly(ckpt, [seen], covariance="diag", seed=seed)
+    ckpt = run / "best.ckpt"
+    if not (run / "anomaly.safetensors").is_file():
+        fit_anomaly(ckpt, [seen], covariance="diag", seed=seed)
 
     console.rule("4 of 4: evaluate on seen and unseen forgeries", align="left")
-    evaluate(ckpt, [seen, unseen], out / "evaluation", seed=seed)
-    write_report([out / "evaluation"], out / "report.html")
-    shutil.copy(out / "evaluation" / "results.json", out / "results.json")
+    evaluation = out / "evaluation"
+    if not evaluation.is_dir():
+        evaluate(ckpt, [seen, unseen], evaluation, seed=seed)
+    write_report([evaluation], out / "report.html", overwrite=True)
+    shutil.copy(evaluation / "results.json", out / "results.json")
 
 
 def draw_and_forge(folder: Path, dataset: DrawnDataset, methods: Sequence[str], seed: int, workers: int = 0) -> Path:
-    """Draw a data set to folder/NAME-real and forge it to folder/NAME; gives the manifest of the latter."""
+    """Draw a data set to folder/NAME-real and forge it to folder/NAME; gives the manifest of the latter.
+
+    Nothing is done if it is there already.
+    """
+    if (folder / dataset.name).is_dir():
+        return folder / dataset.name / "manifest.parquet"
     real = write_drawn_faces(folder / f"{dataset.name}-real", dataset, seed)
     forge(real, methods, folder / dataset.name, size=CROP_SIZE, workers=workers, seed=seed)
     return folder / dataset.name / "manifest.parquet"

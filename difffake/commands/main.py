@@ -29,6 +29,8 @@ COMMANDS = {
     "report": "write one HTML page from result folders",
 }
 """Commands in the order of their use, and what each is for."""
+_GOES_ON = dict.fromkeys(("demo", "forge", "pretrain-guide", "sweep"), "; the same command goes on")
+_GOES_ON["fit"] = "; the same command with --resume goes on"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -73,8 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"difffake {name}: {error.filename or 'file'}: {error.strerror or error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        advice = "; the same command with --resume goes on" if name == "fit" else ""
-        print(f"difffake {name}: stopped{advice}", file=sys.stderr)
+        print(f"difffake {name}: stopped{_GOES_ON.get(name, '')}", file=sys.stderr)
         return 130
 
 
