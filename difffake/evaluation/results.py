@@ -7,7 +7,8 @@ negative log-likelihood of a pair. Higher = more fake.
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,12 @@ RESULTS = "results.json"
 ROW_TEXTS = ("dataset", "method", "compression", "level", "score")
 ROW_NUMBERS = ("n_real", "n_fake", "auc", "auc_low", "auc_high", "eer", "ap", "acc")
 """What every row of results.json has at least; numbers may be null."""
+
+METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
+    "balanced_accuracy_at_youden": metrics.balanced_accuracy_at_youden,
+    "tpr_at_5_percent_fpr": partial(metrics.tpr_at_fpr, fpr=0.05),
+}
+"""Metrics of labels (N,) and scores (N,) that every row has, beside those with intervals or a threshold."""
 
 Row = dict[str, Any]
 Thresholds = dict[str, dict[str, float | None]]
@@ -133,8 +140,7 @@ def _numbers(compared: pd.DataFrame, threshold: float | None, level: str, resamp
     return row | {
         "false_alarm_rate": _share(called_fake[label == 0]),
         "detection_rate": _share(called_fake[label == 1]),
-        "balanced_accuracy_at_youden": metrics.balanced_accuracy_at_youden(label, value),
-        "tpr_at_5_percent_fpr": metrics.tpr_at_fpr(label, value, 0.05),
+        **{name: metric(label, value) for name, metric in METRICS.items()},
         "threshold": threshold,
         "resampled_by": resampled_by,
         "units": len(np.unique(unit)),
