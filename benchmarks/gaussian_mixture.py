@@ -91,8 +91,8 @@ def clusters(n: int, d: int, k: int) -> Tensor:
     x = torch.empty(n, d, dtype=torch.float64)
     for part in torch.arange(n).chunk(k):
         mixing = torch.randn(d, d, generator=random, dtype=torch.float64) / d**0.5
-        centre = torch.randn(d, generator=random, dtype=torch.float64)
-        x[part] = centre + torch.randn(len(part), d, generator=random, dtype=torch.float64) @ mixing
+        center = torch.randn(d, generator=random, dtype=torch.float64)
+        x[part] = center + torch.randn(len(part), d, generator=random, dtype=torch.float64) @ mixing
     return x
 
 
@@ -124,11 +124,11 @@ def on_gpu(model: GaussianMixture, x: Tensor, start: Parameters, repeats: int, f
     history = list(model.history)
 
     def timed(run: Callable[[], object]) -> Callable[[], None]:
-        def synchronised() -> None:
+        def synchronized() -> None:
             run()
             torch.cuda.synchronize()
 
-        return synchronised
+        return synchronized
 
     sides: dict[str, Callable[[], object]] = {
         "difffake": timed(lambda: model.fit(rows, there)),

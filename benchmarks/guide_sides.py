@@ -164,7 +164,7 @@ def build(args: argparse.Namespace, device: torch.device, names: Sequence[str] =
 def finish(
     parts: Iterable[Part], weights: dict[str, float], optimizer: torch.optim.Optimizer, count: int = 1
 ) -> dict[str, float]:
-    """Backward pass of each of `count` parts and one optimiser step; gives the means of the losses by name."""
+    """Backward pass of each of `count` parts and one optimizer step; gives the means of the losses by name."""
     weights = {"classification": 1.0, **weights}
     found: dict[str, Tensor] = {}
     optimizer.zero_grad()

@@ -5,8 +5,8 @@
 
 The reference, `straightforward`, encodes image, source and target with the VAE at every step, embeds the empty prompt
 (where there is a text encoder), and runs the two branches one after the other; all in float32 and in the standard
-memory layout. `published` also computes the gradients of the frozen decoder's weights, which no optimiser uses, as the
-published code does: its train.py locks them by leaving them out of the optimiser only. (That code encodes source and
+memory layout. `published` also computes the gradients of the frozen decoder's weights, which no optimizer uses, as the
+published code does: its train.py locks them by leaving them out of the optimizer only. (That code encodes source and
 target alone; similarities come from a program of its own.) difffake's step takes latents from the cache and runs both
 branches as one batch, in channels_last and bfloat16. All start from the same weights and are given the same images,
 noise and steps, and take turns. `sd` has Stable Diffusion 1.5's shape and random weights, which serve for speed.
@@ -50,7 +50,7 @@ def main() -> None:
     device = torch.device(args.device)
     if args.only:
         step = build(args, device, [args.only])[args.only]
-        step()  # makes gradients and the optimiser's state, which stay
+        step()  # makes gradients and the optimizer's state, which stay
         needed = peak_memory(step, device)
         print(json.dumps({"gib": needed, "seconds": [timed(step, device) for _ in range(args.repeats)]}))
         return
@@ -121,7 +121,7 @@ def alone(name: str, arguments: list[str]) -> dict[str, Any]:
 
 
 def peak_memory(step: Step, device: torch.device) -> float:
-    """GiB that a step needs at most: on a GPU weights and optimiser's state included, on a CPU beside them (Linux)."""
+    """GiB that a step needs at most: on a GPU weights and optimizer's state included, on a CPU beside them (Linux)."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
         step()

@@ -2,7 +2,7 @@
 
     python benchmarks/inference.py --ckpt runs/guided/best.ckpt --batch 32
 
-The reference is timm's network of that name with one output and the same normalisation of its input, nothing of this
+The reference is timm's network of that name with one output and the same normalization of its input, nothing of this
 package. The detector is read from the checkpoint as `difffake predict` reads it. They take turns.
 """
 

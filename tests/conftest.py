@@ -101,7 +101,7 @@ def guided_run(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> G
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    """Six real faces in train and two in val, a fake of each but the last; a fake is one grey level all over."""
+    """Six real faces in train and two in val, a fake of each but the last; a fake is one gray level all over."""
     root = tmp_path_factory.mktemp("faces")
     rows: list[dict[str, Any]] = []
     for number in range(8):

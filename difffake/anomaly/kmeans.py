@@ -16,10 +16,10 @@ _MAX_ITERATIONS = 50
 def kmeans(x: Tensor, clusters: int, seed: int, numbers: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Cluster (N,), int64, of every row of `x` (N, D), and the clusters' means (clusters, D), float64.
 
-    Greedy k-means++ start (Arthur & Vassilvitskii 2007: each next centre is the best of a few rows drawn with
-    probability proportional to the squared distance from the nearest centre), then Lloyd's iterations until no row
+    Greedy k-means++ start (Arthur & Vassilvitskii 2007: each next center is the best of a few rows drawn with
+    probability proportional to the squared distance from the nearest center), then Lloyd's iterations until no row
     moves, 50 at most. Own code and not scikit-learn's `KMeans`, since that would copy the rows to the CPU and
-    to float64 at once. A cluster that loses all rows keeps its centre; there is one if `x` has fewer distinct rows
+    to float64 at once. A cluster that loses all rows keeps its center; there is one if `x` has fewer distinct rows
     than `clusters`.
 
     On several ranks `x` are a rank's own rows, and the clusters those of all ranks' rows. What is drawn belongs to a
@@ -61,7 +61,7 @@ def _spread_centres(x: Tensor, clusters: int, seed: int, numbers: Tensor) -> Ten
     centres = drawn(torch.ones(len(x), dtype=torch.float64, device=x.device))
     nearest = _distances(x, centres)[:, 0]
     while len(centres) < clusters:
-        # Where all rows coincide with a centre every waiting time is infinite: the first row is as good as any.
+        # Where all rows coincide with a center every waiting time is infinite: the first row is as good as any.
         candidates = torch.cat([drawn(nearest) for _ in range(_CANDIDATES)])
         trials = torch.minimum(nearest[:, None], _distances(x, candidates))
         best = total(trials.sum(dim=0)).argmin()

@@ -59,7 +59,7 @@ class Whitening(NamedTuple):
 class Moments:
     """Sums over rows about `centres` (K, D), float64; those of other rows about the same centres may be added.
 
-    With r the responsibilities (N, K) and d = x - centre: `counts` (K,) = sum r; `first` (K, D) = sum r d; `second` =
+    With r the responsibilities (N, K) and d = x - center: `counts` (K,) = sum r; `first` (K, D) = sum r d; `second` =
     sum r d d^T in the shape of the covariances (of full and tied only the lower triangle, of spherical the trace);
     `log_likelihood` () = sum of the rows' log-likelihoods.
     """
@@ -118,9 +118,9 @@ def scratch(centres: Tensor) -> Tensor:
     return centres.new_empty(chunk_rows(centres.shape[1], centres.device), centres.shape[1])
 
 
-def differences(rows: Tensor, centre: Tensor, buffer: Tensor) -> Tensor:
-    """`rows` (n, D) of any floating type minus `centre` (D,), in the first n rows of `buffer`."""
-    return torch.sub(rows, centre, out=buffer[: len(rows)])
+def differences(rows: Tensor, center: Tensor, buffer: Tensor) -> Tensor:
+    """`rows` (n, D) of any floating type minus `center` (D,), in the first n rows of `buffer`."""
+    return torch.sub(rows, center, out=buffer[: len(rows)])
 
 
 def log_densities(rows: Tensor, whitening: Whitening, buffer: Tensor) -> Tensor:

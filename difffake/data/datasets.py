@@ -46,7 +46,7 @@ class PairDataset(Dataset[Batch]):
     """Real faces, each with a forgery: two images a sample, real first, that share one augmentation.
 
     `fakes` says where forgeries come from:
-    - `pseudo`: a pseudo-deepfake of the real face (DiffFake). The real partner is its target, colour
+    - `pseudo`: a pseudo-deepfake of the real face (DiffFake). The real partner is its target, color
       transformation included.
     - `manifest`: a fake of the manifest, drawn anew in each epoch from those with the same target where there
       are any, so that the two differ by the forgery alone; else from all.

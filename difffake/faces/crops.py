@@ -15,11 +15,11 @@ def square_box(box: np.ndarray, margin: float, height: int, width: int) -> tuple
     A square that sticks out is moved inwards, and made smaller if the image is; it is never padded and
     never loses its shape, so a later resize does not stretch the face.
     """
-    centre = (box[:2] + box[2:]) / 2
+    center = (box[:2] + box[2:]) / 2
     side = max(1, min(round(float(max(box[2:] - box[:2])) * margin), height, width))
     x0, y0 = (
         int(np.clip(round(float(c) - side / 2), 0, size - side))
-        for c, size in zip(centre, (width, height), strict=True)
+        for c, size in zip(center, (width, height), strict=True)
     )
     return x0, y0, x0 + side, y0 + side
 

@@ -58,7 +58,7 @@ def _refuse_large(path: Path, data: np.ndarray) -> None:
 
 
 def _is_cut_short(data: np.ndarray) -> bool:
-    """Whether a JPEG file has no end marker: OpenCV would fill the rest with grey and say nothing."""
+    """Whether a JPEG file has no end marker: OpenCV would fill the rest with gray and say nothing."""
     if len(data) < 4 or data[0] != 0xFF or data[1] != 0xD8:
         return False
     # Some cameras append data after the image, so the marker is looked for in the whole second half.

@@ -15,7 +15,7 @@ def as_rgb(image: Any) -> np.ndarray:
     """One image as (H, W, 3) uint8 RGB.
 
     Args:
-        image: a PIL image, or an array or tensor of shape (H, W), (H, W, C) or (C, H, W), where C is 1 (grey), 3 (RGB)
+        image: a PIL image, or an array or tensor of shape (H, W), (H, W, C) or (C, H, W), where C is 1 (gray), 3 (RGB)
             or 4 (RGB and transparency, which is left out), of uint8, or of floats in [0, 1].
 
     Raises `UserError` for anything else: a wrong guess would give a score that looks right.

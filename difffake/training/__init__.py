@@ -1,1 +1,1 @@
-"""What needs a Trainer: the LightningModule, optimisers, schedules and the `fit` command."""
+"""What needs a Trainer: the LightningModule, optimizers, schedules and the `fit` command."""

@@ -32,7 +32,7 @@ class LastCheckpoint(Checkpoint):
 
     Saved before the first batch of an epoch, before every `every`-th step and at the end; and at SIGTERM, which SLURM
     sends before it ends a job, after the step that is being computed. Nothing else is saved with a step half done: a
-    checkpoint always stands between two optimiser steps. It holds the rows of the log and the sums of the epoch's
+    checkpoint always stands between two optimizer steps. It holds the rows of the log and the sums of the epoch's
     losses, of every rank, so that the log goes on as well.
 
     Args:

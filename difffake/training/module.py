@@ -1,4 +1,4 @@
-"""The LightningModule: loss weighting, logging and optimisers around a plain detector."""
+"""The LightningModule: loss weighting, logging and optimizers around a plain detector."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -58,7 +58,7 @@ class DetectorTraining(Recorded, lightning.LightningModule):
         head: linear, or cosine (embedding and weights of length 1, with a learned scale, as in GenD).
         trainable: all; norm (normalization layers alone); head (the encoder stays as it is); or last_blocks N (the
             last N blocks of the encoder). The head always learns.
-        optimizer: optimiser and schedule.
+        optimizer: optimizer and schedule.
         regularizers: losses beside the classification loss, by name: for each its class and its settings, such as
             {guide: {class_path: Guide, init_args: {lambda_source: 0.7}}}. null, or leaving one out, is the ablation.
         diffusion: the frozen model that teaches; loaded only if a regularizer asks for it.
@@ -197,7 +197,7 @@ class DetectorTraining(Recorded, lightning.LightningModule):
             self._log_row(values)
 
     def configure_optimizers(self) -> Any:
-        """Optimiser and schedule by step."""
+        """Optimizer and schedule by step."""
         clipped = bool(self.trainer.gradient_clip_val)
         optimizer = build_optimizer(
             (p for p in self.parameters() if p.requires_grad), self.optimizer_config, fused=not clipped

@@ -1,4 +1,4 @@
-"""Optimisers and learning-rate schedules of the papers, by name."""
+"""Optimizers and learning-rate schedules of the papers, by name."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from difffake.training.sam import SAM
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """Which optimiser, and how the learning rate goes over the run.
+    """Which optimizer, and how the learning rate goes over the run.
 
     DiffFake: SAM over SGD 1e-3, momentum 0.9, rho 0.05, `linear_tail`. DiffusionFake: Adam 1e-5 (AdamW in its code).
 
@@ -43,7 +43,7 @@ class OptimizerConfig:
 
 
 def build_optimizer(parameters: Iterable[nn.Parameter], config: OptimizerConfig, *, fused: bool = True) -> Optimizer:
-    """The optimiser of a config; AdamW `fused` into one kernel, which Lightning cannot clip in mixed precision."""
+    """The optimizer of a config; AdamW `fused` into one kernel, which Lightning cannot clip in mixed precision."""
 
     def sgd(parameters: Iterable[nn.Parameter]) -> Optimizer:
         return torch.optim.SGD(parameters, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
@@ -56,7 +56,7 @@ def build_optimizer(parameters: Iterable[nn.Parameter], config: OptimizerConfig,
 
 
 def schedule_factor(config: OptimizerConfig, steps: int) -> Callable[[int], float]:
-    """Learning rate at a step as a share of `config.lr`, for a run of `steps` optimiser steps."""
+    """Learning rate at a step as a share of `config.lr`, for a run of `steps` optimizer steps."""
     warmup = round(config.warmup * steps)
 
     def factor(step: int) -> float:

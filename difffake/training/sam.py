@@ -1,4 +1,4 @@
-"""Sharpness-aware minimisation (Foret et al., ICLR 2021) over any optimiser."""
+"""Sharpness-aware minimisation (Foret et al., ICLR 2021) over any optimizer."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -16,7 +16,7 @@ class SAM(Optimizer):
 
     Args:
         parameters: what to optimise.
-        base: makes the optimiser of the step from the parameters, such as `lambda p: torch.optim.SGD(p, lr=1e-3)`.
+        base: makes the optimizer of the step from the parameters, such as `lambda p: torch.optim.SGD(p, lr=1e-3)`.
         rho: radius of the neighbourhood; 0.05 in both papers.
     """
 
@@ -26,7 +26,7 @@ class SAM(Optimizer):
         self.base = base(list(parameters))
         self.rho = rho
         super().__init__(self.base.param_groups, self.base.defaults)
-        # One state and one set of groups: schedulers and checkpoints see the optimiser of the step.
+        # One state and one set of groups: schedulers and checkpoints see the optimizer of the step.
         self.param_groups = self.base.param_groups
         self.state = self.base.state
         self.perturbed = False
@@ -54,7 +54,7 @@ class SAM(Optimizer):
         return loss
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Load into the optimiser of the step and share its state again."""
+        """Load into the optimizer of the step and share its state again."""
         self.base.load_state_dict(state_dict)
         self.param_groups = self.base.param_groups
         self.state = self.base.state

@@ -65,7 +65,7 @@ def test_threshold_lies_between_real_pairs_and_their_forgeries(tiny_run: TinyRun
         return youden_threshold(np.repeat([0, 1], [len(part) for part in scores]), np.concatenate(scores))
 
     expected = threshold(real, both[1::2])
-    assert threshold(both[0::2], both[1::2]) != pytest.approx(expected, rel=1e-3)  # recoloured partners would tell
+    assert threshold(both[0::2], both[1::2]) != pytest.approx(expected, rel=1e-3)  # recolored partners would tell
     assert threshold(both[1::2], real) != pytest.approx(expected, rel=1e-3)
     assert settings["threshold"] == pytest.approx(expected, rel=1e-3)
 

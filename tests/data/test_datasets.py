@@ -52,8 +52,8 @@ def test_samples_depend_on_seed_epoch_and_index_alone(manifest: Manifest) -> Non
 
 def test_both_kinds_of_forgery_come_up(manifest: Manifest) -> None:
     dataset = pairs(manifest, "both", STILL)
-    grey = [len(dataset[epoch, 0]["image"][1].unique()) == 1 for epoch in range(40)]
-    assert 8 < sum(grey) < 32
+    gray = [len(dataset[epoch, 0]["image"][1].unique()) == 1 for epoch in range(40)]
+    assert 8 < sum(gray) < 32
 
 
 def test_real_and_fake_share_one_augmentation() -> None:

@@ -170,7 +170,7 @@ def test_faces_are_mirrored_exactly_when_the_image_is(sourced: Manifest, store: 
         seen.add(mirrored)
         assert faces_of(sample, sourced) == [
             (("real-1", mirrored),) * 3,
-            (("fake-1", mirrored and caches), ("real-2", mirrored), ("real-1", mirrored)),  # grey is its own mirror
+            (("fake-1", mirrored and caches), ("real-2", mirrored), ("real-1", mirrored)),  # gray is its own mirror
         ]
     assert seen == {False, True}
 

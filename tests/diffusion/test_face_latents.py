@@ -20,14 +20,14 @@ class Brightness(LatentDiffusion):
         return images.mean(dim=(1, 2, 3)).view(-1, 1, 1, 1).expand(-1, 4, 1, 1)
 
 
-def batch(cached: list[float], grey: list[int], roles: list[list[int]]) -> Batch:
-    """Cached latents of one level each, pictures of one grey level each, and roles."""
+def batch(cached: list[float], gray: list[int], roles: list[list[int]]) -> Batch:
+    """Cached latents of one level each, pictures of one gray level each, and roles."""
     return Batch(
         image=torch.zeros(len(roles), 3, 8, 8, dtype=torch.uint8),
         label=torch.zeros(len(roles)),
         index=torch.arange(len(roles)),
         latents=torch.tensor(cached).view(-1, 1, 1, 1).expand(-1, 4, 1, 1),
-        faces=torch.tensor(grey, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, 8, 8),
+        faces=torch.tensor(gray, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, 8, 8),
         roles=torch.tensor(roles),
     )
 

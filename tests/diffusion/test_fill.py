@@ -38,7 +38,7 @@ def diffusion() -> LatentDiffusion:
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    """Blocks of random colours, twice as large as they are wanted."""
+    """Blocks of random colors, twice as large as they are wanted."""
     root = tmp_path_factory.mktemp("faces")
     names = dict.fromkeys(("video", "source", "target", "compression"), "")
     fixed = {"dataset": "d", "split": "train", "label": 0, "method": "real", "frame": 0, "box": None, "landmarks": None}

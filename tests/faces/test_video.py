@@ -14,7 +14,7 @@ from difffake.faces.video import even_indices, read_clip
 
 
 def write_video(path: Path, frames: int) -> None:
-    """A clip whose frame i is grey with brightness 2 i."""
+    """A clip whose frame i is gray with brightness 2 i."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=25)
         stream.width = stream.height = 64

@@ -39,7 +39,7 @@ def guided(run: GuidedRun) -> list[str]:
 def test_training_goes_on_as_without_it_and_without_wandb(
     guided_run: GuidedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Same weights, batch norms and optimiser state at the end: no random number drawn, no mode or gradient changed."""
+    """Same weights, batch norms and optimizer state at the end: no random number drawn, no mode or gradient changed."""
     monkeypatch.delitem(sys.modules, MODULE)
     monkeypatch.setitem(sys.modules, "wandb", None)  # its import fails
     assert fit(guided_run, tmp_path / "with", *guided(guided_run), *CALLBACK) == 0

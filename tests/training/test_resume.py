@@ -81,7 +81,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 def assert_same_runs(found: Path, wanted: Path) -> None:
-    """Weights, optimiser, schedule and log, and the checkpoint with the best validation AUC."""
+    """Weights, optimizer, schedule and log, and the checkpoint with the best validation AUC."""
     for name in ("last.ckpt", "best.ckpt"):
         a, b = (torch.load(folder / name, weights_only=True) for folder in (found, wanted))
         for key in ("global_step", "state_dict", "optimizer_states", "lr_schedulers", "difffake_resume"):

@@ -32,7 +32,7 @@ def weights_figure(sets: dict[str, pd.DataFrame]) -> Figure:
     panels = figure.subplots(len(sets), 1, squeeze=False)[:, 0]
     for axes, (name, rows) in zip(panels, sets.items(), strict=True):
         methods = rows["method"].unique()
-        for shift, (branch, colour) in zip((-_SHIFT, _SHIFT), BRANCHES, strict=True):
+        for shift, (branch, color) in zip((-_SHIFT, _SHIFT), BRANCHES, strict=True):
             places = np.arange(len(methods)) + shift
             parts = [rows[rows["method"] == method] for method in methods]
             boxes = axes.boxplot(
@@ -41,9 +41,9 @@ def weights_figure(sets: dict[str, pd.DataFrame]) -> Figure:
                 medianprops={"color": "black"},
             )  # fmt: skip
             for box in boxes["boxes"]:
-                box.set(facecolor=colour, alpha=0.6)
+                box.set(facecolor=color, alpha=0.6)
             wanted = [part[f"{branch}_similarity"].mean() for part in parts]  # NaN, of no partners, is not drawn
-            axes.scatter(places, wanted, marker="D", s=28, color=colour, edgecolor="black", linewidth=0.8, zorder=3)
+            axes.scatter(places, wanted, marker="D", s=28, color=color, edgecolor="black", linewidth=0.8, zorder=3)
         counts = rows["method"].value_counts()
         names = [f"{method.replace('_', ' ')}\n({counts[method]})" for method in methods]
         axes.set_xticks(np.arange(len(methods)), names, fontsize=8)
@@ -56,7 +56,7 @@ def weights_figure(sets: dict[str, pd.DataFrame]) -> Figure:
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_title(name, fontsize=9)
         axes.set_ylabel("weight", fontsize=9)
-    handles = [Patch(facecolor=colour, alpha=0.6, label=f"$W_{branch[0]}$, {branch}") for branch, colour in BRANCHES]
+    handles = [Patch(facecolor=color, alpha=0.6, label=f"$W_{branch[0]}$, {branch}") for branch, color in BRANCHES]
     marker = panels[0].scatter([], [], marker="D", s=28, color="white", edgecolor="black", label="wanted (mean)")
     figure.legend(handles=[*handles, marker], loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     figure.suptitle("weights by manipulation", fontsize=11)

@@ -125,7 +125,7 @@ class Guide(Regularizer):
     ) -> Tensor:
         """The frozen model's prediction (B, 4, h, w) for noisy latents, guided by f (B, width, h, w) and W (B,).
 
-        Before the first optimiser step it equals the unguided one: all copied outputs pass convolutions of zeros.
+        Before the first optimizer step it equals the unguided one: all copied outputs pass convolutions of zeros.
         """
         prompt = diffusion.prompt.float().expand(len(noisy), -1, -1)
         down, middle = self.copy(
