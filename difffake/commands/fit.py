@@ -10,7 +10,10 @@ from typing import Any
 import lightning
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
-from difffake.commands.parse import HelpFormatter, Parser, shown
+from difffake.commands.help_text import HelpFormatter, shown
+from difffake.commands.mistakes import first_reason
+from difffake.commands.parse import Parser
+from difffake.data.manifest import existing_manifest
 from difffake.diffusion.load import DiffusionConfig
 from difffake.errors import UserError
 from difffake.files import MARKER, refuse_existing
@@ -122,6 +125,9 @@ class FitCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         """Refuse at once what would be refused after the data have been read."""
+        paths = self.config.data.manifest
+        for path in [paths] if isinstance(paths, str) else paths:
+            existing_manifest(Path(path))
         out = Path(self.config.out)
         begun = (out / MARKER).is_file()
         if rank() > 0 or self.config.trainer.fast_dev_run or (begun and self.config.resume):
@@ -202,9 +208,7 @@ def _not_made(error: Exception) -> UserError:
         if extra:
             return UserError(f"{extra} is not installed: pip install 'difffake[{extra}]'")
         return UserError(f"a package is not installed: {' '.join(str(cause).split())}")
-    # It lists what each type that an option may have said of its value.
-    reasons = [line.strip(" -") for line in str(error).splitlines() if line.lstrip().startswith("- ")]
-    return UserError(reasons[0] if reasons else " ".join(str(error).split()))
+    return UserError(first_reason(str(error)))
 
 
 # Lightning's notes on what is meant to be so here.

@@ -5,7 +5,6 @@ with the options ends in one line, never in the whole usage.
 """
 
 import argparse
-import difflib
 import inspect
 import json
 import re
@@ -16,17 +15,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin
 
 from docstring_parser import parse as parse_docstring
-from jsonargparse import ActionConfigFile, ArgumentParser, DefaultHelpFormatter
+from jsonargparse import ActionConfigFile, ArgumentParser
 
+from difffake.commands.help_text import HelpFormatter, shown
+from difffake.commands.mistakes import one_line
+from difffake.commands.option_types import SIMPLE, element, is_option, may_be_none, parts, type_of
 from difffake.errors import UsageError
-
-SIMPLE = (str, int, float, bool, Path)
-"""Types whose value is one word of a command line."""
-WIDTH = 80
-"""Columns that the help of a command fits into."""
-EXAMPLES = "examples:"
-"""How the end of a help text begins."""
-_METAVARS = {int: "N", float: "X", Path: "PATH", str: "TEXT"}
 
 
 @dataclass(frozen=True)
@@ -38,47 +32,6 @@ class AtLeast:
     """
 
     value: float
-
-
-class HelpFormatter(DefaultHelpFormatter):
-    """Short help: an option, what it does, and its default as it would be typed."""
-
-    def _get_help_string(self, action: argparse.Action) -> str:
-        text = (action.help or "").rstrip(".")
-        if isinstance(action, argparse._HelpAction):
-            return "show this help"
-        if action.dest == "print_config":
-            return "print all options with their values as YAML, then exit"
-        if isinstance(action, ActionConfigFile) or not action.option_strings:
-            return text
-        if action.required:
-            return f"{text} (required)"
-        if action.default is None or action.default is False or action.default in ("", argparse.SUPPRESS):
-            return text
-        return f"{text} (default: {typed(action.default)})"
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        if text.startswith(EXAMPLES):
-            return text
-        return argparse.HelpFormatter._fill_text(self, text, width, indent)
-
-    def _format_action_invocation(self, action: argparse.Action) -> str:
-        kind = type_of(action)
-        several = " ..." if action.nargs == "+" or element(kind) else ""
-        if not action.option_strings:
-            return action.dest.upper() + several
-        name = next((o for o in action.option_strings if o.startswith("--") and not o.endswith("+")), "")
-        if isinstance(action, argparse._HelpAction):
-            return ", ".join(action.option_strings)
-        if isinstance(action, ActionConfigFile):
-            return f"{name} FILE"
-        if kind in (bool, None) or action.nargs == 0:
-            return name
-        kinds = [inner for part in parts(kind) for inner in parts(element(part) or part)]
-        choices = [str(value) for part in kinds if get_origin(part) is Literal for value in get_args(part)]
-        if choices and len("".join(choices)) < WIDTH // 2:
-            return f"{name} {{{','.join(choices)}}}{several}"
-        return f"{name} {next((_METAVARS[part] for part in kinds if part in _METAVARS), 'VALUE')}{several}"
 
 
 class Parser(ArgumentParser):
@@ -199,26 +152,6 @@ def _numbers(value: Any) -> Iterator[float]:
         yield value
 
 
-def parts(kind: Any) -> tuple[Any, ...]:
-    """Members of a union; a tuple of the type itself if it is none."""
-    return get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
-
-
-def element(kind: Any) -> Any:
-    """Type of the values of a list of words, alone or in a union; None for what is not such a list."""
-    for part in parts(kind):
-        inner = [argument for argument in get_args(part) if argument is not Ellipsis]
-        words = all(p in SIMPLE or get_origin(p) is Literal for argument in inner for p in parts(argument))
-        if get_origin(part) in (list, tuple, Sequence) and inner and words:
-            return inner[0]
-    return None
-
-
-def type_of(action: argparse.Action) -> Any:
-    """The type that an option was declared with, or None."""
-    return getattr(action, "_typehint", None) or action.type
-
-
 def joined(parser: ArgumentParser, arguments: Sequence[str]) -> list[str]:
     """Words of a command line with each option and its values in one word, positional values last.
 
@@ -234,7 +167,7 @@ def joined(parser: ArgumentParser, arguments: Sequence[str]) -> list[str]:
         if word == "--":
             words += rest
             break
-        if not _is_option(word):
+        if not is_option(word):
             words.append(word)
             continue
         name, equals, value = word.partition("=")
@@ -248,10 +181,10 @@ def joined(parser: ArgumentParser, arguments: Sequence[str]) -> list[str]:
             limit = int(bool(rest) and not equals and rest[0].lower() in ("true", "false"))
         else:
             limit = 0 if equals or action.nargs == 0 or action.dest == "print_config" else 1
-        while limit and rest and not _is_option(rest[0]):
+        while limit and rest and not is_option(rest[0]):
             given.append(rest.pop(0))
             limit -= 1
-        if rest and not takes_words and given and not _is_option(rest[0]):
+        if rest and not takes_words and given and not is_option(rest[0]):
             parser.error(f"{name} takes one value, so {rest[0]} is one too many")
         if not given and action and action.nargs != 0 and kind not in (bool, None):
             parser.error(f"{name} needs a value")
@@ -259,13 +192,13 @@ def joined(parser: ArgumentParser, arguments: Sequence[str]) -> list[str]:
             found.append(f"{name}=true" if kind is bool else name)
         else:
             found.append(f"{name}={_one_word(kind, given)}")
-    return [*found, *(["--"] if any(map(_is_option, words)) else []), *words]
+    return [*found, *(["--"] if any(map(is_option, words)) else []), *words]
 
 
 def _one_word(kind: Any, given: list[str]) -> str:
     """The values of an option as one word, in YAML if they are several."""
     alone = len(given) == 1
-    if alone and given[0].lower() in ("none", "null") and type(None) in parts(kind):
+    if alone and may_be_none(kind, given[0]):
         return "null"
     if alone and kind is bool:
         return given[0].lower()
@@ -274,110 +207,3 @@ def _one_word(kind: Any, given: list[str]) -> str:
     item = element(kind)
     texts = {str, Path} & set(parts(item)) or get_origin(item) is Literal
     return f"[{', '.join(json.dumps(value, ensure_ascii=False) if texts else value for value in given)}]"
-
-
-def _is_option(word: str) -> bool:
-    return bool(re.match(r"-[^\d.]|-\.?$", word)) and word != "-"
-
-
-def typed(value: Any) -> str:
-    """A value as it would be typed on a command line.
-
-    >>> typed((30, 95)), typed(True), typed(None)
-    ('30 95', 'true', 'none')
-    """
-    if isinstance(value, list | tuple):
-        return " ".join(map(typed, value))
-    return str(value).lower() if isinstance(value, bool | None) else str(value)
-
-
-def shown(examples: Sequence[str]) -> str:
-    """Examples as the end of a help text, lines that are too long folded before an option."""
-    lines = [EXAMPLES]
-    for example in examples:
-        line = " "
-        for part in re.split(r" (?=--)", example):
-            if len(line) + len(part) > WIDTH - 3 and line.strip():
-                lines.append(f"{line} \\")
-                line = "     "
-            line += f" {part}"
-        lines.append(line)
-    return "\n".join(lines)
-
-
-def one_line(parser: ArgumentParser, message: str) -> str:
-    """What jsonargparse says of wrong arguments, as one line, with the option that may be meant."""
-    options = list(parser._option_string_actions)
-    if match := re.search(r"unrecognized arguments: (.*)", message, re.DOTALL):
-        words = match[1].split()
-        name = next((word.partition("=")[0] for word in words if _is_option(word)), None)
-        return did_you_mean(name, options) if name else f"{words[0]} is not expected here: an option begins with --"
-    if match := re.search(r"Option '([^']+)' is not accepted|does not accept option '([^']+)'", message):
-        name = match[1] or match[2]
-        group = re.search(r"Group '([^']+)'", message)
-        return "in the config, " + did_you_mean(f"{group[1]}.{name}" if group else name, options)
-    if match := re.search(r"arguments are required: (.*)", message):
-        names = [_name(parser, name) for name in match[1].split(", ")]
-        return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} missing"
-    if match := re.search(r'Parser key "([^"]+)":\s*(.*)', message, re.DOTALL):
-        name, reason = _name(parser, match[1]), match[2]
-        action = parser._option_string_actions.get(name)
-        value = re.search(r"Given value: (.*)", reason, re.DOTALL) or re.search(r"Got value: (.*)", reason, re.DOTALL)
-        wanted = described(type_of(action)) if action else ""
-        if value and wanted:
-            return f"{name} {_flat(value[1])}: give {wanted}"
-        if missing := re.search(r"File does not exist: '?([^']+)", reason):
-            return f"{name} {missing[1]} does not exist"
-        reasons = [line.strip(" -") for line in reason.splitlines() if line.lstrip().startswith("- ")]
-        reason = _flat(reasons[0] if reasons else reason)
-        return f"{name}.{reason}" if re.fullmatch(r"\w+ is missing", reason) else f"{name}: {reason}"
-    return _flat(message)
-
-
-def described(kind: Any) -> str:
-    """What values a type has, in words; empty for what is no word of a command line."""
-    if item := element(kind):
-        inner = described(item)
-        return f"one or several of {inner[7:]}" if inner.startswith("one of ") else f"{inner}, one or several"
-    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path"}
-    found = []
-    for part in parts(kind):
-        if get_origin(part) is Literal:
-            found.append("one of " + ", ".join(map(str, get_args(part))))
-        elif part is type(None):
-            found.append("none")
-        elif part in names:
-            found.append(names[part])
-        else:
-            return ""
-    return " or ".join(found)
-
-
-def _name(parser: ArgumentParser, key: str) -> str:
-    """A key of jsonargparse as it is typed: an option, or the name of a positional value."""
-    strings = [option for action in parser._actions if action.dest == key for option in action.option_strings]
-    option = next((string for string in strings if string.startswith("--")), None)
-    positional = any(a.dest == key and not a.option_strings for a in parser._actions)
-    return option or (key.upper() if positional else key if key.startswith("--") else f"--{key}")
-
-
-def _flat(text: str) -> str:
-    return " ".join(text.split())
-
-
-def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """That there is no option of this name, and which one of those `known` comes next to it.
-
-    >>> did_you_mean("--weights", ["--model.weights", "--out"])
-    '--weights is not an option: did you mean --model.weights?'
-    """
-    last = {option: re.split(r"[.]|--", option)[-1] for option in known}
-    plain = name.strip("-").replace("-", "_")
-    guesses = [option for option in known if option.strip("-").replace("-", "_") == plain]
-    guesses = guesses or [option for option, end in last.items() if end == plain]
-    if not guesses:
-        guesses = difflib.get_close_matches(name, known, 1, 0.75)
-    if not guesses and (close := difflib.get_close_matches(plain, last.values(), 1, 0.75)):
-        guesses = [option for option, end in last.items() if end == close[0]]
-    advice = f"did you mean {' or '.join(guesses[:3])}?" if guesses else "--help lists the options"
-    return f"{name} is not an option: {advice}"

@@ -57,9 +57,7 @@ class Manifest:
 
         Raises `UserError` for a missing file, another format, or missing columns.
         """
-        path = manifest_file(Path(path))
-        if not path.is_file():
-            raise UserError(f"{path} does not exist: make a manifest with `difffake prepare`")
+        path = existing_manifest(Path(path))
         try:
             if path.suffix == ".csv":
                 table = pd.read_csv(
@@ -153,6 +151,14 @@ def read_manifests(paths: Sequence[Path]) -> list[Manifest]:
 def manifest_file(path: Path) -> Path:
     """The file of a manifest that is named by its folder or by itself."""
     return path / "manifest.parquet" if path.is_dir() else path
+
+
+def existing_manifest(path: Path) -> Path:
+    """The same file. Raises `UserError` if it does not exist."""
+    path = manifest_file(path)
+    if not path.is_file():
+        raise UserError(f"{path} does not exist: make a manifest with `difffake prepare`")
+    return path
 
 
 def check_fractions(fractions: Sequence[float]) -> None:

@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from difffake.commands.parse import AtLeast, did_you_mean, parse, shown
+from difffake.commands.help_text import shown
+from difffake.commands.mistakes import did_you_mean
+from difffake.commands.parse import AtLeast, parse
 from difffake.errors import UsageError
 
 
@@ -22,6 +24,7 @@ def work(
     runs: Annotated[int, AtLeast(1)] | None = None,
     labels: list[str] | None = None,
     colors: Sequence[Literal["red", "blue"]] = ("red",),
+    group: Literal["video", "none"] | None = None,
 ) -> None:
     """Do it.
 
@@ -36,6 +39,7 @@ def work(
         runs: how many.
         labels: names.
         colors: to use.
+        group: what stays together.
     """
 
 
@@ -46,8 +50,10 @@ DEFAULTS: dict[str, Any] = {
     "split": [0.8, 0.1, 0.1],
     "overwrite": False,
     "runs": None,
+    "labels": None,
+    "colors": ("red",),
+    "group": None,
 }
-DEFAULTS["colors"] = ("red",)
 
 
 def parsed(*arguments: str) -> dict[str, Any]:
@@ -65,12 +71,14 @@ def parsed(*arguments: str) -> dict[str, Any]:
         ("f --manifest a --overwrite --name 001", {"overwrite": True, "name": "001"}),
         ("f --manifest a --overwrite=True --runs 2", {"overwrite": True, "runs": 2}),
         ("f --overwrite false --runs none --manifest a", {}),
+        ("f --manifest a --group none", {"group": "none"}),
+        ("f --manifest a --group null", {}),
         ("f --manifest a --colors blue red", {"colors": ["blue", "red"]}),
         ("f --manifest a --labels 001 1e5 a,b", {"labels": ["001", "1e5", "a,b"]}),
     ],
 )
 def test_values(line: str, changed: dict[str, Any]) -> None:
-    plain = DEFAULTS | {"files": [Path("f")], "manifest": [Path("a")], "labels": None}
+    plain = DEFAULTS | {"files": [Path("f")], "manifest": [Path("a")]}
     assert parsed(*line.split()) == plain | changed
 
 
@@ -98,6 +106,7 @@ def test_a_config_may_give_one_value_for_a_list(tmp_path: Path) -> None:
         ("f --manifest a --kind c", "--kind c: give one of a, b"),
         ("f --manifest a --split 1 x", "--split x: give a number, one or several"),
         ("f --manifest a --colors red green", "--colors green: give one or several of red, blue"),
+        ("f --manifest a --group x", "--group x: give one of video, none"),
         ("f", "--manifest is missing"),
         ("--manifest a", "FILES is missing"),
         ("f --manifest", "--manifest needs a value"),

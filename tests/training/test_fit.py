@@ -278,6 +278,16 @@ def test_help_shows_what_people_set_and_help_all_the_rest(
         ("--model.optmizer.lr 1", "--model.optmizer.lr is not an option: did you mean --model.optimizer.lr?"),
         ("--data.batch_size many", "--data.batch_size many: give a whole number"),
         ("--trainer.logger TensorBoardLogger", "--trainer.logger.save_dir is missing"),
+        ("--trainer.logger WandbLoger", "--trainer.logger WandbLoger is not a class: did you mean WandbLogger?"),
+        ("--model.regularizers.a Giude", "--model.regularizers.a Giude is not a class: did you mean Guide?"),
+        (
+            "--model.regularizers.a Guide --model.regularizers.a.lamda_source 1",
+            "--model.regularizers.a.lamda_source is not an option: did you mean lambda_source?",
+        ),
+        (
+            "--model.regularizers.a Guide --model.regularizers.a.lambda_source x",
+            "--model.regularizers.a.lambda_source x: give a number",
+        ),
     ],
 )
 def test_wrong_options_are_one_line(option: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
