@@ -52,7 +52,7 @@ def test_arguments_come_from_signature_and_config(tmp_path: Path, capsys: pytest
         ),
         ("predict --ckpt none.ckpt empty", "empty holds no images or videos"),
         (
-            "fit --data.manifest m --out o --data.workers -3 --model.weights none",
+            "fit --data.manifest empty/m.csv --out o --data.workers -3 --model.weights none",
             "--data.workers -3 must be at least 0",
         ),
         ("demo --out /dev/null/x", "/dev/null/x"),
@@ -63,6 +63,7 @@ def test_mistakes_end_in_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "m.csv").touch()
     assert main(arguments.split()) == 1
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith(f"difffake {arguments.split()[0]}: ")
