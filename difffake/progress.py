@@ -21,7 +21,8 @@ T = TypeVar("T")
 SECONDS = 15.0
 """From one line of progress to the next, where there is no terminal."""
 
-console = Console(stderr=True, highlight=False, markup=False)  # names may hold brackets
+console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+"""Prints to standard error; names may hold brackets, and a message is one line of a log file however long it is."""
 
 
 class _Rate(ProgressColumn):
@@ -66,8 +67,7 @@ def _lines(items: Iterable[T], description: str, total: int | None) -> Iterator[
         rate = number / (now - begin)
         of = f" of {total}" if total else ""
         left = f", {duration((total - number) / rate)} left" if total else ""
-        # Soft, so that a line of a log file is one line.
-        console.print(f"{description}: {number}{of}, {rate:.1f}/s{left}", soft_wrap=True)
+        console.print(f"{description}: {number}{of}, {rate:.1f}/s{left}")
 
 
 def duration(seconds: float) -> str:

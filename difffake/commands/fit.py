@@ -218,6 +218,7 @@ _NOISE = (
     ".*in eval mode at the start of training.*",  # what is frozen
     ".*is smaller than the logging interval.*",
     ".*exists and is not empty.*",
+    ".*`tensorboardX` has been removed as a dependency.*",
     ".*It is recommended to use .self.log.*sync_dist=True.*",  # all samples of all ranks are in val/auc already
     ".*your dataloader is not resumable.*",  # FaceData is
     ".*isinstance\\(treespec, LeafSpec\\).*",

@@ -206,8 +206,8 @@ def _checked(table: pd.DataFrame, root: Path) -> pd.DataFrame:
         table[column] = pd.Series(cells, dtype=object, index=table.index)
     if not table["label"].isin((0, 1)).all():
         raise UserError(f"the manifest in {root} has labels other than 0 (real) and 1 (fake)")
-    if not table["split"].isin(SPLITS).all():
-        raise UserError(f"the manifest in {root} has splits other than {', '.join(SPLITS)}")
+    if unknown := sorted(set(table["split"]) - set(SPLITS)):
+        raise UserError(f"the manifest in {root} has a split {unknown[0]!r}: give each row one of {', '.join(SPLITS)}")
     for path, landmarks in zip(table["path"], table["landmarks"], strict=True):
         if landmarks is not None and (landmarks.size != 136 or not np.isfinite(landmarks).all()):
             raise UserError(f"the manifest in {root} has landmarks of {path} that are not 136 finite numbers")

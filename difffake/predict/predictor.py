@@ -11,7 +11,7 @@ import torch
 
 from difffake.data.batches import to_tensor, to_unit
 from difffake.errors import UserError
-from difffake.faces.crops import crop_face
+from difffake.faces.crops import MARGIN, crop_face
 from difffake.faces.detection import FaceFinder, LandmarkDetector
 from difffake.faces.images import read_image
 from difffake.faces.listing import kind_of
@@ -22,9 +22,6 @@ from difffake.models.device import choose_device
 from difffake.models.weights import weights_file
 from difffake.predict.inputs import as_rgb, is_single
 from difffake.predict.prediction import FaceScore, Prediction, mean_probability, sigmoid
-
-DEFAULT_MARGIN = 1.3
-"""Of crops, where the checkpoint does not know that of its training data."""
 
 
 class _Crop(NamedTuple):
@@ -67,7 +64,7 @@ class Predictor:
         self.device = choose_device(device)
         self.detector, self.info = load_detector(weights_file(str(ckpt)), self.device, imports)
         self.frames = frames
-        self.margin = margin or self.info.margin or DEFAULT_MARGIN
+        self.margin = margin or self.info.margin or MARGIN
         self.threshold = None if self.info.threshold is None else sigmoid(self.info.threshold)
         self._landmarks: LandmarkDetector | None = None
         self._find_faces = find_faces

@@ -45,7 +45,7 @@ class EpochLines(Callback):
         means: Any = pl_module.epoch_means
         parts = [f"loss {float(means.sums['train/loss_epoch']) / means.count:.4f}"] if means.count else []
         if self._validated:
-            parts.append(f"val/auc {float(trainer.callback_metrics['val/auc']):.4f}")
+            parts.append(f"val/auc {100 * float(trainer.callback_metrics['val/auc']):.1f} %")
             self._validated = False
         now = time.monotonic()
         done = trainer.current_epoch + 1

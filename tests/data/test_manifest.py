@@ -77,7 +77,7 @@ def test_several_manifests_find_their_own_crops(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"label": [0, 2]}, "labels other than"),
-        ({"split": ["train", "dev"]}, "splits other than"),
+        ({"split": ["train", "dev"]}, "a split 'dev': give each row one of train, val, test"),
         ({"path": ["a", "a"]}, "lists a twice"),
     ],
 )

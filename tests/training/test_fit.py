@@ -170,7 +170,7 @@ def test_a_run_can_go_on_but_is_not_overwritten_unasked(
     assert fit(tiny_run, out, "--resume") == 0
     said = " ".join(capsys.readouterr().err.split())
     assert "has no checkpoint yet: the run starts from the beginning" in said
-    assert re.search(r"epoch 1 of 1: loss 0\.\d+, val/auc 0\.\d+, 0:00 left", said)
+    assert re.search(r"epoch 1 of 1: loss 0\.\d+, val/auc \d+\.\d %, 0:00 left", said)
     assert fit(tiny_run, out) == 1
     assert "--overwrite to replace it, or --resume to go on with it" in capsys.readouterr().err
     assert fit(tiny_run, out, "--resume") == 0
