@@ -97,7 +97,7 @@ def test_people_are_held_out() -> None:
 def test_planted_shortcuts_are_found(tmp_path: Path, change: Change, suffix: str, cues_that_tell: set[str]) -> None:
     (found,) = find_shortcuts(Manifest.read(write_testbed(tmp_path, change, suffix)), workers=1, seed=0)
     assert found.auc > 0.9
-    assert found.low > 0.8
+    assert found.low > 0.7
     assert (found.n_real, found.n_fake, found.method) == (60, 60, "m")
     assert found.strongest in cues_that_tell
     assert found.strongest_auc > 0.8

@@ -83,9 +83,9 @@ def test_only_what_is_allowed_is_imported(package: str) -> None:
     with pytest.raises(UserError, match="is code outside difffake: add --imports someones_package if you trust it"):
         Encoder(named(package), imports=("someones",))
     assert package not in sys.modules
-    with pytest.raises(UserError, match=r"is no subclass of torch\.nn\.Module of its own package"):
+    with pytest.raises(UserError, match=r"is no class of its own package"):
         Encoder(named(package, "Popen", args="true"), imports=(package,))
-    with pytest.raises(UserError, match=r"is no subclass of torch\.nn\.Module of its own package"):
+    with pytest.raises(UserError, match=r"is no class of its own package"):
         Encoder(named("difffake.models.encoder", "_BatchNorm", num_features=3))
     inner = named("difffake.models.encoder", "Encoder", encoder="resnet10t", image_size=64)
     assert Encoder(inner, image_size=64).channels == 512  # what difffake has needs no permission
