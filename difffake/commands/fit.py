@@ -125,18 +125,18 @@ class FitCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         """Refuse at once what would be refused after the data have been read."""
-        paths = self.config.data.manifest
-        for path in [paths] if isinstance(paths, str) else paths:
-            existing_manifest(Path(path))
         out = Path(self.config.out)
         begun = (out / MARKER).is_file()
-        if rank() > 0 or self.config.trainer.fast_dev_run or (begun and self.config.resume):
-            return
+        kept = self.config.trainer.fast_dev_run or (begun and self.config.resume)
         try:
-            refuse_existing(out, self.config.overwrite, _inputs(self.config))
+            if rank() == 0 and not kept:
+                refuse_existing(out, self.config.overwrite, _inputs(self.config))
         except UserError as error:
             advice = ", or --resume to go on with it" if begun and "--overwrite" in str(error) else ""
             raise UserError(f"{error}{advice}") from error
+        paths = self.config.data.manifest
+        for path in [paths] if isinstance(paths, str) else paths:
+            existing_manifest(Path(path))
 
     def instantiate_trainer(self, **kwargs: Any) -> lightning.Trainer:
         """The Trainer with the run folder's checkpoints and logs."""
