@@ -19,6 +19,7 @@ def bare(packages: Sequence[str], absent: Sequence[str] = ()) -> Iterator[None]:
 
     Raises `ImportError` if a package is not installed or has been imported before.
     """
+    absent = [name for name in absent if name not in sys.modules]  # what is there already costs nothing
     roots = {name.split(".")[0] for name in (*packages, *absent)}
     if loaded := sorted(roots & set(sys.modules)):
         raise ImportError(f"{loaded[0]} has been imported before")

@@ -1,8 +1,6 @@
 """Where the face landmark model lies: an option, an environment variable, the cache, or a checked download."""
 
 import os
-import urllib.error
-import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -39,6 +37,9 @@ def landmarker_model(given: Path | None = None) -> Path:
 
 
 def _download(path: Path) -> None:
+    import urllib.error
+    import urllib.request  # here, as most runs have the file already
+
     advice = f"get face_landmarker.task from {URL} and name it with --landmarker or ${VARIABLE}"
     with staged_file(path) as partial:
         try:

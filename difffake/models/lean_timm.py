@@ -12,7 +12,8 @@ from difffake.narrow_imports import bare
 
 _PACKAGES = ("timm", "timm.data", "timm.models", "torchvision", "torchvision.ops")
 # timm's layers ask torchvision for one layer and, where it is there, for its tracing, which imports torch's compiler.
-_ABSENT = ("torchvision.models",)
+# Nothing is downloaded to build the network of a checkpoint.
+_ABSENT = ("torchvision.models", "huggingface_hub")
 
 
 @contextmanager

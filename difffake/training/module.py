@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NoReturn
 
 import lightning
 import numpy as np
@@ -108,6 +108,17 @@ class DetectorTraining(Recorded, lightning.LightningModule):
             frozen = [self.teacher.diffusion.unet] if self.teacher.loaded else []
             for part in (self.detector, *frozen, *(net for _, r in self.regularizers.each() for net in r.heavy_parts)):
                 part.compile()
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *rest: Any, **settings: Any) -> NoReturn:
+        """Not supported: Lightning would download the default encoder's weights, then fail on another encoder's.
+
+        Raises `UserError`, which names what to use.
+        """
+        raise UserError(
+            "DetectorTraining is not loaded from a checkpoint: call difffake.models.checkpoint.load_detector for the "
+            "detector, or go on with `difffake fit --resume`"
+        )
 
     def setup(self, stage: str) -> None:
         """Put the frozen model where the run is, and let the data give what is needed, before loaders are made."""

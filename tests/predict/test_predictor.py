@@ -197,7 +197,8 @@ def test_importing_difffake_is_instant() -> None:
 
 
 HEAVY = {
-    "lightning", "scipy", "sklearn", "matplotlib", "diffusers", "transformers", "jsonargparse", "difffake.training",
+    "lightning", "pandas", "scipy", "sklearn", "matplotlib", "diffusers", "transformers", "torchvision", "wandb",
+    "timm", "sympy", "jsonargparse", "huggingface_hub", "difffake.training", "difffake.regularizers", "torch._dynamo",
 }  # fmt: skip
 FORGOTTEN = f"""
 import sys

@@ -17,6 +17,7 @@ from tiny import TinyRun
 
 from difffake.commands.main import main
 from difffake.data.batches import Batch, to_unit
+from difffake.errors import UserError
 from difffake.metrics import auc
 from difffake.models.checkpoint import KEY, load_detector
 from difffake.models.detector import Detector
@@ -304,3 +305,9 @@ def test_a_logger_whose_package_is_missing_names_what_to_install(
     logger = ["--trainer.logger", "TensorBoardLogger", "--trainer.logger.save_dir", str(tmp_path)]
     assert fit(tiny_run, tmp_path / "run", *logger) == 1
     assert "tensorboard is not installed: pip install 'difffake[tensorboard]'" in capsys.readouterr().err
+
+
+def test_the_training_module_is_not_loaded_from_a_checkpoint(tiny_run: TinyRun) -> None:
+    """Lightning would build it with default arguments first, whose weights are a download."""
+    with pytest.raises(UserError, match=r"call difffake\.models\.checkpoint\.load_detector"):
+        DetectorTraining.load_from_checkpoint(tiny_run.ckpt)
