@@ -20,17 +20,15 @@ def save_anomaly(path: Path, model: Density, metadata: dict[str, Any]) -> None:
     """
     tensors, settings = model.state()
     try:
-        header = {
-            "kind": density_kind(model),
-            "settings": json.dumps(settings, allow_nan=False),
-            "metadata": json.dumps(metadata, allow_nan=False),
-        }
+        header = {"kind": density_kind(model), "settings": settings, "metadata": metadata}
+        # One entry, because safetensors writes several in another order each time.
+        text = json.dumps(header, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise UserError(
             f"the metadata for {path} is not JSON ({error}): use text, finite numbers, lists and dicts"
         ) from None
     with staged_file(Path(path)) as partial:
-        save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, partial, header)
+        save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, partial, {"anomaly": text})
 
 
 def load_anomaly(path: Path, imports: Sequence[str] = ()) -> tuple[Density, dict[str, Any]]:
@@ -43,10 +41,10 @@ def load_anomaly(path: Path, imports: Sequence[str] = ()) -> tuple[Density, dict
         raise UserError(f"{path} does not exist: fit an anomaly model first")
     try:
         with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
+            header = json.loads((file.metadata() or {})["anomaly"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        model = density_class(header["kind"], imports).from_state(tensors, json.loads(header["settings"]))
-        return model, json.loads(header["metadata"])
+        model = density_class(header["kind"], imports).from_state(tensors, header["settings"])
+        return model, header["metadata"]
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     except (SafetensorError, KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:

@@ -35,6 +35,16 @@ def test_round_trip(tmp_path: Path, model: GaussianMixture | OneClassSVM) -> Non
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
+def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "anomaly.safetensors"
+    model = GaussianMixture(2).fit(ROWS)
+    written = set()
+    for _ in range(8):
+        save_anomaly(path, model, {"combination": "square", "threshold": 0.125})
+        written.add(path.read_bytes())
+    assert len(written) == 1
+
+
 def test_neither_unfitted_models_nor_bad_metadata_leave_a_file(tmp_path: Path) -> None:
     path = tmp_path / "anomaly.safetensors"
     with pytest.raises(UserError, match="not fitted"):
@@ -59,7 +69,7 @@ def test_other_files_are_refused_in_one_line(tmp_path: Path, damage: str) -> Non
         model._parameters = model.parameters._replace(means=model.means[:, :3].contiguous())
         save_anomaly(path, model, {})
     elif damage == "unknown kind":
-        save_file({"weight": ROWS}, path, {"kind": "forest", "settings": "{}", "metadata": "{}"})
+        save_file({"weight": ROWS}, path, {"anomaly": '{"kind": "forest", "settings": {}, "metadata": {}}'})
     else:
         path.unlink()
         if damage == "folder":
