@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from difffake.data.keys import check_leaks, leak_keys
+from difffake.data.keys import check_leaks, content_keys, leak_keys
 from difffake.data.manifest import Manifest
 from difffake.data.partners import PairOrder, Partners, find_partners
 from difffake.data.records import exact_partners
@@ -76,7 +76,8 @@ def read_faces_to_draw(
         if not len(whole.select(split=split)):
             raise UserError(f"{path} has no rows in the split {split}: use --split all or another manifest")
         train, test = (leak_keys(whole.select(split=name).table, whole.table) for name in ("train", "test"))
-        check_leaks(set(training_keys), test, f"{path}, split test,")
+        contents = content_keys(whole.select(split="test").table, whole.root)
+        check_leaks(set(training_keys), test | contents, f"{path}, split test,")
         # A manifest has a split train too where another one was trained on.
         trained_on += [bool(train & training_keys)] * len(whole)
     union = Manifest.concat(manifests)

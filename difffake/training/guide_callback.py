@@ -18,11 +18,11 @@ from difffake.data.partners import find_partners
 from difffake.data.records import exact_partners
 from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.errors import UserError
-from difffake.files import staged_file
+from difffake.plots import save_figure
 from difffake.progress import console
 from difffake.readers.item import REAL
 from difffake.regularizers.guide.guide import Guide
-from difffake.regularizers.guide.reconstruction_figure import DPI, reconstruction_figure
+from difffake.regularizers.guide.reconstruction_figure import RECONSTRUCTIONS, reconstruction_figure
 from difffake.regularizers.guide.reconstructions import Faces, read_faces, rebuild
 from difffake.training.datamodule import FaceData
 from difffake.training.module import DetectorTraining
@@ -87,8 +87,7 @@ class GuideFigures(Callback):
                 noises=self.noises, steps=self.steps, seed=module.seed,
             )  # fmt: skip
         path = Path(trainer.default_root_dir) / "figures" / f"reconstructions-epoch-{trained:03d}.png"
-        with staged_file(path) as partial:
-            reconstruction_figure({f"validation, epoch {trained}": rebuilt}).savefig(partial, dpi=DPI)
+        save_figure(reconstruction_figure({f"validation, epoch {trained}": rebuilt}), path, RECONSTRUCTIONS)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 logger.log_image("reconstructions", [str(path)], step=trainer.global_step)

@@ -156,3 +156,8 @@ def test_what_cannot_be_drawn_is_told_in_one_line(
     table = pd.read_parquet(guided_run.seen / "manifest.parquet")
     table["split"] = table["split"].replace({"train": "test", "test": "train"})
     assert "split test, shares" in refused(guided_run.ckpt, changed("leaked", table))
+    table = pd.read_parquet(guided_run.seen / "manifest.parquet")
+    table["split"] = table["split"].replace({"train": "test", "test": "train"})
+    for column in ("dataset", "identity", "video", "source", "target"):
+        table[column] = ("other " + table[column]).where(table[column] != "", "")
+    assert "crop(s) of the training data under other names" in refused(guided_run.ckpt, changed("renamed", table))

@@ -7,12 +7,21 @@ from matplotlib.patches import Patch
 
 from difffake.plots import COLORS, two_class_panels
 
+DISTANCES = (
+    "Distance between the features that rebuild the source and those that rebuild the target, of each data set and "
+    "split. A real face is its own source and target, so its distance should be the smaller one."
+)
+WEIGHTS = (
+    "How much of source and target each face keeps, as the weight modules predict it, by manipulation. Boxes reach "
+    "from the lower to the upper quartile, whiskers from the 5th to the 95th percentile. A diamond is the mean that "
+    "they should predict. Numbers of faces are in brackets."
+)
 BRANCHES = (("source", COLORS[2]), ("target", COLORS[3]))
 _SHIFT = 0.19  # of a branch's box from the middle of its manipulation
 
 
 def distance_figure(sets: dict[str, pd.DataFrame]) -> Figure:
-    """Histograms of ||f_s - f_t|| of real and fake faces, one panel a data set (DiffusionFake, figure 4).
+    """Histograms of ||f_s - f_t|| of real and fake faces, one panel per data set (DiffusionFake, figure 4).
 
     Each table has the columns label and distance.
     """
@@ -21,7 +30,7 @@ def distance_figure(sets: dict[str, pd.DataFrame]) -> Figure:
 
 
 def weights_figure(sets: dict[str, pd.DataFrame]) -> Figure:
-    """Boxes of the two weights for each manipulation, one panel a data set (DiffusionFake, figure 7).
+    """Boxes of the two weights for each manipulation, one panel per data set (DiffusionFake, figure 7).
 
     Boxes reach from the lower to the upper quartile, whiskers from the 5th to the 95th percentile. A diamond is the
     mean of what the weight is trained to predict, over the faces whose partners are known. Each table has the columns

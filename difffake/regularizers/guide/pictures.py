@@ -9,10 +9,10 @@ from difffake.errors import UserError
 from difffake.models.detector import Detector
 from difffake.plots import save_figure
 from difffake.progress import track
-from difffake.regularizers.guide.figures import distance_figure, weights_figure
+from difffake.regularizers.guide.figures import DISTANCES, WEIGHTS, distance_figure, weights_figure
 from difffake.regularizers.guide.guide import Guide
 from difffake.regularizers.guide.measures import measure, summary
-from difffake.regularizers.guide.reconstruction_figure import reconstruction_figure
+from difffake.regularizers.guide.reconstruction_figure import RECONSTRUCTIONS, reconstruction_figure
 from difffake.regularizers.guide.reconstructions import Reconstructions, read_faces, rebuild
 
 
@@ -41,9 +41,9 @@ def draw_guide(
         detector, guide, diffusion, found.manifest, found.partners, drawing.rows, batch_size=drawing.batch_size,
         workers=drawing.workers,
     )  # fmt: skip
-    save_figure(reconstruction_figure(rebuilt), folder / "reconstructions.png")
-    save_figure(weights_figure(by_set(table)), folder / "weights.png")
-    save_figure(distance_figure(by_set(table)), folder / "distances.png")
+    save_figure(reconstruction_figure(rebuilt), folder / "reconstructions.png", RECONSTRUCTIONS)
+    save_figure(weights_figure(by_set(table)), folder / "weights.png", WEIGHTS)
+    save_figure(distance_figure(by_set(table)), folder / "distances.png", DISTANCES)
     return {
         "rows": summary(table),
         "reconstructions": [

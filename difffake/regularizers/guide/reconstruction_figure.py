@@ -1,13 +1,17 @@
 """The sheet of rebuilt sources and targets (DiffusionFake, figure 3)."""
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from difffake.regularizers.guide.reconstructions import Reconstructions
 
-DPI = 150
+RECONSTRUCTIONS = (
+    "Left: what the detector sees, its source and its target. Right: both as the frozen model rebuilds them from "
+    "noise, guided by the detector's features. A good guide rebuilds the two faces that a forgery was made of, of "
+    "faces of the test split too. Below: the distance between the features of source and target, and the two "
+    "weights."
+)
 _INCHES = 1.2  # side of a picture
 _NOTE = 0.24  # height of the line below it
 _GAP = 0.15  # width of the gaps between given, rebuilt sources and rebuilt targets, in pictures
@@ -28,7 +32,6 @@ def reconstruction_figure(groups: dict[str, Reconstructions]) -> Figure:
     width = _LEFT + _INCHES * (lefts[-1] + 1) + 2 * _BETWEEN
     height = len(groups) * (_TOP + _BETWEEN) + rows * (_INCHES + _NOTE) + _BETWEEN
     figure = Figure(figsize=(width, height))
-    FigureCanvasAgg(figure)
 
     # Placed by hand: every picture keeps its size however many there are, and a sheet takes a fraction of the time.
     down = _BETWEEN

@@ -27,7 +27,16 @@ from difffake.readers.item import REAL
 from difffake.regularizers.noise_learning.noise_learning import NoiseLearning, attention, standardized
 from difffake.regularizers.noise_learning.teacher import injected, teacher_noise
 
+MOST_SHARE = 4
+"""Share of a position that is drawn brightest, in even shares (one divided by the number of positions)."""
 COLUMNS = ("what the detector sees", "teacher's noise", "student's noise", "attention", "saliency")
+NOISE = (
+    "Noise: its strength at each position, bright where it is strong; student and teacher should agree. Attention: "
+    "where the student predicts noise. Saliency: where the detector looks. These two are drawn over the face as "
+    "shares of the whole: black is none, white is four times an even share or more. Coverage is 1 if the detector "
+    "looks everywhere alike."
+)
+COVERAGE = "How evenly the detector looks at validation faces in the course of training: 1 is everywhere alike, 0 a single place."
 _INJECTED = 3  # key of random numbers
 
 
@@ -45,7 +54,7 @@ class NoiseViews(NamedTuple):
     attention: Tensor
     """(F, h, w), share of a position."""
     saliency: Tensor
-    """(F, h', w'), likewise."""
+    """(F, h', w'), share of a position."""
     coverage: list[float]
     """(F,), in [0, 1]."""
 
@@ -60,7 +69,7 @@ def draw_noise(
         for name, which in drawing.chosen().items()
     }
     if views:
-        save_figure(noise_figure(views), folder / "noise.png")
+        save_figure(noise_figure(views), folder / "noise.png", NOISE)
     if draw_coverage(folder, drawing.run) is None:
         console.print(f"no metrics.csv with val/coverage in {drawing.run}, so its course is not drawn")
     return {"coverage": coverage_summary(detector, diffusion.device, drawing)}
@@ -102,8 +111,8 @@ def noise_views(
 def noise_figure(groups: dict[str, NoiseViews]) -> Figure:
     """A row for each face: image, noise of teacher and student, attention and saliency over the face, coverage.
 
-    Each picture goes from dark, its own least, to bright, its own most: how strong noise is, the mean below it says
-    (0.8 is white noise of variance 1), and how even the saliency is, the coverage.
+    A picture of noise goes from dark, its own least, to bright, its own most; the mean below it says how strong it is
+    (0.8 is white noise of variance 1). Attention and saliency have one scale in all pictures, up to `MOST_SHARE`.
     """
     rows = sum(len(views.names) for views in groups.values())
     figure = Figure(figsize=(1.7 * len(COLUMNS), 1.62 * rows + 0.9), layout="constrained")
@@ -121,7 +130,9 @@ def noise_figure(groups: dict[str, NoiseViews]) -> Figure:
             axes.set_xlabel(f"mean {float(strength.mean()):.2f}", fontsize=8)
         for axes, share in ((line[3], views.attention[face]), (line[4], views.saliency[face])):
             axes.imshow(image.mean(0).numpy(), cmap="gray", vmin=0, vmax=1)
-            axes.imshow(_enlarged(share, image.shape[1]), cmap="inferno", alpha=0.6)
+            axes.imshow(
+                _enlarged(share, image.shape[1]) * share.numel(), cmap="inferno", alpha=0.6, vmin=0, vmax=MOST_SHARE
+            )
         line[0].set_ylabel(f"{group}\n{views.names[face].replace('_', ' ')}", fontsize=9)
         line[4].set_xlabel(f"coverage {views.coverage[face]:.3f}", fontsize=8)
     return figure
@@ -154,13 +165,13 @@ def draw_coverage(folder: Path, run: Path) -> Path | None:
     course = table.dropna(subset="val/coverage").groupby("epoch")["val/coverage"].last()
     figure = Figure(figsize=(5.2, 3.4), layout="constrained")
     axes = figure.add_subplot()
-    axes.plot(course.index + 1, course.to_numpy(), color=COLORS[0], marker="o", markersize=3)
+    axes.plot(course.index + 1, course.to_numpy(), color=COLORS[0], marker="o", markersize=3, clip_on=False)
     axes.set(xlabel="epochs trained", ylabel="coverage of validation faces")
     axes.set_ylim(min(0.5, float(course.min()) - 0.05), 1.0)  # or hundredths of nothing would fill the picture
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(color="0.9")
     axes.spines[["top", "right"]].set_visible(False)
-    save_figure(figure, folder / "coverage.png")
+    save_figure(figure, folder / "coverage.png", COVERAGE)
     return folder / "coverage.png"
 
 
