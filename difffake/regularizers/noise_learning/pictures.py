@@ -36,7 +36,10 @@ NOISE = (
     "shares of the whole: black is none, white is four times an even share or more. Coverage is 1 if the detector "
     "looks everywhere alike."
 )
-COVERAGE = "How evenly the detector looks at validation faces in the course of training: 1 is everywhere alike, 0 a single place."
+COVERAGE = (
+    "How evenly the detector looks at validation faces in the course of training: 1 is everywhere alike, 0 a single "
+    "place."
+)
 _INJECTED = 3  # key of random numbers
 
 
