@@ -33,7 +33,7 @@ COLUMNS = ("what the detector sees", "teacher's noise", "student's noise", "atte
 NOISE = (
     "Noise: its strength at each position, bright where it is strong; student and teacher should agree. Attention: "
     "where the student predicts noise. Saliency: where the detector looks. These two are drawn over the face as "
-    "shares of the whole: black is none, white is four times an even share or more. Coverage is 1 if the detector "
+    "shares of the whole: dark is none, yellow is four times an even share or more. Coverage is 1 if the detector "
     "looks everywhere alike."
 )
 COVERAGE = (
