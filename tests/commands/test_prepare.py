@@ -11,6 +11,7 @@ import pytest
 
 from difffake.commands.prepare import prepare
 from difffake.data.manifest import Manifest
+from difffake.data.skipped import coverage
 from difffake.errors import UserError
 from difffake.faces.images import read_image
 from difffake.faces.model_file import landmarker_model
@@ -53,6 +54,14 @@ def test_what_fails_is_recorded_and_the_rest_goes_on(messy: Path, landmarker: Pa
     assert "cut short" in str(skipped.loc["cut.jpg", "reason"])
     assert skipped.loc["both.jpg", "reason"] == "2 faces found, the largest taken"
     assert skipped["kept"].to_dict() == {"empty.png": False, "cut.jpg": False, "both.jpg": True}
+    # The names that their crops have or would have, and the split of their person: so `evaluate` counts what is lost.
+    assert skipped["name"].to_dict() == {"empty.png": "003/empty", "cut.jpg": "003/cut", "both.jpg": "003/both"}
+    (of_third,) = manifest.table.loc[manifest.table["identity"] == "003", "split"]
+    assert skipped["split"].unique().tolist() == [of_third]
+    found = coverage(manifest, of_third)
+    assert found is not None
+    assert found.lost == ["003/cut", "003/empty"]
+    assert found.scored == (manifest.table["split"] == of_third).sum()
     # The largest of two is the one on the left.
     box = manifest.table.set_index("path").loc["crops/003/both.png", "box"]
     assert box[2] < 520

@@ -58,6 +58,24 @@ def test_files_outside_of_the_root_are_refused(tmp_path: Path) -> None:
         read_table(tmp_path)
 
 
+def test_frames_of_a_video_that_are_images(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text(
+        "file,label,video,frame\na/7.png,real,a,7\na/12.png,real,a,012\nb.png,fake,,\n"
+    )
+    assert [(item.video, item.frame) for item in read_table(tmp_path)] == [("a", 7), ("a", 12), ("", 0)]
+
+
+@pytest.mark.parametrize(
+    ("column", "values"), [("role", ("reference", "Probe", "")), ("reference", ("true", "no", "0"))], ids=str
+)
+def test_trusted_images_of_a_person(tmp_path: Path, column: str, values: tuple[str, str, str]) -> None:
+    rows = zip(("a.png,real", "b.png,real", "c.png,fake"), values, strict=True)
+    (tmp_path / "manifest.csv").write_text(
+        f"file,label,{column}\n" + "".join(f"{row},{value}\n" for row, value in rows)
+    )
+    assert [item.role for item in read_table(tmp_path)] == ["reference", "", ""]
+
+
 def test_table_of_videos(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("file,label,method,split\nx/a.mp4,1,FaceSwap,test\ny/a.mp4,0,ignored,train\n")
     fake, real = read_table(tmp_path, "t.csv")
@@ -81,6 +99,10 @@ def test_a_split_is_given_for_all_files_or_none(tmp_path: Path, text: str) -> No
     ("text", "message"),
     [
         ("file,label,split\na.jpg,0,train\nb.jpg,0,prod\n", "line 3: split 'prod' is none of train, val, test"),
+        ("file,label,frame\na.jpg,0,-1\n", "line 2: frame '-1'"),
+        ("file,label,frame\na.jpg,0,3.5\n", "line 2: frame '3.5'"),
+        ("file,label,role\na.jpg,0,suspect\n", "line 2: role 'suspect'"),
+        ("file,label,reference\na.jpg,0,no\nb.jpg,fake,yes\n", "line 3: a fake cannot be a reference"),
         ("file,label\na.jpg,maybe\n", "line 2: label 'maybe'"),
         ("name,label\n", "lacks the column.* file"),
         ("", "CSV"),
