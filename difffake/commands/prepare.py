@@ -1,6 +1,7 @@
 """The command `prepare`: from any data set to face crops, landmarks and a manifest."""
 
-from collections.abc import Callable, Sequence
+import difflib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,36 +11,26 @@ from difffake.commands.parse import AtLeast
 from difffake.data.manifest import Manifest, check_fractions
 from difffake.data.prepare import Cropping, choose_splits, crop_items
 from difffake.data.skipped import COLUMNS, SKIPPED
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 from difffake.faces.crops import MARGIN
 from difffake.faces.model_file import landmarker_model
 from difffake.files import refuse_existing, staged_folder
 from difffake.progress import console
-from difffake.readers.dfd import read_dfd
-from difffake.readers.ffpp import read_ffpp
-from difffake.readers.folder import read_folder
-from difffake.readers.item import Item
+from difffake.readers.reader import Reader, find_readers
 from difffake.readers.table import read_table
-from difffake.readers.videos import read_videos
 
 EXAMPLES = (
     "difffake prepare --reader folder --root lfw --out data/lfw --split 0.9 0.1 0",
     "difffake prepare --reader videos --root clips --out data/clips",
     "difffake prepare --reader table --root dfdc --table labels.csv --out data/dfdc",
+    "difffake prepare --reader list",
 )
-READERS: dict[str, Callable[[Path], list[Item]]] = {
-    "folder": read_folder,
-    "videos": read_videos,
-    "table": read_table,
-    "ffpp": read_ffpp,
-    "dfd": read_dfd,
-}
 
 
 def prepare(
     reader: str,
-    root: Path,
-    out: Path,
+    root: Path | None = None,
+    out: Path | None = None,
     dataset: str = "",
     table: str = "manifest.csv",
     split: Annotated[Sequence[float], AtLeast(0)] = (0.8, 0.1, 0.1),
@@ -55,11 +46,10 @@ def prepare(
     """Turn a data set into face crops with 68 landmarks, a manifest, and a list of what was skipped.
 
     Args:
-        reader: layout of the data set: folder (identity/image), videos (a folder of clips), table (a CSV with
-            the columns file and label), ffpp (FaceForensics++ as it is downloaded) or dfd (DeepFakeDetection in the
-            folders of FaceForensics++).
-        root: folder of the data set.
-        out: folder to write: manifest.parquet, crops/, skipped.csv.
+        reader: layout of the data set, such as folder, videos, table or ffpp; list shows all of them, with the files
+            that each expects.
+        root: folder of the data set (required, but for --reader list).
+        out: folder to write: manifest.parquet, crops/, skipped.csv (required, but for --reader list).
         dataset: name in the manifest; by default the name of the root folder.
         table: name of the CSV in root, for the reader table.
         split: shares of train, val and test; not used where the data set has its own splits (a column split of the
@@ -75,13 +65,21 @@ def prepare(
         seed: seed of the split.
         overwrite: replace an existing output folder.
     """
-    if reader not in READERS:
-        raise UserError(f"--reader {reader} is unknown: choose one of {', '.join(READERS)}")
+    known = find_readers()
+    if reader == "list":
+        print(_listed(known))
+        return
+    if reader not in known:
+        close = difflib.get_close_matches(reader, known, 1)
+        advice = f"did you mean {close[0]}?" if close else "--reader list shows all"
+        raise UsageError(f"--reader {reader} is unknown: {advice}")
+    if root is None or out is None:
+        raise UsageError(f"{'--root' if root is None else '--out'} is missing")
     if not root.is_dir():
         raise UserError(f"--root {root} is not a folder")
     check_fractions(split)
     refuse_existing(out, overwrite, [root])
-    items = read_table(root, table) if reader == "table" else READERS[reader](root)
+    items = read_table(root, table) if reader == "table" else known[reader].read(root)
     name = dataset or root.resolve().name
     splits = choose_splits(items, name, split, split_by, seed)
     model = landmarker_model(landmarker)
@@ -98,6 +96,14 @@ def prepare(
         manifest.write(folder / "manifest.parquet")
         pd.DataFrame(skipped, columns=COLUMNS).to_csv(folder / SKIPPED, index=False)
     _print_summary(manifest, skipped, out)
+
+
+def _listed(readers: Mapping[str, Reader]) -> str:
+    lines = []
+    for name, reader in readers.items():
+        pages = [reader.license_page] if reader.license_page else []
+        lines += [name, *(f"    {text}" for text in (reader.layout, f"splits: {reader.splits}", *pages))]
+    return "\n".join(lines)
 
 
 def _print_summary(manifest: Manifest, skipped: list[dict[str, Any]], out: Path) -> None:

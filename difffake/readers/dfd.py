@@ -8,6 +8,7 @@ from pathlib import Path
 from difffake.errors import UserError
 from difffake.readers.ffpp import FAKES, fake_item, name_parts, refuse_twice, videos_in
 from difffake.readers.item import Item, name_of, some
+from difffake.readers.reader import Reader
 
 DFD = "DeepFakeDetection"
 
@@ -37,3 +38,10 @@ def read_dfd(root: Path) -> list[Item]:
         items.append(fake_item(file, root, DFD, f"{target}__{scene}", found, target, compression))
     layout = f"original_sequences/actors/c23/videos/01__SCENE.mp4 or {FAKES}/{DFD}/c23/videos/01_02__SCENE__ID.mp4"
     return refuse_twice(some(items, root, f"no videos such as {layout}"))
+
+
+READER = Reader(
+    read_dfd,
+    f"original_sequences/actors/c23/videos/*.mp4, {FAKES}/{DFD}/c23/videos/*.mp4",
+    license_page="https://github.com/ondyari/FaceForensics",
+)

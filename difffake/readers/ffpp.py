@@ -11,6 +11,7 @@ from pathlib import Path
 
 from difffake.errors import UserError
 from difffake.readers.item import SPLITS, Item, files_in, name_of, some
+from difffake.readers.reader import Reader
 
 FAKES = "manipulated_sequences"
 METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceShifter")
@@ -87,3 +88,11 @@ def _with_splits(items: list[Item], root: Path) -> list[Item]:
     if without := [item for item in items if item.target not in split_of]:
         raise UserError(f"{without[0].file}: its target {without[0].target} is in none of {folder}/*.json")
     return [replace(item, split=split_of[item.target]) for item in items]
+
+
+READER = Reader(
+    read_ffpp,
+    f"original_sequences/youtube/c23/videos/*.mp4, {FAKES}/METHOD/c23/videos/*.mp4, train.json, val.json, test.json",
+    "train.json, val.json and test.json of the download, else --split",
+    "https://github.com/ondyari/FaceForensics",
+)

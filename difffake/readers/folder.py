@@ -5,6 +5,7 @@ from pathlib import Path
 from difffake.faces.listing import left_out
 from difffake.progress import console
 from difffake.readers.item import Item, files_in, name_of, some
+from difffake.readers.reader import Reader
 
 
 def read_folder(root: Path) -> list[Item]:
@@ -18,3 +19,6 @@ def read_folder(root: Path) -> list[Item]:
         if file.parent != root
     ]
     return some(items, root, "no images in folders named after identities (root/identity/image.jpg)")
+
+
+READER = Reader(read_folder, "IDENTITY/image.jpg: real faces")

@@ -14,9 +14,12 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Item:
-    """One file of a data set: a still image or a video; the fields are those of the manifest."""
+    """One still image or video of a data set; the fields are those of the manifest.
 
-    file: Path
+    A video lies as a file, or as numbered `images` in a folder.
+    """
+
+    file: Path  # the image or the video, or the folder of its frames
     name: str  # relative path without suffix; names the crops
     label: int = 0
     method: str = REAL
@@ -28,11 +31,12 @@ class Item:
     compression: str = ""
     frame: int = 0  # of a still that is a frame of a video
     role: str = ""  # reference for a trusted image of its person
+    images: tuple[tuple[int, Path], ...] = ()  # number and file of each frame, of a video that lies as images
 
     @property
     def is_video(self) -> bool:
-        """Whether the file is a video; see `kind_of`."""
-        return kind_of(self.file) == "video"
+        """Whether it is a video, as a file (see `kind_of`) or as numbered images."""
+        return bool(self.images) or kind_of(self.file) == "video"
 
 
 def files_in(root: Path, kind: Kind) -> list[Path]:

@@ -9,6 +9,7 @@ import pandas as pd
 from difffake.errors import UserError
 from difffake.faces.listing import MEDIA_SUFFIXES
 from difffake.readers.item import REAL, SPLITS, Item, some
+from difffake.readers.reader import Reader
 
 _SPLITS = {name: name for name in SPLITS} | {
     "training": "train",
@@ -107,3 +108,10 @@ def _folder_of(root: Path, files: pd.Series) -> Path:
         if any((folder / name).exists() for name in files):
             return folder
     return root  # every file is missing; each is then reported by its name
+
+
+READER = Reader(
+    read_table,
+    "manifest.csv with the columns file, label and maybe more; images or videos",
+    "the column split where there is one, else --split",
+)

@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from difffake.commands.main import main
 from difffake.commands.prepare import prepare
 from difffake.data.manifest import Manifest
 from difffake.data.skipped import coverage
 from difffake.errors import UserError
 from difffake.faces.images import read_image
 from difffake.faces.model_file import landmarker_model
+from difffake.readers.reader import find_readers
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +152,26 @@ def test_a_download_is_checked_and_kept(tmp_path: Path, monkeypatch: pytest.Monk
     path.unlink()
     with pytest.raises(UserError, match="--landmarker"):
         landmarker_model()
+
+
+def test_readers_are_listed_with_what_they_expect(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prepare", "--reader", "list"]) == 0
+    shown = capsys.readouterr().out
+    for name, reader in find_readers().items():
+        assert f"{name}\n    {reader.layout}\n    splits: {reader.splits}\n" in shown
+    assert {"ffpp", "dfd", "folder", "table", "videos"} <= set(find_readers())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--reader", "ffp"], "--reader ffp is unknown: did you mean ffpp?"),
+        (["--reader", "videos", "--out", "x"], "--root is missing"),
+        (["--reader", "videos", "--root", "."], "--out is missing"),
+    ],
+)
+def test_a_wrong_reader_or_a_missing_folder_is_a_wrong_option(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["prepare", *words]) == 2
+    assert capsys.readouterr().err == f"difffake prepare: {message}\n"
