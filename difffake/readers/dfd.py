@@ -1,13 +1,17 @@
 """Reader of DeepFakeDetection (DFD), in the folders that FaceForensics++'s download makes.
 
-They are two data sets: each has its own real videos, which the other's fakes must not be measured against.
+    original_sequences/actors/c23/videos/01__exit_phone_room.mp4
+    manipulated_sequences/DeepFakeDetection/c23/videos/01_02__exit_phone_room__YVGY8LOK.mp4
+
+or as frames, see `difffake.readers.ffpp`. They are two data sets: each has its own real videos, which the other's fakes
+must not be measured against.
 """
 
 from pathlib import Path
 
 from difffake.errors import UserError
-from difffake.readers.ffpp import FAKES, fake_item, name_parts, refuse_twice, videos_in
-from difffake.readers.item import Item, name_of, some
+from difffake.readers.ffpp import FAKES, compressed_clips, fake_item, name_parts, refuse_twice
+from difffake.readers.item import Item, some
 from difffake.readers.reader import Reader
 
 DFD = "DeepFakeDetection"
@@ -22,26 +26,24 @@ def read_dfd(root: Path) -> list[Item]:
     """
     items = []
     videos: dict[str, set[str]] = {}
-    for file, compression in videos_in(root / "original_sequences" / "actors"):
-        actor, scene = name_parts(file, r"(\d\d)__(.+)", "01__exit_phone_room")
+    for clip, compression in compressed_clips(root / "original_sequences" / "actors"):
+        actor, scene = name_parts(clip, r"(\d\d)__(.+)", "01__exit_phone_room")
         video = f"{actor}__{scene}"
         videos.setdefault(actor, set()).add(video)
-        items.append(
-            Item(file, name_of(file, root), video=video, identity=actor, target=video, compression=compression)
-        )
-    for file, compression in videos_in(root / FAKES / DFD):
-        target, source, scene = name_parts(file, r"(\d\d)_(\d\d)__(.+)__\w{8}", "01_02__exit_phone_room__YVGY8LOK")
+        items.append(clip.item(root, video=video, identity=actor, target=video, compression=compression))
+    for clip, compression in compressed_clips(root / FAKES / DFD):
+        target, source, scene = name_parts(clip, r"(\d\d)_(\d\d)__(.+)__\w{8}", "01_02__exit_phone_room__YVGY8LOK")
         if source not in videos:
-            raise UserError(f"{file}: its actor {source} has no video in original_sequences/actors: add one")
+            raise UserError(f"{clip.file}: its actor {source} has no video in original_sequences/actors: add one")
         same = f"{source}__{scene}"
         found = same if same in videos[source] else min(videos[source])
-        items.append(fake_item(file, root, DFD, f"{target}__{scene}", found, target, compression))
+        items.append(fake_item(clip, root, DFD, f"{target}__{scene}", found, target, compression))
     layout = f"original_sequences/actors/c23/videos/01__SCENE.mp4 or {FAKES}/{DFD}/c23/videos/01_02__SCENE__ID.mp4"
     return refuse_twice(some(items, root, f"no videos such as {layout}"))
 
 
 READER = Reader(
     read_dfd,
-    f"original_sequences/actors/c23/videos/*.mp4, {FAKES}/{DFD}/c23/videos/*.mp4",
+    f"original_sequences/actors/c23/videos/*.mp4 or c23/frames/*/*.png, {FAKES}/{DFD}/c23/...",
     license_page="https://github.com/ondyari/FaceForensics",
 )

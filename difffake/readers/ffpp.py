@@ -1,16 +1,28 @@
 """Reader of FaceForensics++, in the folders that its download makes.
 
+    original_sequences/youtube/c23/videos/000.mp4
+    manipulated_sequences/Deepfakes/c23/videos/000_003.mp4       METHOD, and raw (or c0), c23, c40
+    train.json, val.json, test.json                              in the root or in splits/
+
+A video may also lie as frames, in one of three layouts; videos come first where both are there:
+
+    .../c23/frames/000/0000.png          DeepfakeBench
+    .../c23/images/000/0000.png          the data set's own extraction script
+    .../c23/000/000_0000.png             DiffusionFake
+
 Source of the names: dataset/README.md in github.com/ondyari/FaceForensics.
 """
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from difffake.errors import UserError
-from difffake.readers.item import SPLITS, Item, files_in, name_of, some
+from difffake.progress import console
+from difffake.readers.clips import Clip, clips_in, report_missing
+from difffake.readers.item import SPLITS, Item, some
 from difffake.readers.reader import Reader
 
 FAKES = "manipulated_sequences"
@@ -23,43 +35,58 @@ def read_ffpp(root: Path) -> list[Item]:
 
     A fake `000_003` has the target 000 and the source 003. Each video counts as a person of its own, and a fake claims
     to show its target's. The official splits are taken if `root`, or its folder splits, has train.json, val.json and
-    test.json. Raises `UserError` if there are no such videos, or one has another name or no split.
+    test.json, and what is missing of their videos is printed. Raises `UserError` if there are no such videos, a folder
+    of them is empty, or one has another name or no split.
     """
+    pairs = official_pairs(root)
+    split_of = {video: split for split, listed in pairs.items() for pair in listed for video in pair}
+    fakes = [f"{a}_{b}" for listed in pairs.values() for one, two in listed for a, b in ((one, two), (two, one))]
     items = []
-    for file, compression in videos_in(root / "original_sequences" / "youtube"):
-        (video,) = name_parts(file, r"(\d{3})", "000")
-        items.append(
-            Item(file, name_of(file, root), video=video, identity=video, target=video, compression=compression)
-        )
+    for clip, compression in compressed_clips(root / "original_sequences" / "youtube", split_of):
+        (video,) = name_parts(clip, r"(\d{3})", "000")
+        items.append(clip.item(root, video=video, identity=video, target=video, compression=compression))
     for method in METHODS:
-        for file, compression in videos_in(root / FAKES / method):
-            target, source = name_parts(file, r"(\d{3})_(\d{3})", "000_003")
-            items.append(fake_item(file, root, method, target, source, target, compression))
+        for clip, compression in compressed_clips(root / FAKES / method, fakes):
+            target, source = name_parts(clip, r"(\d{3})_(\d{3})", "000_003")
+            items.append(fake_item(clip, root, method, target, source, target, compression))
     layout = f"original_sequences/youtube/c23/videos/000.mp4 or {FAKES}/Deepfakes/c23/videos/000_003.mp4"
-    return _with_splits(refuse_twice(some(items, root, f"no videos such as {layout}")), root)
+    refuse_twice(some(items, root, f"no videos such as {layout}"))
+    if not pairs:
+        console.print(f"{root} has no train.json, val.json and test.json: --split shares its videos out")
+        return items
+    if without := [item for item in items if item.target not in split_of]:
+        raise UserError(
+            f"{without[0].file}: its target {without[0].target} is in none of train.json, val.json, test.json"
+        )
+    return [replace(item, split=split_of[item.target]) for item in items]
 
 
-def fake_item(file: Path, root: Path, method: str, target: str, source: str, identity: str, compression: str) -> Item:
-    """A fake; its video is named after the method too, as every method has a 000_003."""
-    video = f"{method}/{file.stem}"
-    return Item(
-        file, name_of(file, root), 1, method, "", video, identity, source=source, target=target, compression=compression
-    )
+def compressed_clips(folder: Path, listed: Collection[str] = ()) -> Iterator[tuple[Clip, str]]:
+    """The videos of one folder in every compression, with it; masks and models, which lie beside them, are left out.
 
-
-def videos_in(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Videos of one folder in every compression, with it; masks and models, which lie beside them, are left out."""
+    What is missing of the names `listed` is printed for each compression that is there.
+    """
     for name, compression in COMPRESSIONS.items():
-        if (folder / name / "videos").is_dir():
-            for file in files_in(folder / name / "videos", "video"):
-                yield file, compression
+        if (folder / name).is_dir():
+            clips = clips_in(folder / name)
+            report_missing(listed, {clip.name for clip in clips}, f"{folder / name}")
+            for clip in clips:
+                yield clip, compression
 
 
-def name_parts(file: Path, pattern: str, example: str) -> tuple[str, ...]:
-    """What the groups of `pattern` match in the file's name without suffix."""
-    match = re.fullmatch(pattern, file.stem)
+def fake_item(clip: Clip, root: Path, method: str, target: str, source: str, identity: str, compression: str) -> Item:
+    """A fake; its video is named after the method too, as every method has a 000_003."""
+    video = f"{method}/{clip.name}"
+    people = {"identity": identity, "source": source, "target": target}
+    return clip.item(root, label=1, method=method, video=video, compression=compression, **people)
+
+
+def name_parts(clip: Clip, pattern: str, example: str) -> tuple[str, ...]:
+    """What the groups of `pattern` match in the video's name. Raises `UserError` if it is another one."""
+    match = re.fullmatch(pattern, clip.name)
     if match is None:
-        raise UserError(f"{file}: its name is not like {example}{file.suffix}: rename or remove it")
+        suffix = "" if clip.images else clip.file.suffix
+        raise UserError(f"{clip.file}: its name is not like {example}{suffix}: rename or remove it")
     return match.groups()
 
 
@@ -73,26 +100,28 @@ def refuse_twice(items: list[Item]) -> list[Item]:
     return items
 
 
-def _with_splits(items: list[Item], root: Path) -> list[Item]:
-    """The items with the official splits, lists of pairs of videos such as [["071", "054"]], if they are there."""
+def official_pairs(root: Path) -> dict[str, list[tuple[str, str]]]:
+    """Pairs of videos by split, of lists such as [["071", "054"]] in `root` or its folder splits; {} without any list.
+
+    Raises `UserError` if only some of the three are there, or one is no such list.
+    """
     files = {split: f"{split}.json" for split in SPLITS}
     folder = next((f for f in (root, root / "splits") if any((f / name).is_file() for name in files.values())), None)
     if folder is None:
-        return items
-    split_of: dict[str, str] = {}
+        return {}
+    pairs = {}
     for split, name in files.items():
         try:
-            split_of |= {video: split for pair in json.loads((folder / name).read_text()) for video in pair}
+            pairs[split] = [(str(one), str(two)) for one, two in json.loads((folder / name).read_text())]
         except (OSError, ValueError, TypeError) as error:
             raise UserError(f"{folder / name} cannot be read as a list of pairs of videos: {error}") from error
-    if without := [item for item in items if item.target not in split_of]:
-        raise UserError(f"{without[0].file}: its target {without[0].target} is in none of {folder}/*.json")
-    return [replace(item, split=split_of[item.target]) for item in items]
+    return pairs
 
 
 READER = Reader(
     read_ffpp,
-    f"original_sequences/youtube/c23/videos/*.mp4, {FAKES}/METHOD/c23/videos/*.mp4, train.json, val.json, test.json",
+    f"original_sequences/youtube/c23/videos/*.mp4 or c23/frames/*/*.png, {FAKES}/METHOD/c23/..., train.json, val.json, "
+    "test.json",
     "train.json, val.json and test.json of the download, else --split",
     "https://github.com/ondyari/FaceForensics",
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from trees import grow
 
 from difffake.commands.prepare import prepare
 from difffake.data.keys import check_splits, leak_keys
@@ -19,14 +20,6 @@ YOUTUBE, ACTORS = "original_sequences/youtube", "original_sequences/actors"
 FAKES = "manipulated_sequences"
 
 
-def files(root: Path, *names: str) -> Path:
-    """Empty files below `root`."""
-    for name in names:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).touch()
-    return root
-
-
 def split_files(folder: Path, **pairs: list[list[str]]) -> None:
     """The three lists of pairs of videos."""
     folder.mkdir(exist_ok=True)
@@ -35,7 +28,7 @@ def split_files(folder: Path, **pairs: list[list[str]]) -> None:
 
 
 def test_a_fake_is_named_after_target_and_source(tmp_path: Path) -> None:
-    root = files(
+    root = grow(
         tmp_path,
         f"{YOUTUBE}/c23/videos/000.mp4",
         f"{YOUTUBE}/c23/images/000/0000.png",
@@ -58,7 +51,7 @@ def test_a_fake_is_named_after_target_and_source(tmp_path: Path) -> None:
 def test_all_five_methods_and_compressions_are_rows_of_their_own(tmp_path: Path) -> None:
     methods = ("Deepfakes", "Face2Face", "FaceShifter", "FaceSwap", "NeuralTextures")
     places = [f"{FAKES}/{method}/{quality}/videos/000_003.mp4" for method in methods for quality in ("c0", "c23")]
-    items = read_ffpp(files(tmp_path, *places))
+    items = read_ffpp(grow(tmp_path, *places))
     assert len({item.name for item in items}) == 10
     assert {(item.video, item.compression) for item in items} == {
         (f"{method}/000_003", compression) for method in methods for compression in ("raw", "c23")
@@ -66,7 +59,7 @@ def test_all_five_methods_and_compressions_are_rows_of_their_own(tmp_path: Path)
 
 
 def test_one_video_as_raw_and_c0_is_refused(tmp_path: Path) -> None:
-    files(tmp_path, f"{YOUTUBE}/raw/videos/000.mp4", f"{YOUTUBE}/c0/videos/000.mp4")
+    grow(tmp_path, f"{YOUTUBE}/raw/videos/000.mp4", f"{YOUTUBE}/c0/videos/000.mp4")
     with pytest.raises(UserError, match="one video in one compression"):
         read_ffpp(tmp_path)
 
@@ -74,15 +67,72 @@ def test_one_video_as_raw_and_c0_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("folder", [".", "splits"])
 def test_official_splits_are_taken(tmp_path: Path, folder: str) -> None:
     names = ("000_003", "003_000", "071_054", "720_672")
-    files(tmp_path, *(f"{FAKES}/Face2Face/c23/videos/{name}.mp4" for name in names), f"{YOUTUBE}/c40/videos/054.mp4")
+    grow(tmp_path, *(f"{FAKES}/Face2Face/c23/videos/{name}.mp4" for name in names), f"{YOUTUBE}/c40/videos/054.mp4")
     split_files(tmp_path / folder, train=[["071", "054"]], val=[["720", "672"]], test=[["003", "000"]])
     assert {item.file.stem: item.split for item in read_ffpp(tmp_path)} == {
         "000_003": "test", "003_000": "test", "071_054": "train", "720_672": "val", "054": "train",
     }  # fmt: skip
 
 
+def test_frames_of_a_video_keep_their_numbers(tmp_path: Path) -> None:
+    """The layouts of DeepfakeBench, of the data set's own extraction script, and of DiffusionFake."""
+    root = grow(
+        tmp_path,
+        f"{YOUTUBE}/c23/frames/000/0004.png",
+        f"{YOUTUBE}/c23/frames/000/0010.png",
+        f"{FAKES}/Deepfakes/c23/frames/000_003/004.png",
+        f"{FAKES}/Deepfakes/c23/masks/000_003/004.png",
+        f"{FAKES}/FaceSwap/c40/images/000_003/0012.png",
+        f"{FAKES}/NeuralTextures/raw/000_003/000_003_0007.png",
+        f"{FAKES}/NeuralTextures/raw/masks/000_003/000_003_0007.png",
+    )
+    split_files(tmp_path, test=[["000", "003"]])
+    items = read_ffpp(root)
+    assert [(item.video, item.compression, item.split, [n for n, _ in item.images]) for item in items] == [
+        ("000", "c23", "test", [4, 10]),
+        ("Deepfakes/000_003", "c23", "test", [4]),
+        ("FaceSwap/000_003", "c40", "test", [12]),
+        ("NeuralTextures/000_003", "raw", "test", [7]),
+    ]
+    folder = f"{FAKES}/Deepfakes/c23/frames/000_003"
+    assert (items[1].file, items[1].name, items[1].images) == (
+        root / folder, folder, ((4, root / folder / "004.png"),),
+    )  # fmt: skip
+    assert all(item.is_video for item in items)
+
+
+def test_videos_come_before_their_frames(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = grow(tmp_path, f"{YOUTUBE}/c23/videos/000.mp4", f"{YOUTUBE}/c23/frames/000/0004.png") / YOUTUBE / "c23"
+    assert [item.images for item in read_ffpp(tmp_path)] == [()]
+    assert f"{folder}: frames left out, as videos is read" in capsys.readouterr().err
+    (folder / "videos" / "000.mp4").unlink()
+    assert [len(item.images) for item in read_ffpp(tmp_path)] == [1]
+
+
+def test_what_is_missing_of_the_official_lists_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    grow(tmp_path, f"{YOUTUBE}/c23/videos/000.mp4", f"{FAKES}/Deepfakes/c40/videos/003_000.mp4")
+    assert len(read_ffpp(tmp_path)) == 2
+    assert "no train.json, val.json and test.json: --split" in capsys.readouterr().err
+    split_files(tmp_path, test=[["000", "003"]], val=[["720", "672"]])
+    read_ffpp(tmp_path)
+    said = capsys.readouterr().err
+    assert f"{YOUTUBE}/c23: 3 of 4 videos are missing, such as 003" in said
+    assert f"{FAKES}/Deepfakes/c40: 3 of 4 videos are missing, such as 000_003" in said
+
+
+@pytest.mark.parametrize("name", ["000.mp4.part", "000.mp4.aria2"])
+def test_half_downloads_are_refused(tmp_path: Path, name: str) -> None:
+    place = f"{FAKES}/FaceShifter/c23/videos"
+    grow(tmp_path, f"{YOUTUBE}/c23/videos/000.mp4", f"{place}/{name}")
+    with pytest.raises(UserError, match=rf"{name} is an unfinished download"):
+        read_ffpp(tmp_path)
+    (tmp_path / place / name).unlink()
+    with pytest.raises(UserError, match=r"FaceShifter/c23/videos has no videos and no frames: finish its download"):
+        read_ffpp(tmp_path)
+
+
 def test_broken_splits_are_explained(tmp_path: Path) -> None:
-    files(tmp_path, f"{YOUTUBE}/c23/videos/000.mp4")
+    grow(tmp_path, f"{YOUTUBE}/c23/videos/000.mp4")
     split_files(tmp_path, train=[["001", "870"]])
     with pytest.raises(UserError, match=r"000\.mp4: its target 000 is in none of"):
         read_ffpp(tmp_path)
@@ -95,7 +145,7 @@ def test_broken_splits_are_explained(tmp_path: Path) -> None:
 
 
 def test_actors_are_people_and_scenes_are_videos(tmp_path: Path) -> None:
-    root = files(
+    root = grow(
         tmp_path,
         f"{ACTORS}/c23/videos/01__exit_phone_room.mp4",
         f"{ACTORS}/c23/videos/02__exit_phone_room.mp4",
@@ -119,7 +169,7 @@ def test_actors_are_people_and_scenes_are_videos(tmp_path: Path) -> None:
 
 def test_a_face_of_nobody_known_is_refused(tmp_path: Path) -> None:
     name = "01_02__talking__YVGY8LOK.mp4"
-    files(tmp_path, f"{ACTORS}/c23/videos/01__talking.mp4", f"{FAKES}/DeepFakeDetection/c23/videos/{name}")
+    grow(tmp_path, f"{ACTORS}/c23/videos/01__talking.mp4", f"{FAKES}/DeepFakeDetection/c23/videos/{name}")
     with pytest.raises(UserError, match=f"{name}: its actor 02 has no video"):
         read_dfd(tmp_path)
 
@@ -139,7 +189,7 @@ def test_what_is_not_there_and_what_is_named_otherwise(
     with pytest.raises(UserError, match="no videos such as"):
         reader(tmp_path)
     with pytest.raises(UserError, match=rf"{Path(file).name}: its name is not like \w+\.mp4: rename"):
-        reader(files(tmp_path, file))
+        reader(grow(tmp_path, file))
 
 
 def test_prepared_splits_keep_targets_and_sources_together(shared_data: Path, landmarker: Path, tmp_path: Path) -> None:
