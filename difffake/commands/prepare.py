@@ -75,20 +75,20 @@ def prepare(
         raise UsageError(f"--reader {reader} is unknown: {advice}")
     if root is None or out is None:
         raise UsageError(f"{'--root' if root is None else '--out'} is missing")
-    if not root.is_dir():
-        raise UserError(f"--root {root} is not a folder")
+    if not root.exists():
+        raise UserError(f"--root {root} does not exist")
     check_fractions(split)
     refuse_existing(out, overwrite, [root])
     items = read_table(root, table) if reader == "table" else known[reader].read(root)
-    name = dataset or root.resolve().name
+    name = dataset or (root.stem if root.is_file() else root.resolve().name)
     splits = choose_splits(items, name, split, split_by, seed)
     model = landmarker_model(landmarker)
     rows: list[dict[str, Any]] = []
     skipped: list[dict[str, Any]] = []
     with staged_folder(out, overwrite) as folder:
         cropped = crop_items(items, folder, Cropping(frames, margin, max_size), model, workers)
-        for item_split, (found, missed) in zip(splits, cropped, strict=True):
-            rows += [{**row, "split": item_split, "dataset": name} for row in found]
+        for item, item_split, (found, missed) in zip(items, splits, cropped, strict=True):
+            rows += [{**row, "split": item_split, "dataset": item.dataset or name} for row in found]
             skipped += [{**row, "split": item_split} for row in missed]
         if not rows:
             raise UserError(f"no face was found in any of the {len(items)} files of {root}: {skipped[0]['reason']}")

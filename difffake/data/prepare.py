@@ -62,7 +62,10 @@ def choose_splits(
         table = pd.DataFrame([{**asdict(item), "path": item.name} for item in items])
         splits = split_by_group(split_group(table, _groups(items, split_by)), fractions, seed).tolist()
     # Before hours of cropping; the manifest is checked again whenever it is used.
-    rows = [{**asdict(i), "path": i.name, "dataset": dataset, "split": s} for i, s in zip(items, splits, strict=True)]
+    rows = [
+        {**asdict(i), "path": i.name, "dataset": i.dataset or dataset, "split": s}
+        for i, s in zip(items, splits, strict=True)
+    ]
     check_splits(pd.DataFrame(rows))
     return splits
 

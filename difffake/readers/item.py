@@ -32,6 +32,7 @@ class Item:
     frame: int = 0  # of a still that is a frame of a video
     role: str = ""  # reference for a trusted image of its person
     images: tuple[tuple[int, Path], ...] = ()  # number and file of each frame, of a video that lies as images
+    dataset: str = ""  # of a reader that reads several at once; "" takes the name that `prepare` gives
 
     @property
     def is_video(self) -> bool:

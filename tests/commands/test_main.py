@@ -45,7 +45,7 @@ def test_arguments_come_from_signature_and_config(tmp_path: Path, capsys: pytest
     [
         ("evaluate --ckpt none.ckpt --manifest m --out o", "none.ckpt does not exist"),
         ("report empty --out r.html", "results.json does not exist"),
-        ("prepare --reader folder --root nowhere --out o", "--root nowhere is not a folder"),
+        ("prepare --reader folder --root nowhere --out o", "--root nowhere does not exist"),
         (
             "fit --data.manifest nowhere --out o --model.weights none --model.encoder resnet10t",
             "nowhere does not exist",

@@ -102,7 +102,7 @@ def test_frames_of_clips(shared_data: Path, landmarker: Path, tmp_path: Path) ->
     ("change", "message"),
     [
         ({"reader": "zip"}, "--reader zip is unknown"),
-        ({"root": Path("nowhere")}, "is not a folder"),
+        ({"root": Path("nowhere")}, "does not exist"),
         ({"split": (0.9, 0.9, 0.9)}, "sum to 1"),
         ({"split_by": "video"}, "--split-by video"),
     ],
