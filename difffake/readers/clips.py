@@ -1,6 +1,7 @@
 """Videos of one folder, whether they lie as files or as frames, and what is missing of a published list."""
 
-from collections.abc import Collection, Iterable
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,8 +67,27 @@ def _clips_of(place: Path) -> list[Clip]:
     return [Clip(file, numbered(files)) for file, files in sorted(by_folder.items())]
 
 
+def name_parts(clip: Clip, pattern: str, example: str) -> tuple[str, ...]:
+    """What the groups of `pattern` match in the video's name. Raises `UserError` if it is another one."""
+    match = re.fullmatch(pattern, clip.name)
+    if match is None:
+        suffix = "" if clip.images else clip.file.suffix
+        raise UserError(f"{clip.file}: its name is not like {example}{suffix}: rename or remove it")
+    return match.groups()
+
+
 def report_missing(names: Iterable[str], there: Collection[str], what: str) -> None:
     """Print how many of the published `names` are not `there`; `what` says where they should be. Nothing if none is."""
     names = sorted(set(names))
     if missing := [name for name in names if name not in there]:
         console.print(f"{what}: {len(missing)} of {len(names)} videos are missing, such as {missing[0]}")
+
+
+def face_video(person: str, split: str, videos: Mapping[str, Sequence[tuple[str, str]]]) -> str:
+    """A video of the person whose face a fake shows, where the data set does not say which one was used.
+
+    The first of theirs in `split`, else their first, of `videos`: the split and name of each real one by person. Where
+    there is none it is the person's name, which tells at least that two fakes show one face.
+    """
+    own = sorted(videos.get(person, ()), key=lambda video: (video[0] != split, video[1]))
+    return own[0][1] if own else person

@@ -10,7 +10,8 @@ must not be measured against.
 from pathlib import Path
 
 from difffake.errors import UserError
-from difffake.readers.ffpp import FAKES, compressed_clips, fake_item, name_parts, refuse_twice
+from difffake.readers.clips import name_parts
+from difffake.readers.ffpp import FAKES, compressed_clips, fake_item, refuse_twice
 from difffake.readers.item import Item, some
 from difffake.readers.reader import Reader
 

@@ -14,14 +14,13 @@ Source of the names: dataset/README.md in github.com/ondyari/FaceForensics.
 """
 
 import json
-import re
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from difffake.errors import UserError
 from difffake.progress import console
-from difffake.readers.clips import Clip, clips_in, report_missing
+from difffake.readers.clips import Clip, clips_in, name_parts, report_missing
 from difffake.readers.item import SPLITS, Item, some
 from difffake.readers.reader import Reader
 
@@ -79,15 +78,6 @@ def fake_item(clip: Clip, root: Path, method: str, target: str, source: str, ide
     video = f"{method}/{clip.name}"
     people = {"identity": identity, "source": source, "target": target}
     return clip.item(root, label=1, method=method, video=video, compression=compression, **people)
-
-
-def name_parts(clip: Clip, pattern: str, example: str) -> tuple[str, ...]:
-    """What the groups of `pattern` match in the video's name. Raises `UserError` if it is another one."""
-    match = re.fullmatch(pattern, clip.name)
-    if match is None:
-        suffix = "" if clip.images else clip.file.suffix
-        raise UserError(f"{clip.file}: its name is not like {example}{suffix}: rename or remove it")
-    return match.groups()
 
 
 def refuse_twice(items: list[Item]) -> list[Item]:
