@@ -34,6 +34,8 @@ METHODS = {
     "FF-FH": "FaceShifter",
     "FF-SH": "FaceShifter",
     "DFD_fake": "DeepFakeDetection",
+    "CelebDFv1_fake": "Celeb-synthesis",
+    "CelebDFv2_fake": "Celeb-synthesis",
     "DFDCP_FakeA": "method_A",
     "DFDCP_FakeB": "method_B",
 }

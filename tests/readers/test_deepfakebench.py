@@ -87,8 +87,8 @@ def test_test_videos_in_celeb_dfs_training_list_are_tested_only(
     assert brief(items) == {
         ("id0_0000", "real", "train", "id0_0000", ""),
         ("id1_0003", "real", "test", "id1_0003", ""),
-        ("Celeb-DF-v2/id0_id1_0000", celeb, "test", "id0_0000", "id1_0003"),
-        ("Celeb-DF-v2/id2_id1_0001", celeb, "train", "id2_0001", "id1_0003"),
+        ("Celeb-synthesis/id0_id1_0000", "Celeb-synthesis", "test", "id0_0000", "id1_0003"),
+        ("Celeb-synthesis/id2_id1_0001", "Celeb-synthesis", "train", "id2_0001", "id1_0003"),
     }
     assert [item.identity for item in items] == ["id0", "id1", "id0", "id2"]
     assert f"{celeb}: 2 videos in train and val and test at once: kept in test only" in capsys.readouterr().err
