@@ -22,15 +22,21 @@ def numbered(files: Iterable[Path]) -> Images:
     """
     found: dict[int, Path] = {}
     for file in files:
-        digits = re.findall(r"\d+", file.stem)
-        if not digits:
+        number = last_number(file)
+        if number is None:
             raise UserError(
                 f"{file}: a frame's name ends in its number, such as 0007{file.suffix}: rename or remove it"
             )
-        other = found.setdefault(int(digits[-1]), file)
+        other = found.setdefault(number, file)
         if other is not file:
-            raise UserError(f"{other} and {file.name} are both frame {int(digits[-1])}: remove either")
+            raise UserError(f"{other} and {file.name} are both frame {number}: remove either")
     return tuple(sorted(found.items()))
+
+
+def last_number(file: Path) -> int | None:
+    """The last digits of a file's name without suffix, None if it has none."""
+    digits = re.findall(r"[0-9]+", file.stem)
+    return int(digits[-1]) if digits else None
 
 
 def frames_in(folder: Path) -> Images:

@@ -10,6 +10,13 @@ from difffake.progress import console
 REAL = "real"
 """Method of a real face."""
 SPLITS = ("train", "val", "test")
+SPLIT_NAMES = {name: name for name in SPLITS} | {
+    "training": "train",
+    "valid": "val",
+    "validation": "val",
+    "testing": "test",
+}
+"""Names of splits that tables and folders use, in lower case, and ours."""
 
 
 @dataclass(frozen=True)

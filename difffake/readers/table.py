@@ -1,23 +1,20 @@
 """Reader of a CSV table that names files and labels."""
 
+from collections import Counter
 from collections.abc import Hashable
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
 
 from difffake.errors import UserError
 from difffake.faces.listing import MEDIA_SUFFIXES
-from difffake.readers.item import REAL, SPLITS, Item, some
+from difffake.progress import console
+from difffake.readers.class_names import class_of, classes_below
+from difffake.readers.frames import last_number
+from difffake.readers.item import REAL, SPLIT_NAMES, SPLITS, Item, some
 from difffake.readers.reader import Reader
-
-_SPLITS = {name: name for name in SPLITS} | {
-    "training": "train",
-    "valid": "val",
-    "validation": "val",
-    "testing": "test",
-}
-"""Names of splits that tables use, in lower case, and ours."""
 
 
 def read_table(root: Path, table: str = "manifest.csv") -> list[Item]:
@@ -28,65 +25,116 @@ def read_table(root: Path, table: str = "manifest.csv") -> list[Item]:
     file of a fake, which is its target. Sources and targets may be named with or without suffix; a real file
     without a target is its own, so that its fakes find it. A split is train, val or test in any case, or training,
     validation (valid) or testing; the column is filled for every file or for none. For images that are frames of a
-    video, `frame` is their number in it. `role` (reference or probe), or `reference` (true or false), says which real
-    images of a person are trusted, for `difffake evaluate --pairs reference`. Other columns are ignored.
+    video, `frame` is their number in it; without that column it is the last number in the file's name. `role`
+    (reference or probe), or `reference` (true or false), says which real images of a person are trusted, for
+    `difffake evaluate --pairs reference`. Other columns are ignored.
+
+    The columns may be parted by commas, semicolons or tabs, their names be in any case, and the file in UTF-8 or
+    UTF-16. A label that its row's folder or method contradicts is kept, and printed.
     """
     path = root / table
     if not path.is_file():
         raise UserError(f"{path} does not exist: the reader `table` needs a CSV with the columns file and label")
-    try:
-        rows = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (ValueError, OSError) as error:
-        raise UserError(f"{path} cannot be read as CSV: {error}") from error
-    missing = {"file", "label"} - set(rows.columns)
-    if missing:
-        raise UserError(f"{path} lacks the column(s) {', '.join(sorted(missing))}")
+    rows = _read_rows(path)
     if "original" in rows and "target" not in rows:
         rows = rows.rename(columns={"original": "target"})
     known = [c for c in ("method", "split", "identity", "video", "source", "target", "compression") if c in rows]
     folder = _folder_of(root, rows["file"])
     items: list[Item] = []
     for number, row in enumerate(rows.to_dict("records"), start=2):
-        label = {"real": 0, "0": 0, "fake": 1, "1": 1}.get(str(row["label"]).strip().lower())
+        where = f"{path}, line {number}"
+        label = {"real": 0, "0": 0, "fake": 1, "1": 1}.get(row["label"].lower())
         if label is None:
-            raise UserError(f"{path}, line {number}: label {row['label']!r} is none of real, fake, 0, 1")
-        file = folder / str(row["file"])
-        if ".." in Path(str(row["file"])).parts or Path(str(row["file"])).is_absolute():
-            raise UserError(f"{path}, line {number}: {row['file']} lies outside of {root}: name files below it")
-        item = Item(file, Path(str(row["file"])).with_suffix("").as_posix(), label, "fake" if label else REAL)
-        fields = {column: str(row[column]) for column in known if row[column] != ""}
+            raise UserError(f"{where}: label {row['label']!r} is none of real, fake, 0, 1")
+        if ".." in Path(row["file"]).parts or Path(row["file"]).is_absolute():
+            raise UserError(f"{where}: {row['file']} lies outside of {root}: name files below it")
+        item = Item(
+            folder / row["file"], Path(row["file"]).with_suffix("").as_posix(), label, "fake" if label else REAL
+        )
+        fields = {column: row[column] for column in known if row[column] != ""}
         if split := fields.get("split"):
-            if split.strip().lower() not in _SPLITS:
-                raise UserError(f"{path}, line {number}: split {split!r} is none of {', '.join(SPLITS)}")
-            fields["split"] = _SPLITS[split.strip().lower()]
+            if split.lower() not in SPLIT_NAMES:
+                raise UserError(f"{where}: split {split!r} is none of {', '.join(SPLITS)}")
+            fields["split"] = SPLIT_NAMES[split.lower()]
         if items and bool(items[0].split) != bool(split):
-            raise UserError(f"{path}, line {number}: fill the column split for every file, or leave it out")
+            raise UserError(f"{where}: fill the column split for every file, or leave it out")
         if item.is_video:
             fields.setdefault("video", item.name)
         for column in {"source", "target"} & fields.keys():
             fields[column] = _without_suffix(fields[column])
-        where = f"{path}, line {number}"
         if not label:
             fields["method"] = REAL
             if "target" in known:
                 fields.setdefault("target", fields.get("video", item.name))
-        item = replace(item, frame=_frame(row, where), role=_role(row, label, where))
-        items.append(replace(item, **fields))  # type: ignore[arg-type]  # every field in `known` is a str
+        frame = _frame(row, where)
+        if frame is None:
+            frame = last_number(item.file) or 0 if "video" in fields and not item.is_video else 0
+        item = replace(item, frame=frame, role=_role(row, label, where))
+        items.append(replace(item, **fields))
+    _report_contradictions(rows, items, path)
+    _report_same_frames(items, path)
     return some(items, path, "no rows")
 
 
-def _frame(row: dict[Hashable, str], where: str) -> int:
-    """Number of a row's frame, 0 where the table has none."""
-    text = row.get("frame", "").strip()
+def _read_rows(path: Path) -> pd.DataFrame:
+    """The table as text without blanks around it, names of columns in lower case."""
+    try:
+        data = path.read_bytes()
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        sep = max(",;\t", key=text.partition("\n")[0].count)
+        rows = pd.read_csv(StringIO(text), sep=sep, dtype=str, keep_default_na=False, skipinitialspace=True)
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path} cannot be read as CSV: {error}") from error
+    rows.columns = pd.Index([str(name).strip().lower() for name in rows.columns])
+    if missing := {"file", "label"} - set(rows.columns):
+        names = ", ".join(rows.columns)
+        raise UserError(f"{path} lacks the column(s) {', '.join(sorted(missing))}: it has {names}")
+    if twice := rows.columns[rows.columns.duplicated()].tolist():
+        raise UserError(f"{path} has two columns named {twice[0]}: remove either")
+    return rows.apply(lambda column: column.str.strip())
+
+
+def _report_contradictions(rows: pd.DataFrame, items: list[Item], path: Path) -> None:
+    """Print how many labels are not what their row's folders or method say: some lists have 1 for real."""
+    methods = rows["method"] if "method" in rows else [""] * len(items)
+    classes = classes_below(Path("/"), ["/" / Path(file) for file in rows["file"]])
+    wrong = []
+    for number, (item, file, method) in enumerate(zip(items, rows["file"], methods, strict=True), start=2):
+        said = {classes[folder]: folder.name for folder in ("/" / Path(file)).parents if folder in classes}
+        said |= {kind: method for kind in [class_of(method)] if kind is not None}
+        if 1 - item.label in said:
+            wrong.append(
+                f"line {number} is {'fake' if item.label else 'real'}, but {said[1 - item.label]} says otherwise"
+            )
+    if wrong:
+        console.print(
+            f"{path}: {len(wrong)} of {len(items)} labels contradict a folder or method, such as {wrong[0]}: in the "
+            "column label 0 is real and 1 is fake"
+        )
+
+
+def _report_same_frames(items: list[Item], path: Path) -> None:
+    """Print how many images are the same frame of the same video, as they cannot be told apart as partners."""
+    frames = Counter((i.video, i.method, i.compression, i.frame) for i in items if i.video and not i.is_video)
+    if same := [key for key, times in frames.items() if times > 1]:
+        console.print(
+            f"{path}: {len(same)} frames of videos are there more than once, such as {same[0][0]} frame {same[0][3]}: "
+            "number them in a column frame"
+        )
+
+
+def _frame(row: dict[Hashable, str], where: str) -> int | None:
+    """Number of a row's frame, None where the table has none."""
+    text = row.get("frame", "")
     if text and not (text.isascii() and text.isdigit()):
         raise UserError(f"{where}: frame {text!r} is no whole number from 0 on")
-    return int(text or 0)
+    return int(text) if text else None
 
 
 def _role(row: dict[Hashable, str], label: int, where: str) -> str:
     """reference, or empty, from the column role or reference."""
     column = "role" if "role" in row else "reference"
-    text = row.get(column, "").strip().lower()
+    text = row.get(column, "").lower()
     roles = {"": "", "probe": "", "false": "", "no": "", "0": "", "reference": "reference"}
     roles |= dict.fromkeys(("true", "yes", "1"), "reference")
     if text not in roles:

@@ -1,5 +1,6 @@
 """Readers turn layouts into items."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -104,7 +105,8 @@ def test_a_split_is_given_for_all_files_or_none(tmp_path: Path, text: str) -> No
         ("file,label,role\na.jpg,0,suspect\n", "line 2: role 'suspect'"),
         ("file,label,reference\na.jpg,0,no\nb.jpg,fake,yes\n", "line 3: a fake cannot be a reference"),
         ("file,label\na.jpg,maybe\n", "line 2: label 'maybe'"),
-        ("name,label\n", "lacks the column.* file"),
+        ("name;label\n", r"lacks the column\(s\) file: it has name, label"),
+        ("file,File,label\n", "two columns named file"),
         ("", "CSV"),
     ],
 )
@@ -112,3 +114,53 @@ def test_table_errors_name_file_and_line(tmp_path: Path, text: str, message: str
     (tmp_path / "manifest.csv").write_text(text)
     with pytest.raises(UserError, match=message):
         read_table(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("file;label\na.jpg;real\nb.jpg;fake\n", "utf-8"),
+        ("file\tlabel\na.jpg\treal\nb.jpg\tfake\n", "utf-8"),
+        ("file, label\na.jpg, real\nb.jpg , fake \n", "utf-8"),
+        ("File,LABEL\r\na.jpg,Real\r\nb.jpg,FAKE\r\n", "utf-8-sig"),
+        ("file,label\na.jpg,0\nb.jpg,1\n", "utf-16"),
+    ],
+)
+def test_tables_of_other_programs(tmp_path: Path, text: str, encoding: str) -> None:
+    (tmp_path / "manifest.csv").write_bytes(text.encode(encoding))
+    assert [(item.file.name, item.label) for item in read_table(tmp_path)] == [("a.jpg", 0), ("b.jpg", 1)]
+
+
+def test_frames_without_a_column_keep_the_number_of_their_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "manifest.csv"
+    table.write_text("file,label,video\n000/0000.png,real,000\n000/000_0012.png,real,000\nc2.png,fake,\n")
+    assert [item.frame for item in read_table(tmp_path)] == [0, 12, 0]
+    assert capsys.readouterr().err == ""
+    table.write_text("file,label,video\na/x.png,real,v\na/y.png,real,v\n")
+    read_table(tmp_path)
+    assert "1 frames of videos are there more than once, such as v frame 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("file,label\nCeleb-real/a.mp4,1\nCeleb-synthesis/b.mp4,0\n", "2 of 2 .* line 2 is fake, but Celeb-real says"),
+        ("file,label,method\na.mp4,0,\nb.mp4,0,FaceSwap\n", "1 of 2 .* line 3 is real, but FaceSwap says"),
+        ("file,label,method\nfake/a.mp4,1,real\n", "1 of 1 .* line 2 is fake, but real says"),
+    ],
+)
+def test_labels_that_folders_contradict(
+    tmp_path: Path, text: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "manifest.csv").write_text(text)
+    read_table(tmp_path)
+    assert re.search(said, capsys.readouterr().err)
+
+
+def test_labels_that_folders_confirm(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = "real/a.mp4,0,", "fake/b.mp4,1,FaceSwap", "Ann_Fake/c.mp4,0,"
+    (tmp_path / "manifest.csv").write_text("file,label,method\n" + "\n".join(rows) + "\n")
+    read_table(tmp_path)
+    assert capsys.readouterr().err == ""
