@@ -17,7 +17,7 @@ from pathlib import Path
 from difffake.errors import UserError
 from difffake.faces.listing import count, list_media
 from difffake.progress import console
-from difffake.readers.item import REAL, Item, name_of, some
+from difffake.readers.item import REAL, Item, name_of
 from difffake.readers.reader import Reader
 
 TABLE = "meta_data.csv"
@@ -32,8 +32,8 @@ def read_fakeavceleb(root: Path) -> list[Item]:
 
     A fake is named after the real video that it was made from, its target, and shows the same person. Videos of which
     only the sound is fake are left out, with a line: their faces are those of the real ones. Listed videos that are
-    missing, files that are not listed, and files that are listed twice are counted in lines too. Raises `UserError`
-    without meta_data.csv, if it has other columns, or if none of its videos is there.
+    missing, which stay among the items, files that are not listed, and files that are listed twice are counted in
+    lines too. Raises `UserError` without meta_data.csv, if it has other columns, or if none of its videos is there.
     """
     rows = _rows(root / TABLE)
     there = {file.relative_to(root).as_posix(): file for file in list_media(root).videos}
@@ -53,8 +53,7 @@ def read_fakeavceleb(root: Path) -> list[Item]:
                 reals.setdefault(person, _video(path))
     items = []
     for path, (person, other, method) in methods.items():
-        if path not in there:
-            continue
+        file = there.get(path, root / path)
         fake = method != REAL
         video = _video(path)
         clip = re.match(r"\d+", Path(path).name)
@@ -62,16 +61,19 @@ def read_fakeavceleb(root: Path) -> list[Item]:
         source = reals.get(other, "") if method in _SWAPS else ""
         items.append(
             Item(
-                there[path], name_of(there[path], root), int(fake), method if fake else REAL, "",
+                file, name_of(file, root), int(fake), method if fake else REAL, "",
                 f"{Path(path).parts[0]}/{video}" if fake else video, person, source, target if fake else video,
             )
         )  # fmt: skip
     _report(root, sound, "videos left out: only their sound is fake")
     _report(root, twice, f"rows of {TABLE} name a file again: the first counts")
-    _report(root, len(methods) - len(items), f"of {count(len(methods), 'video')} of {TABLE} are missing")
+    missing = sum(path not in there for path in methods)
+    if missing == len(methods):
+        raise UserError(f"{root}: none of the videos of {TABLE} is there")
+    _report(root, missing, f"of {count(len(methods), 'video')} of {TABLE} are missing")
     unlisted = [path for path in there if path not in methods and not path.startswith(REAL_SOUND_FAKE)]
     _report(root, len(unlisted), f"videos are not in {TABLE}, such as {unlisted[0]}" if unlisted else "")
-    return some(items, root, f"none of the videos of {TABLE} is there")
+    return items
 
 
 def _report(root: Path, number: int, what: str) -> None:

@@ -43,6 +43,7 @@ def test_fakes_show_the_person_of_the_real_video(tmp_path: Path, capsys: pytest.
         (other, 0, "real", "id00166", other, ""),
         (f"FakeVideo-RealAudio/{real}_id00166_3", 1, "faceswap", "id00076", real, other),
         (f"FakeVideo-FakeAudio/{real}_2_id00166_wavtolip", 1, "wav2lip", "id00076", real, ""),
+        (f"FakeVideo-RealAudio/{other}_7", 1, "fsgan", "id00166", other, ""),
     ]
     said = capsys.readouterr().err
     assert "1 videos left out: only their sound is fake" in said
