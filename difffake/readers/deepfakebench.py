@@ -41,7 +41,7 @@ METHODS = {
 }
 """Method of fakes with these labels; that of others is called as their list."""
 _FFPP = ("FF-DF", "FF-F2F", "FF-FS", "FF-NT", "FaceShifter")
-_LISTS = (".", "dataset_json", "preprocessing/dataset_json")
+_LISTS = ("preprocessing/dataset_json", "dataset_json", ".")
 _IMAGES = (".", "rgb", "datasets/rgb", "datasets")
 
 
@@ -163,7 +163,7 @@ def _folder_of(path: Path, root: Path, videos: list[_Video]) -> Path:
         for front in range(len(parts) - 2):
             for folder in _IMAGES:
                 if (above / folder).joinpath(*parts[front:-1]).is_dir():
-                    for other in videos:
+                    for other in videos if front else ():
                         other.frames = [str(PurePosixPath(*PurePosixPath(f).parts[front:])) for f in other.frames]
                     return above / folder
     return above
@@ -191,14 +191,16 @@ def _keep_one_split(videos: list[_Video]) -> None:
 
 def _files(video: _Video) -> list[Path]:
     """Those of its frames that are there."""
-    files = [video.folder / frame for frame in video.frames]
-    there: set[Path] = set()
-    for folder in {file.parent for file in files}:
-        try:
-            there |= set(folder.iterdir())
-        except OSError:
-            continue
-    return [file for file in files if file in there]
+    there: dict[str, set[str]] = {}
+    found = []
+    for frame in video.frames:
+        parent, _, name = frame.rpartition("/")
+        folder = video.folder / parent
+        if parent not in there:
+            there[parent] = {file.name for file in folder.iterdir()} if folder.is_dir() else set()
+        if name in there[parent]:
+            found.append(folder / name)
+    return found
 
 
 def _items(video: _Video, files: list[Path], dataset: str) -> list[Item]:

@@ -108,5 +108,6 @@ def _video(path: str) -> str:
 READER = Reader(
     read_fakeavceleb,
     f"RealVideo-RealAudio/RACE/GENDER/ID/*.mp4, FakeVideo-RealAudio/..., FakeVideo-FakeAudio/..., {TABLE}",
-    license_page="https://github.com/DASH-Lab/FakeAVCeleb",
+    "none of its own, and swaps join most people: --split 0 0 1 takes it whole as a test set",
+    "https://github.com/DASH-Lab/FakeAVCeleb",
 )
