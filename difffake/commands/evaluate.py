@@ -7,6 +7,7 @@ from rich.console import Console
 
 from difffake.anomaly.scoring import PairMode, read_anomaly
 from difffake.commands.parse import AtLeast
+from difffake.data.choice import Choice
 from difffake.data.manifest import manifest_file
 from difffake.distributed import rank
 from difffake.errors import UserError
@@ -35,6 +36,8 @@ def evaluate(
     out: Path,
     anomaly: Path | None = None,
     split: Literal["test", "val", "train", "all"] = "test",
+    methods: list[str] = [],  # noqa: B006  # never changed
+    compressions: list[str] = [],  # noqa: B006
     pairs: PairMode = "suspect",
     resamples: Annotated[int, AtLeast(0)] = 1000,
     batch_size: Annotated[int, AtLeast(1)] = 64,
@@ -52,6 +55,8 @@ def evaluate(
         out: Folder to write: results.json, results.md, scores.parquet, figures, the run's config.yaml.
         anomaly: Model of difffake fit-anomaly; by default anomaly.safetensors beside the checkpoint, if it is there.
         split: Rows of the manifests to score.
+        methods: Of the fakes, only those of these manipulations, against all real faces.
+        compressions: Only faces of these, such as c23, and those whose compression is not known.
         pairs: What the anomaly score compares. suspect takes two frames of the same video, reference each row with
             another real image of the same person (the rows whose role is reference, if the manifest has such a column).
         resamples: Bootstrap resamples behind each interval. 0 gives no intervals.
@@ -71,7 +76,7 @@ def evaluate(
     detector, info = load_detector(ckpt, where, imports)
     differential = read_anomaly(path, ckpt, where, imports) if anomaly or path.is_file() else None
     known = info.training_keys | (differential.training_keys if differential else frozenset())
-    tests, lost = read_tests(manifest, split, known)
+    tests, lost = read_tests(manifest, split, known, Choice(methods, compressions))
     scores = score_tests(detector, differential, tests, pairs, Loading(info.config.image_size, batch_size, workers))
     if rank() > 0:
         return
@@ -80,7 +85,8 @@ def evaluate(
     rows = result_rows(scores, {name: {"frame": at, "video": at} for name, at in limits.items()}, resamples, seed)
     inputs = [ckpt, *([path] if differential else []), *map(manifest_file, manifest)]
     facts = provenance(inputs, seed, testbed=is_testbed(scores))
-    facts |= {"split": split, "pairs": pairs, "encoder": info.config.name, "training_seed": info.seed}
+    facts |= {"split": split, "methods": methods, "compressions": compressions, "pairs": pairs}
+    facts |= {"encoder": info.config.name, "training_seed": info.seed}
     notes = [f"{name}: {what}" for name, what in lost.items()]
     facts |= {"not_scored": notes} if notes else {}
     write_evaluation(out, scores, rows, facts, notes, ckpt.parent / "config.yaml", overwrite)

@@ -42,6 +42,7 @@ SHORT_HELP = {
         "--data.manifest": "",
         "--data.fakes": "",
         "--data.methods": "",
+        "--data.compressions": "",
         "--data.batch_size": "",
         "--data.workers": "",
     },

@@ -9,6 +9,7 @@ from difffake.anomaly.fit import DensityConfig, fit_density, training_keys, vali
 from difffake.anomaly.scoring import Pairing
 from difffake.anomaly.storage import save_anomaly
 from difffake.commands.parse import AtLeast
+from difffake.data.choice import Choice, choose_rows, refuse_mixture
 from difffake.data.datasets import CropDataset, PairDataset
 from difffake.data.keys import check_splits
 from difffake.data.manifest import Manifest, read_manifests
@@ -33,6 +34,7 @@ def fit_anomaly(
     ckpt: Path,
     manifest: list[Path],
     out: Path | None = None,
+    compressions: list[str] = [],  # noqa: B006  # never changed
     combination: Literal["abs", "sub", "square", "cube", "concat", "single"] = "square",
     model: str = "mixture",
     components: Annotated[int, AtLeast(1)] = 3,
@@ -56,6 +58,8 @@ def fit_anomaly(
         manifest: Manifests. Only real faces are used: those of the split train are fitted, those of val give the
             threshold.
         out: File to write; by default anomaly.safetensors beside the checkpoint.
+        compressions: Only faces of these, such as c23, and those whose compression is not known. By default all, if
+            the splits train and val have not several: they are mixed only where several are named.
         combination: What is made of the two embeddings of a pair. square is the paper's best; single takes each image
             alone, without pairs.
         model: mixture (of Gaussians), svm (one-class), or the class path of your own.
@@ -79,8 +83,11 @@ def fit_anomaly(
     refuse_existing(path, overwrite, [ckpt])
     config = DensityConfig(model, components, covariance, reg_covar, max_iter, nu, imports, seed)
     pairing = Pairing(combination, pool_size, max_frames, seed)
-    data = Manifest.concat(read_manifests(manifest)).select(label=0)
+    chosen = choose_rows(read_manifests(manifest), Choice(compressions=compressions))
+    data = Manifest.concat(chosen).select(label=0)
     check_splits(data.table)
+    if not compressions:
+        refuse_mixture(data, "--compressions")
     train, val = data.select(split="train"), data.select(split="val")
     if not len(train):
         raise UserError(f"no real faces in the split train of {', '.join(map(str, manifest))}")

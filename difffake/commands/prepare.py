@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 
 from difffake.commands.parse import AtLeast
+from difffake.data.choice import Choice, choose_items
 from difffake.data.manifest import Manifest, check_fractions
 from difffake.data.prepare import Cropping, choose_splits, crop_items
 from difffake.data.skipped import COLUMNS, SKIPPED
@@ -23,6 +24,8 @@ EXAMPLES = (
     "difffake prepare --reader folder --root lfw --out data/lfw --split 0.9 0.1 0",
     "difffake prepare --reader videos --root clips --out data/clips",
     "difffake prepare --reader table --root dfdc --table labels.csv --out data/dfdc",
+    "difffake prepare --reader ffpp --root FaceForensics++ --compressions c23 --methods Deepfakes --out data/df",
+    "difffake prepare --reader celeb-df --root Celeb-DF-v2 --splits test --out data/celeb-df",
     "difffake prepare --reader list",
 )
 
@@ -33,6 +36,9 @@ def prepare(
     out: Path | None = None,
     dataset: str = "",
     table: str = "manifest.csv",
+    methods: Sequence[str] = (),
+    compressions: Sequence[str] = (),
+    splits: Sequence[Literal["train", "val", "test"]] = (),
     split: Annotated[Sequence[float], AtLeast(0)] = (0.8, 0.1, 0.1),
     split_by: Literal["identity", "original", "video", "none"] | None = None,
     frames: Annotated[int, AtLeast(1)] = 40,
@@ -52,6 +58,9 @@ def prepare(
         out: folder to write: manifest.parquet, crops/, skipped.csv (required, but for --reader list).
         dataset: name in the manifest; by default the name of the root folder.
         table: name of the CSV in root, for the reader table.
+        methods: of the fakes, only those of these manipulations, beside all real faces; real leaves out the fakes.
+        compressions: only files of these, such as c23, and those whose compression is not known.
+        splits: only these of the data set's own splits, such as test.
         split: shares of train, val and test; not used where the data set has its own splits (a column split of the
             table, or train.json, val.json and test.json of FaceForensics++).
         split_by: what is kept in one split: identity, original (the real file that a fake was made from), video
@@ -80,16 +89,22 @@ def prepare(
     check_fractions(split)
     refuse_existing(out, overwrite, [root])
     items = read_table(root, table) if reader == "table" else known[reader].read(root)
+    items = choose_items(items, Choice(methods, compressions), splits, root)
     name = dataset or (root.stem if root.is_file() else root.resolve().name)
-    splits = choose_splits(items, name, split, split_by, seed)
+    try:
+        split_of = choose_splits(items, name, split, split_by, seed)
+    except UserError as error:
+        own = len({item.split for item in items} - {""})
+        raise UserError(f"{error}{', or prepare one alone, such as --splits test' if own > 1 else ''}") from error
     model = landmarker_model(landmarker)
     rows: list[dict[str, Any]] = []
     skipped: list[dict[str, Any]] = []
     with staged_folder(out, overwrite) as folder:
         cropped = crop_items(items, folder, Cropping(frames, margin, max_size), model, workers)
-        for item, item_split, (found, missed) in zip(items, splits, cropped, strict=True):
+        for item, item_split, (found, missed) in zip(items, split_of, cropped, strict=True):
             rows += [{**row, "split": item_split, "dataset": item.dataset or name} for row in found]
-            skipped += [{**row, "split": item_split} for row in missed]
+            of_file = {"split": item_split, "method": item.method, "compression": item.compression}
+            skipped += [{**row, **of_file} for row in missed]
         if not rows:
             raise UserError(f"no face was found in any of the {len(items)} files of {root}: {skipped[0]['reason']}")
         manifest = Manifest(pd.DataFrame(rows), folder)

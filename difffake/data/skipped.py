@@ -4,12 +4,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from difffake.data.choice import Choice, kept_rows
 from difffake.data.manifest import Manifest
 from difffake.errors import UserError
 
 SKIPPED = "skipped.csv"
 """A row for each frame or file that was left out, or kept with a remark, beside the manifest."""
-COLUMNS = ["file", "name", "split", "frame", "kept", "reason"]
+COLUMNS = ["file", "name", "split", "method", "compression", "frame", "kept", "reason"]
 """name: of the file, as its crops are named; kept: whether there is a crop in spite of the remark."""
 
 
@@ -27,8 +28,8 @@ class Coverage(NamedTuple):
         return f"{self.scored} of {self.scored + len(self.lost)} files scored; without any crop: {shown}"
 
 
-def coverage(whole: Manifest, split: str) -> Coverage | None:
-    """What is in a split of a manifest and what is not; None where its folder does not say.
+def coverage(whole: Manifest, split: str, choice: Choice | None = None) -> Coverage | None:
+    """What is in a split of a manifest, of what is chosen, and what is not; None where its folder does not say.
 
     Raises `UserError` if skipped.csv cannot be read.
     """
@@ -43,7 +44,11 @@ def coverage(whole: Manifest, split: str) -> Coverage | None:
         return None
     if split != "all":
         noted = noted[noted["split"] == split]
-    there = set(_files(whole.select(split=split).table))
+    chosen = whole.select(split=split)
+    if choice:
+        noted = noted[choice.keeps(noted["method"], noted["compression"])]
+        chosen = kept_rows(chosen, choice)
+    there = set(_files(chosen.table))
     return Coverage(len(there), sorted(set(noted["name"]) - set(_files(whole.table))))
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from difffake.anomaly.fit import warn_of_equal_pairs
 from difffake.anomaly.scoring import Anomaly, PairMode, equal_pairs
+from difffake.data.choice import Choice, choose_rows
 from difffake.data.datasets import CropDataset
 from difffake.data.keys import check_leaks, content_keys, leak_keys, pair_group, subject
 from difffake.data.manifest import Manifest, read_manifests
@@ -38,23 +39,27 @@ class Loading:
     workers: int
 
 
-def read_tests(paths: Sequence[Path], split: str, training_keys: Set[str]) -> tuple[list[Manifest], dict[str, str]]:
-    """The rows of a split of several manifests, and for each data set that lost files what it lost, in words.
+def read_tests(
+    paths: Sequence[Path], split: str, training_keys: Set[str], choice: Choice
+) -> tuple[list[Manifest], dict[str, str]]:
+    """The chosen rows of a split of several manifests, and for each data set that lost files what it lost, in words.
 
     Raises `UserError`, before anything is scored, if a manifest is named twice, has no such rows, lacks crops, shares
     names or crops with the training data, contradicts itself, or repeats another's rows.
     """
     tests, lost = [], {}
-    for path, whole in zip(paths, read_manifests(paths), strict=True):
-        test = whole.select(split=split)
+    manifests = read_manifests(paths)
+    for path, whole, chosen in zip(paths, manifests, choose_rows(manifests, choice), strict=True):
+        test = chosen.select(split=split)
         if not len(test):
-            raise UserError(f"{path} has no rows in the split {split}: use --split all or another manifest")
+            what = " that are chosen" if len(chosen) < len(whole) else ""
+            raise UserError(f"{path} has no rows{what} in the split {split}: use --split all or another manifest")
         test.check_files()
         keys = leak_keys(test.table, whole.table) | content_keys(test.table, test.root)
         check_leaks(training_keys, keys, f"{path}, split {split},")
-        if len(test) < len(whole):
-            console.print(f"{path}: {len(test)} of {len(whole)} rows are in the split {split}; --split all takes all")
-        if (found := coverage(whole, split)) and found.lost:
+        if len(test) < len(chosen):
+            console.print(f"{path}: {len(test)} of {len(chosen)} rows are in the split {split}; --split all takes all")
+        if (found := coverage(whole, split, choice)) and found.lost:
             lost[_names(test)] = str(found)
         tests.append(test)
     check_rows(pd.concat([test.table for test in tests]))

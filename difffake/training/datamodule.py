@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader
 
 from difffake.data.augment import AugmentConfig
 from difffake.data.batches import Batch
+from difffake.data.choice import Choice, choose_rows, refuse_mixture
 from difffake.data.datasets import Concatenated, CropDataset, Fakes, PairDataset
 from difffake.data.extras import Extras
 from difffake.data.keys import check_splits, content_keys, leak_keys
@@ -29,6 +30,8 @@ class FaceData(Recorded, lightning.LightningDataModule):
         manifest: one manifest, or several to train on together.
         fakes: forgeries to learn from: pseudo (pseudo-deepfakes of the real faces), manifest (its fakes) or both.
         methods: of the manifest's fakes, only those of these methods; by default all.
+        compressions: only faces of these, such as c23, and those whose compression is not known. By default all, if
+            the splits train and val have not several: they are mixed only where several are named.
         batch_size: images a batch and device, half of them real.
         image_size: side of the images in pixels.
         pseudo: probabilities and ranges of pseudo-deepfakes.
@@ -46,6 +49,7 @@ class FaceData(Recorded, lightning.LightningDataModule):
         manifest: str | list[str],
         fakes: Fakes = "pseudo",
         methods: list[str] | None = None,
+        compressions: list[str] | None = None,
         batch_size: int = 32,
         image_size: int = 224,
         pseudo: PseudoConfig = PseudoConfig(),  # noqa: B008  # frozen, so it can be shared
@@ -63,6 +67,7 @@ class FaceData(Recorded, lightning.LightningDataModule):
         self.paths = [manifest] if isinstance(manifest, str) else manifest
         self.fakes: Fakes = fakes
         self.methods = methods
+        self.compressions = compressions
         self.batch_size = batch_size
         self.image_size = image_size
         self.pseudo = pseudo
@@ -85,19 +90,15 @@ class FaceData(Recorded, lightning.LightningDataModule):
     def manifest(self) -> Manifest:
         """All rows of all manifests that the run may see.
 
-        Raises `UserError` if splits share an identity, video, source or target, or a chosen method is not there.
+        Raises `UserError` if splits share an identity, video, source or target, a chosen method or compression is not
+        there, or compressions would be mixed that were not chosen.
         """
-        manifest = Manifest.concat(self.manifests)
-        check_splits(manifest.table)
-        if self.methods is None:
-            return manifest
-        table = manifest.table
-        known = sorted(table["method"][table["label"] == 1].unique())
-        if unknown := [name for name in self.methods if name not in known]:
-            raise UserError(
-                f"--data.methods {', '.join(unknown)}: {', '.join(self.paths)} has {', '.join(known) or 'no fakes'}"
-            )
-        return Manifest(table[(table["label"] == 0) | table["method"].isin(self.methods)], manifest.root)
+        check_splits(Manifest.concat(self.manifests).table)
+        choice = Choice(self.methods or (), self.compressions or (), "--data.")
+        manifest = Manifest.concat(choose_rows(self.manifests, choice))
+        if not self.compressions:
+            refuse_mixture(manifest, "--data.compressions")
+        return manifest
 
     def training_keys(self) -> set[str]:
         """Identities, videos, sources, targets and crops that training or model selection sees."""
