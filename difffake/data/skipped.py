@@ -40,13 +40,14 @@ def coverage(whole: Manifest, split: str, choice: Choice | None = None) -> Cover
         noted = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (ValueError, OSError) as error:
         raise UserError(f"{path} cannot be read ({error}): prepare the data again") from error
-    if set(COLUMNS) - set(noted.columns):
+    if set(COLUMNS) - {"method", "compression"} - set(noted.columns):
         return None
     if split != "all":
         noted = noted[noted["split"] == split]
     chosen = whole.select(split=split)
     if choice:
-        noted = noted[choice.keeps(noted["method"], noted["compression"])]
+        said = noted.reindex(columns=["method", "compression"], fill_value="")  # unknown where a table lacks them
+        noted = noted[choice.keeps(said["method"], said["compression"])]
         chosen = kept_rows(chosen, choice)
     there = set(_files(chosen.table))
     return Coverage(len(there), sorted(set(noted["name"]) - set(_files(whole.table))))
