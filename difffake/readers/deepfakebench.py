@@ -65,8 +65,9 @@ def read_deepfakebench(root: Path) -> list[Item]:
     Each video is in one split, although the lists have many in several (Celeb-DF's training list holds its test
     videos; those of DeepFakeDetection and UADFV are the same in all three): it stays where it is tested, and where
     *all* videos of a data set are in all splits they have none. What was found of that is printed, and so is how many
-    videos and frames are not there. Pictures whose names have no numbers are stills. Raises `UserError` if a list
-    cannot be read, calls one video real and fake, or has no video that is there.
+    videos and frames are not there. A video that is not there stays among the items, to be counted as lost, but for a
+    data set or compression of which nothing is there. Pictures whose names have no numbers are stills. Raises
+    `UserError` if a list cannot be read, calls one video real and fake, or has no video that is there.
     """
     videos: dict[tuple[str, str], _Video] = {}
     for path in _lists(root):
@@ -80,17 +81,26 @@ def read_deepfakebench(root: Path) -> list[Item]:
                 raise UserError(f"{path}: {video.name} is real and fake: correct the lists")
     _keep_one_split(list(videos.values()))
     several = len({video.dataset for video in videos.values()}) > 1
+    there = [(video, _files(video)) for video in videos.values()]
+    begun = {(video.dataset, video.compression) for video, found in there if found}
     items: list[Item] = []
     absent: list[Path] = []
+    never = Counter[tuple[str, str]]()
     frames_absent = 0
-    for video in videos.values():
-        if found := _files(video):
-            items += _items(video, found, video.dataset if several else "")
-            frames_absent += len(video.frames) - len(found)
-        else:
-            absent.append(video.folder / video.frames[0])
+    for video, found in there:
+        frames_absent += len(video.frames) - len(found) if found else 0
+        if not found:
+            first = video.folder / video.frames[0]
+            if (video.dataset, video.compression) not in begun:
+                never[video.dataset, video.compression] += 1
+                continue
+            absent.append(first)
+            found = [video.folder / frame for frame in video.frames]
+        items += _items(video, found, video.dataset if several else "")
+    for (dataset, compression), number in never.items():
+        console.print(f"{root}: {dataset} {compression}: left out, as none of its {count(number, 'video')} is there")
     if absent:
-        console.print(f"{root}: {len(absent)} of {count(len(videos), 'listed video')} not there, such as {absent[0]}")
+        console.print(f"{root}: {len(absent)} of {count(len(items), 'listed video')} not there, such as {absent[0]}")
     if frames_absent:
         console.print(f"{root}: {count(frames_absent, 'listed frame')} of other videos not there")
     return _with_partners(some(items, root, "none of the listed videos is there: they lie in datasets/rgb"))

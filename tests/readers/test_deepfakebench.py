@@ -1,6 +1,7 @@
 """DeepfakeBench's lists and the frames beside them."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,16 @@ def test_paths_of_another_machine_and_df40s_lists(tmp_path: Path) -> None:
     assert {item.dataset for item in (swap, *stills)} == {""}  # all of DF40
 
 
+def test_a_compression_that_was_not_downloaded_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    c23 = frames(ffpp("real", "000"), 0)
+    videos = {"c23": {"000": c23}, "c40": {"000": [name.replace("c23", "c40") for name in c23]}}
+    path = listing(tmp_path / "FF-DF.json", {"FF-real": {"train": videos}})
+    (item,) = read_deepfakebench(grow(tmp_path, *c23))
+    assert item.compression == "c23"
+    assert f"{tmp_path}: {FFPP} c40: left out, as none of its 1 video is there" in capsys.readouterr().err
+    assert read_deepfakebench(path) == [item]
+
+
 def test_dfd_names_actors_and_scenes(tmp_path: Path) -> None:
     real = {
         f"0{n}__kitchen_pan": frames(f"{FFPP}/original_sequences/actors/c40/frames/0{n}__kitchen_pan", 0)
@@ -166,9 +177,15 @@ def test_dfd_names_actors_and_scenes(tmp_path: Path) -> None:
 def test_what_is_not_downloaded_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = uadfv(tmp_path, 2)
     gone = tmp_path / "rgb/UADFV/real/frames"
-    for name in ("0000/000.png", "0000/009.png", "0001/009.png"):
-        (gone / name).unlink()
-    assert len(read_deepfakebench(path)) == 3
+    shutil.rmtree(gone / "0000")
+    (gone / "0001/009.png").unlink()
+    items = read_deepfakebench(path)
+    assert [(item.video, [n for n, _ in item.images], item.file.exists()) for item in items] == [
+        ("0000", [0, 9], False),  # stays, so that it is counted as lost
+        ("0001", [0], True),
+        ("UADFV/0000_fake", [0, 9], True),
+        ("UADFV/0001_fake", [0, 9], True),
+    ]
     said = capsys.readouterr().err
     assert f"1 of 4 listed videos not there, such as {gone}/0000/000.png" in said
     assert "1 listed frame of other videos not there" in said
