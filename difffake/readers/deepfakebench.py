@@ -21,6 +21,7 @@ from typing import Any
 from difffake.errors import UserError
 from difffake.faces.listing import count
 from difffake.progress import console
+from difffake.readers.clips import face_video
 from difffake.readers.ffpp import COMPRESSIONS
 from difffake.readers.frames import frames_item, numbered
 from difffake.readers.item import REAL, SPLITS, Item, name_of, some
@@ -234,11 +235,10 @@ def _items(video: _Video, files: list[Path], dataset: str) -> list[Item]:
 
 def _with_partners(items: list[Item]) -> list[Item]:
     """The items with identity, source and target where names tell them: FaceForensics++, DFD, Celeb-DF and UADFV."""
-    reals = {item.video for item in items if not item.label and item.video}
-    first_of: dict[str, str] = {}
-    for name in sorted(reals):
-        first_of.setdefault(name.partition("_")[0], name)
-
+    people: dict[str, list[tuple[str, str]]] = {}  # split and name of their real videos
+    for item in items:
+        if not item.label and item.video:
+            people.setdefault(item.video.partition("_")[0], []).append((item.split, item.video))
     found = []
     for item in items:
         name = item.video.rpartition("/")[2]
@@ -249,12 +249,13 @@ def _with_partners(items: list[Item]) -> list[Item]:
             item = replace(item, target=match[1], source=match[2], identity=match[1])
         elif match := re.fullmatch(r"(\d\d)_(\d\d)__(.+)__\w{8}", name):
             actor, other, scene = match.groups()
-            same = f"{other}__{scene}"
-            source = same if same in reals else first_of.get(other, "")
+            scenes = [(split, video) for split, video in people.get(other, ()) if video == f"{other}__{scene}"]
+            source = face_video(other, item.split, {other: scenes} if scenes else people)
             item = replace(item, target=f"{actor}__{scene}", source=source, identity=actor)
         elif match := re.fullmatch(r"(id\d+)_(id\d+)_(\d+)", name):
             person, other, number = match.groups()
-            item = replace(item, target=f"{person}_{number}", source=first_of.get(other, ""), identity=person)
+            source = face_video(other, item.split, people)
+            item = replace(item, target=f"{person}_{number}", source=source, identity=person)
         elif match := re.fullmatch(r"(\d{4})_fake", name):
             item = replace(item, target=match[1])
         found.append(item)

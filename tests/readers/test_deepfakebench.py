@@ -73,7 +73,7 @@ def test_test_videos_in_celeb_dfs_training_list_are_tested_only(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     celeb = "Celeb-DF-v2"
-    reals = {name: frames(f"{celeb}/Celeb-real/frames/{name}", 0) for name in ("id0_0000", "id1_0003")}
+    reals = {name: frames(f"{celeb}/Celeb-real/frames/{name}", 0) for name in ("id0_0000", "id1_0001", "id1_0003")}
     fakes = {name: frames(f"{celeb}/Celeb-synthesis/frames/{name}", 0) for name in ("id0_id1_0000", "id2_id1_0001")}
     tested, tested_fake = {"id1_0003": reals["id1_0003"]}, {"id0_id1_0000": fakes["id0_id1_0000"]}
     path = listing(
@@ -87,11 +87,12 @@ def test_test_videos_in_celeb_dfs_training_list_are_tested_only(
     items = read_deepfakebench(path)
     assert brief(items) == {
         ("id0_0000", "real", "train", "id0_0000", ""),
+        ("id1_0001", "real", "train", "id1_0001", ""),
         ("id1_0003", "real", "test", "id1_0003", ""),
         ("Celeb-synthesis/id0_id1_0000", "Celeb-synthesis", "test", "id0_0000", "id1_0003"),
-        ("Celeb-synthesis/id2_id1_0001", "Celeb-synthesis", "train", "id2_0001", "id1_0003"),
+        ("Celeb-synthesis/id2_id1_0001", "Celeb-synthesis", "train", "id2_0001", "id1_0001"),
     }
-    assert [item.identity for item in items] == ["id0", "id1", "id0", "id2"]
+    assert [item.identity for item in items] == ["id0", "id1", "id1", "id0", "id2"]
     assert f"{celeb}: 2 videos in train and val and test at once: kept in test only" in capsys.readouterr().err
 
 
