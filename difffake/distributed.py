@@ -43,6 +43,21 @@ def launched() -> dict[str, str] | None:
     return found if int(found["WORLD_SIZE"]) > 1 else None
 
 
+def share() -> tuple[int, int]:
+    """Number of this process and count of all that share out a job without talking to each other.
+
+    They are those of torchrun or srun, or the jobs of a SLURM array (`sbatch --array=0-7`); else (0, 1).
+    """
+    if found := launched():
+        return int(found["RANK"]), int(found["WORLD_SIZE"])
+    if "SLURM_ARRAY_TASK_COUNT" in os.environ:
+        first = int(os.environ["SLURM_ARRAY_TASK_MIN"])
+        step = int(os.environ.get("SLURM_ARRAY_TASK_STEP", "1"))
+        number = (int(os.environ["SLURM_ARRAY_TASK_ID"]) - first) // step
+        return number, int(os.environ["SLURM_ARRAY_TASK_COUNT"])
+    return 0, 1
+
+
 @contextmanager
 def process_group() -> Iterator[None]:
     """Join the other processes of the job, if there are any; only the first one then prints what all would."""

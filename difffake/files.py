@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -103,21 +103,32 @@ def staged_folder(path: Path, overwrite: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def resumable_folder(path: Path, settings: str, overwrite: bool = False) -> Iterator[Path]:
+def resumable_folder(
+    path: Path, settings: str, overwrite: bool = False, part: str = "", finish: Callable[[Path], bool] | None = None
+) -> Iterator[Path]:
     """Give a folder to fill, which becomes `path` if the block ends without an error, and is kept if it does not.
 
-    A later call with the same `settings`, a text that the content depends on, goes on with what is there; half-written
-    files of `staged_file` are removed first.
+    A later call with the same `settings` goes on with what is there; half-written files of `staged_file` are removed
+    first. Several processes, on several machines with one file system too, may fill one folder together.
 
-    Raises `UserError` if `path` exists, or what an interrupted run left is of other settings, unless `overwrite`; and
-    if another run is filling the folder.
+    Args:
+        path: folder.
+        settings: a text that the content depends on.
+        overwrite: replace a folder that exists, or what an interrupted run of other settings left.
+        part: name of this process's share, where several fill the folder together; each has another.
+        finish: called with the folder after the block, by one process at a time. If it gives False, others are still at
+            work, and the folder is left to them.
+
+    Raises:
+        UserError: `path` exists, or what an interrupted run left is of other settings, unless `overwrite`; or another
+            run is filling the folder, or the same part of it.
     """
     refuse_existing(path, overwrite)
     if path.exists():
         _refuse_foreign(path)
     partial = path.with_name(f".partial-{path.name}")
-    note, lock = partial / ".settings", FileLock(partial / ".lock", timeout=0)
-    if partial.exists() and not (partial / MARKER).exists():
+    note, lock = partial / ".settings", FileLock(partial / f".lock{part}", timeout=0)
+    if partial.exists() and not (partial / MARKER).exists() and any(partial.iterdir()):
         raise UserError(f"{partial} was not written by difffake, but is where {path} is made: choose another --out")
     partial.mkdir(parents=True, exist_ok=True)
     (partial / MARKER).touch()
@@ -126,28 +137,50 @@ def resumable_folder(path: Path, settings: str, overwrite: bool = False) -> Iter
     except Timeout:
         raise UserError(f"another run is writing {path}: wait for it, or choose another --out") from None
     try:
-        if note.is_file() and note.read_text() != settings:
-            if not overwrite:
+        if note.is_file() and (left := note.read_text()) and left != settings:
+            if not overwrite or part:
                 raise UserError(
                     f"{partial} is from an interrupted run with other settings or inputs: repeat that run to finish "
                     "it, add --overwrite to discard it, or choose another --out"
                 )
-            for left in partial.iterdir():
-                if left.name not in (MARKER, ".lock"):
-                    shutil.rmtree(left) if left.is_dir() else left.unlink()
-        for half in partial.rglob(".partial-*"):
-            half.unlink()
+            for left_over in partial.iterdir():
+                if left_over.name not in (MARKER, ".lock"):
+                    shutil.rmtree(left_over) if left_over.is_dir() else left_over.unlink()
+        if not part:
+            for half in partial.rglob(".partial-*"):
+                half.unlink()
         note.write_text(settings)
         yield partial
-        old = path.with_name(f".old-{os.getpid()}-{path.name}")
-        if path.exists():
-            path.rename(old)
-        partial.rename(path)
-        for left in (path / note.name, path / ".lock"):
-            left.unlink(missing_ok=True)
-        shutil.rmtree(old, ignore_errors=True)
+        with _finishing(partial) as there:
+            if there and (finish is None or finish(partial)):
+                _take_place(partial, path)
     finally:
         lock.release()
+
+
+@contextmanager
+def _finishing(partial: Path) -> Iterator[bool]:
+    """Hold the folder alone; gives whether it is still there, or another process has finished it meanwhile."""
+    lock = FileLock(partial / ".lock-finish")
+    try:
+        lock.acquire()
+    except OSError:
+        yield False
+        return
+    try:
+        yield partial.exists()
+    finally:
+        lock.release()
+
+
+def _take_place(partial: Path, path: Path) -> None:
+    old = path.with_name(f".old-{os.getpid()}-{path.name}")
+    if path.exists():
+        path.rename(old)
+    partial.rename(path)
+    for left in (path / ".settings", *path.glob(".lock*")):
+        left.unlink(missing_ok=True)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 UNFINISHED = ".unfinished"

@@ -1,8 +1,9 @@
 """The command `difffake`: one subcommand for each stage.
 
 A subcommand is a file of this folder: its function's signature and docstring make the options (see `parse`), EXAMPLES
-ends its help, and RANKS says that several processes, as torchrun starts them, share its work. Only the chosen one is
-imported, because the libraries below take seconds to load.
+ends its help, RANKS says that several processes, as torchrun starts them, share its work and talk to each other, and
+SHARES that they share it by files alone. Only the chosen one is imported, because the libraries below take seconds to
+load.
 """
 
 import difflib
@@ -102,6 +103,6 @@ def _run(name: str, arguments: list[str]) -> int | None:
     if getattr(module, "RANKS", False):
         with process_group():
             return function(*found.args, **found.kwargs)
-    if (ranks := launched()) and ranks["RANK"] != "0":
+    if not getattr(module, "SHARES", False) and (ranks := launched()) and ranks["RANK"] != "0":
         raise UserError("this command is for one process, not for torchrun or srun with several tasks")
     return function(*found.args, **found.kwargs)

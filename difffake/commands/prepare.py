@@ -1,22 +1,28 @@
 """The command `prepare`: from any data set to face crops, landmarks and a manifest."""
 
 import difflib
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import pandas as pd
 
 from difffake.commands.parse import AtLeast
 from difffake.data.choice import Choice, choose_items
+from difffake.data.cropping import Cropping, Part, all_done, collect, crop_units, fingerprint, units_of
+from difffake.data.frame_numbers import frame_numbers
 from difffake.data.manifest import Manifest, check_fractions
-from difffake.data.prepare import Cropping, choose_splits, crop_items
-from difffake.data.skipped import COLUMNS, SKIPPED
+from difffake.data.partners import find_partners, other_frames
+from difffake.data.skipped import SKIPPED, coverage
+from difffake.data.splits import choose_splits
+from difffake.distributed import share
 from difffake.errors import UsageError, UserError
 from difffake.faces.crops import MARGIN
 from difffake.faces.model_file import landmarker_model
-from difffake.files import refuse_existing, staged_folder
+from difffake.files import refuse_existing, resumable_folder
 from difffake.progress import console
+from difffake.readers.item import Item
 from difffake.readers.reader import Reader, find_readers
 from difffake.readers.table import read_table
 
@@ -28,6 +34,7 @@ EXAMPLES = (
     "difffake prepare --reader celeb-df --root Celeb-DF-v2 --splits test --out data/celeb-df",
     "difffake prepare --reader list",
 )
+SHARES = True
 
 
 def prepare(
@@ -42,6 +49,8 @@ def prepare(
     split: Annotated[Sequence[float], AtLeast(0)] = (0.8, 0.1, 0.1),
     split_by: Literal["identity", "original", "video", "none"] | None = None,
     frames: Annotated[int, AtLeast(1)] = 40,
+    every: Annotated[int, AtLeast(0)] = 0,
+    people: Literal["main", "all"] = "main",
     margin: Annotated[float, AtLeast(1)] = MARGIN,
     max_size: Annotated[int, AtLeast(16)] = 384,
     landmarker: Path | None = None,
@@ -66,7 +75,11 @@ def prepare(
         split_by: what is kept in one split: identity, original (the real file that a fake was made from), video
             or none (every file for itself); by default the first of these that is known for every file. A fake's
             source and target stay with it in any case.
-        frames: at most so many frames per video, evenly spaced over the whole clip.
+        frames: at most so many frames per video, evenly spaced over the clip. Videos that are source or target of one
+            another get frames of the same numbers, spaced over the shortest of them.
+        every: take each frame whose number is a multiple of this, instead of --frames.
+        people: of several people in a video, main keeps the one who is in most of its frames (the largest face of a
+            still), and all keeps everyone, as tracks.
         margin: side of the crop as a multiple of the face's box.
         max_size: larger crops are scaled down to this side, in pixels.
         landmarker: MediaPipe's face_landmarker.task; by default $DIFFFAKE_LANDMARKER, the cache or a download.
@@ -91,26 +104,43 @@ def prepare(
     items = read_table(root, table) if reader == "table" else known[reader].read(root)
     items = choose_items(items, Choice(methods, compressions), splits, root)
     name = dataset or (root.stem if root.is_file() else root.resolve().name)
+    _refuse_missing(items, root)
     try:
         split_of = choose_splits(items, name, split, split_by, seed)
     except UserError as error:
         own = len({item.split for item in items} - {""})
         raise UserError(f"{error}{', or prepare one alone, such as --splits test' if own > 1 else ''}") from error
     model = landmarker_model(landmarker)
-    rows: list[dict[str, Any]] = []
-    skipped: list[dict[str, Any]] = []
-    with staged_folder(out, overwrite) as folder:
-        cropped = crop_items(items, folder, Cropping(frames, margin, max_size), model, workers)
-        for item, item_split, (found, missed) in zip(items, split_of, cropped, strict=True):
-            rows += [{**row, "split": item_split, "dataset": item.dataset or name} for row in found]
-            of_file = {"split": item_split, "method": item.method, "compression": item.compression}
-            skipped += [{**row, **of_file} for row in missed]
-        if not rows:
-            raise UserError(f"no face was found in any of the {len(items)} files of {root}: {skipped[0]['reason']}")
-        manifest = Manifest(pd.DataFrame(rows), folder)
-        manifest.write(folder / "manifest.parquet")
-        pd.DataFrame(skipped, columns=COLUMNS).to_csv(folder / SKIPPED, index=False)
-    _print_summary(manifest, skipped, out)
+    numbers = frame_numbers(items, frames, every)
+    units = units_of([Part(*part) for part in zip(items, split_of, numbers, strict=True)])
+    cropping = Cropping(frames, margin, max_size, people)
+    note = fingerprint(units, cropping, name, model)
+    rank, ranks = share()
+    found: list[tuple[Manifest, pd.DataFrame]] = []
+
+    def finish(folder: Path) -> bool:
+        if not all_done(units, folder):
+            return False
+        found.append(collect(units, folder, name))
+        shutil.rmtree(folder / "units")
+        return True
+
+    with resumable_folder(out, note, overwrite, f"-{rank}" if ranks > 1 else "", finish) as folder:
+        crop_units(units[rank::ranks], folder, cropping, model, workers)
+    if found:
+        _print_summary(*found[0], out)
+    elif ranks > 1:
+        console.print(f"share {rank + 1} of {ranks} is done; {out} is finished by the last one")
+
+
+def _refuse_missing(items: Sequence[Item], root: Path) -> None:
+    """Raise `UserError` before any work if most files that a list names are not there."""
+    missing = [item.file for item in items if not item.file.exists()]
+    if 2 * len(missing) > len(items):
+        raise UserError(
+            f"{len(missing)} of {len(items)} files are not there, such as {missing[0]}: complete the download, or "
+            f"name the folder that they are in with --root instead of {root}"
+        )
 
 
 def _listed(readers: Mapping[str, Reader]) -> str:
@@ -121,10 +151,21 @@ def _listed(readers: Mapping[str, Reader]) -> str:
     return "\n".join(lines)
 
 
-def _print_summary(manifest: Manifest, skipped: list[dict[str, Any]], out: Path) -> None:
+def _print_summary(manifest: Manifest, skipped: pd.DataFrame, out: Path) -> None:
     table = manifest.table
     counts = ", ".join(f"{split} {number}" for split, number in table["split"].value_counts(sort=False).items())
     console.print(f"{len(table)} crops ({counts}; {int(table['label'].sum())} fake) in {out}/manifest.parquet")
-    lost = sum(not row["kept"] for row in skipped)
-    if skipped:
-        console.print(f"{lost} skipped, {len(skipped) - lost} kept with a remark: see {out}/skipped.csv")
+    if len(skipped):
+        lost = int((~skipped["kept"].astype(bool)).sum())
+        console.print(f"{lost} skipped, {len(skipped) - lost} kept with a remark: see {out}/{SKIPPED}")
+    covered = coverage(manifest, "all")
+    if covered and covered.lost:
+        console.print(str(covered))
+    partners = find_partners(manifest)
+    fakes = int((table["label"] == 1).sum())
+    if fakes and (known := int(partners.known[table["label"] == 1].sum())):
+        other = other_frames(manifest, partners)
+        console.print(
+            f"source and target are known of {known} of {fakes} fakes"
+            + (f"; {other} have them at the nearest frame of another number" if other else ", at the same frame")
+        )

@@ -79,7 +79,7 @@ class PairDataset(Dataset[Batch]):
         if not self.real_rows:
             raise UserError(f"no real faces to train on or validate with in {manifest.root}: see the column split")
         if fakes != "manifest":
-            without = sum(table["landmarks"].iat[row] is None for row in self.real_rows)
+            without = int(table["landmarks"].iloc[self.real_rows].isna().sum())
             if without:
                 raise UserError(f"{without} real faces in {manifest.root} have no landmarks: prepare the data again")
         if fakes != "pseudo":

@@ -25,6 +25,8 @@ FORGED = "forged-"
 """How the names of data sets begin that `difffake forge` made of others."""
 VIDEO = ["dataset", "compression", "method", "video"]
 """Columns that tell one video from another: FaceForensics++ has a folder 000_003 for each manipulation."""
+NAMES = ["dataset", "label", "identity", "video", "source", "target", "path"]
+"""Columns that leak keys are made of."""
 _CROPS = re.compile(r"^(?:.*/)?crops/")
 _SUFFIX = re.compile("(?:" + "|".join(map(re.escape, MEDIA_SUFFIXES)) + ")+$", re.IGNORECASE)
 _HASHED = 4096
@@ -41,7 +43,7 @@ def home(table: pd.DataFrame) -> pd.Series:
 
     A name of a video or a person means the same in one home only.
     """
-    return table["dataset"].str.removeprefix(FORGED)
+    return table["dataset"].map({name: name.removeprefix(FORGED) for name in table["dataset"].unique()})
 
 
 def original(table: pd.DataFrame) -> pd.Series:
@@ -64,13 +66,14 @@ def subject(table: pd.DataFrame) -> pd.Series:
 
 
 def pair_group(table: pd.DataFrame) -> pd.Series:
-    """What a pair is drawn within (N,): the row's video, or for stills its manipulation and identity.
+    """What a pair is drawn within (N,): a person of the row's video, or for stills its manipulation and identity.
 
     Stills of unknown identity are groups of their own, which give no pairs.
     """
     prefix = table["dataset"] + "/" + table["compression"] + "/" + table["method"] + "/"
     still = ("identity " + table["identity"]).where(table["identity"] != "", "path " + table["path"])
-    return prefix + ("video " + table["video"]).where(table["video"] != "", still)
+    person = ("#" + table["track"].astype(str)).where(table["track"] > 0, "")
+    return prefix + ("video " + table["video"] + person).where(table["video"] != "", still)
 
 
 def frame_order(table: pd.DataFrame) -> pd.Series:
@@ -133,7 +136,7 @@ def leak_keys(table: pd.DataFrame, known: pd.DataFrame | None = None) -> set[str
     rows of `known`, by default `table` itself: a person whose face was put into a training video has been seen in
     training. A data set that `difffake forge` made shares all names with the one that it was made of.
     """
-    known = table if known is None else known
+    table, known = _distinct(table), _distinct(table if known is None else known)
     keys = _named("identity", table, table["identity"])
     real = known[(known["label"] == 0) & (known["identity"] != "")]
     person = dict(zip(home(real) + "/" + original(real), real["identity"], strict=True))
@@ -144,6 +147,13 @@ def leak_keys(table: pd.DataFrame, known: pd.DataFrame | None = None) -> set[str
     # A lone still is known by its name to those that were made from it.
     lone = table[(table["identity"] == "") & (table["video"] == "") & (table["target"] == "")]
     return keys | _named("video", lone, original(lone))
+
+
+def _distinct(table: pd.DataFrame) -> pd.DataFrame:
+    """One row of all that have the same names, as the frames of a video have; lone stills are all different."""
+    names = table[NAMES]
+    lone = (names["identity"] == "") & (names["video"] == "") & (names["target"] == "")
+    return names[lone | ~names.drop(columns="path").duplicated()]
 
 
 def _named(kind: str, table: pd.DataFrame, names: pd.Series) -> set[str]:
@@ -193,6 +203,7 @@ def check_leaks(train: Set[str], test: Set[str], where: str) -> None:
 
 def check_splits(table: pd.DataFrame) -> None:
     """Raise `UserError` if two splits of one manifest share an identity, video, source or target."""
-    keys = {split: leak_keys(table[table["split"] == split], table) for split in SPLITS}
+    names = table[[*NAMES, "split"]]  # without landmarks, whose copying takes most of the time
+    keys = {split: leak_keys(names[names["split"] == split], names) for split in SPLITS}
     check_leaks(keys["train"], keys["val"], "the val split")
     check_leaks(keys["train"] | keys["val"], keys["test"], "the test split")

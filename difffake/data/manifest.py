@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from pyarrow import compute, parquet
 
 from difffake.data.keys import original
 from difffake.errors import UserError
@@ -26,10 +28,12 @@ TEXT_COLUMNS = (
     "target",  # video or still that the background came from; joins a fake to its real original
     "compression",  # such as c23, "" where unknown
 )
-INTEGER_COLUMNS = ("label", "frame")  # label: 0 real, 1 fake; frame: number in the video, 0 for a still
+INTEGER_COLUMNS = ("label", "frame", "track")  # label: 0 real, 1 fake; frame: number in the video, 0 for a still;
+# track: number of the person in the video or still, from 0
 FLOAT_COLUMNS = ("margin",)  # side of the crop as a multiple of the face's box, NaN where unknown
 LIST_COLUMNS = ("box", "landmarks")  # box: x0 y0 x1 y1 of the crop in the original image, in pixels;
 # landmarks: 68 points (x0 y0 x1 y1 ...) in pixels of the crop; both None where unknown
+_LISTS = pd.ArrowDtype(pa.list_(pa.float32()))
 OPTIONAL_COLUMNS = ("role",)  # text; role: reference for a trusted image of its person, see `difffake evaluate --pairs`
 COLUMNS = TEXT_COLUMNS + INTEGER_COLUMNS + FLOAT_COLUMNS + LIST_COLUMNS
 
@@ -67,7 +71,7 @@ class Manifest:
                     if column in table:
                         table[column] = [json.loads(cell) if cell else None for cell in table[column]]
             else:
-                table = pd.read_parquet(path)
+                table = parquet.read_table(path).to_pandas(types_mapper=_list_type, ignore_metadata=True)
         except (ValueError, OSError) as error:
             raise UserError(f"{path} cannot be read as a manifest: {_one_line(error)}") from error
         return Manifest(table, path.parent)
@@ -92,7 +96,7 @@ class Manifest:
             if path.suffix == ".csv":
                 table = self.table.copy()
                 for column in LIST_COLUMNS:
-                    table[column] = ["" if cell is None else json.dumps(list(cell)) for cell in table[column]]
+                    table[column] = [json.dumps(cell) if isinstance(cell, list) else "" for cell in table[column]]
                 table.to_csv(partial, index=False)
             else:
                 self.table.to_parquet(partial, index=False)
@@ -104,7 +108,10 @@ class Manifest:
             keep &= (self.table["split"] == split).to_numpy()
         if label is not None:
             keep &= (self.table["label"] == label).to_numpy()
-        return Manifest(self.table[keep], self.root)
+        part = object.__new__(Manifest)  # what has been checked already is not checked again
+        object.__setattr__(part, "table", self.table[keep].reset_index(drop=True))
+        object.__setattr__(part, "root", self.root)
+        return part
 
     @property
     def margin(self) -> float | None:
@@ -136,7 +143,7 @@ class Manifest:
     def landmarks(self, index: int) -> np.ndarray | None:
         """Landmarks (68, 2) of one row in pixels of the crop, float32, or None."""
         value = self.table["landmarks"].iat[index]
-        return None if value is None else np.asarray(value, dtype=np.float32).reshape(68, 2)
+        return np.asarray(value, dtype=np.float32).reshape(68, 2) if isinstance(value, list) else None
 
 
 def read_manifests(paths: Sequence[Path]) -> list[Manifest]:
@@ -183,13 +190,15 @@ def split_by_group(groups: Sequence[str], fractions: Sequence[float], seed: int)
 
 
 def _checked(table: pd.DataFrame, root: Path) -> pd.DataFrame:
-    missing = [column for column in COLUMNS if column not in table and column not in FLOAT_COLUMNS]
+    missing = [column for column in COLUMNS if column not in table and column not in (*FLOAT_COLUMNS, "track")]
     if missing:
         raise UserError(f"the manifest in {root} lacks the column(s) {', '.join(missing)}")
     optional = [column for column in OPTIONAL_COLUMNS if column in table]
-    table = table.reindex(columns=[*COLUMNS, *optional]).reset_index(drop=True)
+    table = table.assign(track=table.get("track", 0)).reindex(columns=[*COLUMNS, *optional]).reset_index(drop=True)
     for column in (*TEXT_COLUMNS, *optional):
-        table[column] = table[column].fillna("").astype(str).astype(object)
+        # Rows with equal texts share one, since millions of rows name some thousand videos.
+        codes, texts = pd.factorize(table[column].fillna(""))
+        table[column] = np.asarray([str(text) for text in texts], dtype=object)[codes]
     for column in INTEGER_COLUMNS:
         try:
             table[column] = table[column].astype(np.int64)
@@ -201,20 +210,47 @@ def _checked(table: pd.DataFrame, root: Path) -> pd.DataFrame:
         except (ValueError, TypeError) as error:
             raise UserError(f"the manifest in {root} needs numbers in the column {column}: {error}") from error
     for column in LIST_COLUMNS:
-        # One object column of lists, whatever the file format made of it.
-        cells = [None if cell is None or np.ndim(cell) == 0 else np.asarray(cell, float) for cell in table[column]]
-        table[column] = pd.Series(cells, dtype=object, index=table.index)
+        table[column] = _as_lists(table[column])
     if not table["label"].isin((0, 1)).all():
         raise UserError(f"the manifest in {root} has labels other than 0 (real) and 1 (fake)")
     if unknown := sorted(set(table["split"]) - set(SPLITS)):
         raise UserError(f"the manifest in {root} has a split {unknown[0]!r}: give each row one of {', '.join(SPLITS)}")
-    for path, landmarks in zip(table["path"], table["landmarks"], strict=True):
-        if landmarks is not None and (landmarks.size != 136 or not np.isfinite(landmarks).all()):
-            raise UserError(f"the manifest in {root} has landmarks of {path} that are not 136 finite numbers")
+    if (row := _bad_landmarks(table["landmarks"])) is not None:
+        path = table["path"].iat[row]
+        raise UserError(f"the manifest in {root} has landmarks of {path} that are not 136 finite numbers")
     if table["path"].duplicated().any():
         twice = table["path"][table["path"].duplicated()].iloc[0]
         raise UserError(f"the manifest in {root} lists {twice} twice")
     return table
+
+
+def _list_type(kind: pa.DataType) -> pd.ArrowDtype | None:
+    """Lists stay as Arrow has them: as Python objects, those of two million rows would take several gigabytes."""
+    return pd.ArrowDtype(kind) if pa.types.is_list(kind) or pa.types.is_large_list(kind) else None
+
+
+def _as_lists(column: pd.Series) -> pd.Series:
+    """A column of lists of float32 or nothing, whatever the file format made of it."""
+    if isinstance(column.dtype, pd.ArrowDtype):
+        return column if column.dtype == _LISTS else column.astype(_LISTS)
+    cells = [None if cell is None or np.ndim(cell) == 0 else np.asarray(cell, np.float32) for cell in column]
+    return pd.Series(pa.array(cells, _LISTS.pyarrow_dtype), dtype=_LISTS, index=column.index)
+
+
+def _bad_landmarks(column: pd.Series) -> int | None:
+    """The first row whose landmarks are there but not 136 finite numbers."""
+    found = pa.array(column.array)
+    start = 0
+    for lists in found.chunks if isinstance(found, pa.ChunkedArray) else [found]:
+        there = np.flatnonzero(lists.is_valid().to_numpy(zero_copy_only=False))
+        sizes = compute.list_value_length(lists).drop_null().to_numpy(zero_copy_only=False)
+        if (sizes != 136).any():
+            return start + int(there[np.argmax(sizes != 136)])
+        finite = np.isfinite(lists.flatten().to_numpy(zero_copy_only=False)).reshape(-1, 136).all(axis=1)
+        if not finite.all():
+            return start + int(there[np.argmin(finite)])
+        start += len(lists)
+    return None
 
 
 def _one_line(error: Exception) -> str:

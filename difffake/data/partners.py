@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from difffake.data.keys import home, original, stem
-from difffake.data.manifest import Manifest
+from difffake.data.manifest import LIST_COLUMNS, Manifest
 
 PairOrder = Literal["target_source", "source_target"]
 Rows = NDArray[np.int64]
@@ -44,40 +44,72 @@ def find_partners(
     `order`: FaceForensics++ names fakes `<target>_<source>`, and manifests say which is which; DiffusionFake's
     published loader takes one for the other, which `source_target` does too, for comparison with it.
     """
-    table = manifest.table
-    label = table["label"].to_numpy()
+    table = manifest.table.drop(columns=list(LIST_COLUMNS))  # whose copying takes most of the time
+    fakes = np.flatnonzero(table["label"].to_numpy() == 1)
+    real = table[table["label"] == 0]
+    there = _Named(home(real), real["compression"], original(real), real["track"])
     row_of = {manifest.file(row).as_posix(): row for row in range(len(table))} if exact else {}
-    frames = _frames_of(table)
-    named = table.assign(dataset=home(table), source=stem(table["source"]), target=stem(table["target"]))
     found: dict[str, Rows] = {}
     for number, role in enumerate(("source", "target")):
+        fake = table.iloc[fakes]
+        wanted = _Named(home(fake), fake["compression"], stem(fake[role]), fake["track"])
+        partner = _nearest(there, real["frame"], wanted, fake["frame"])
+        # Where the partner's people are not as many, it is the one of the most frames.
+        alone = (partner < 0) & (fake["track"] > 0).to_numpy()
+        if alone.any():
+            main = wanted._replace(track=fake["track"] * 0)
+            partner = np.where(alone, _nearest(there, real["frame"], main, fake["frame"]), partner)
         rows = np.arange(len(table))
-        for row in np.flatnonzero(label == 1).tolist():
-            paths = exact.get(manifest.file(row).as_posix()) if exact else None
-            rows[row] = row_of.get(paths[number], -1) if paths else _nearest(named.iloc[row], role, frames)
+        rows[fakes] = partner
+        if exact:
+            for row in fakes.tolist():
+                if paths := exact.get(manifest.file(row).as_posix()):
+                    rows[row] = row_of.get(paths[number], -1)
         found[role] = rows
     partners = Partners(**found)
     return partners if order == "target_source" else Partners(source=partners.target, target=partners.source)
 
 
-_Frames = dict[tuple[str, str, str], tuple[Rows, Rows]]
+def other_frames(manifest: Manifest, partners: Partners) -> int:
+    """How many fakes of videos have a source or target that is a frame of another number than theirs."""
+    frame, fake = manifest.table["frame"].to_numpy(), (manifest.table["label"] == 1).to_numpy()
+    other = np.zeros(len(frame), dtype=bool)
+    for rows in partners:
+        other |= (rows >= 0) & (frame[rows] != frame)
+    return int((other & fake).sum())
 
 
-def _frames_of(table: pd.DataFrame) -> _Frames:
-    """Frame numbers, rising, and rows of each real video or still, by data set, compression and name."""
-    real = table[table["label"] == 0]
-    keys = [home(real), real["compression"], original(real)]
-    found: _Frames = {}
-    for (dataset, compression, name), part in real["frame"].groupby(keys):
-        ordered = part.sort_values(kind="stable")
-        found[str(dataset), str(compression), str(name)] = ordered.to_numpy(), ordered.index.to_numpy()
-    return found
+class _Named(NamedTuple):
+    """What names the video or still of each row: equal in all of these, it is the same person of the same one."""
+
+    dataset: pd.Series
+    compression: pd.Series
+    name: pd.Series
+    track: pd.Series
 
 
-def _nearest(fake: pd.Series, role: str, frames: _Frames) -> int:
-    """Row of the partner's frame nearest to the fake's; -1 if there is no such video or still."""
-    there = frames.get((str(fake["dataset"]), str(fake["compression"]), str(fake[role])))
-    if not fake[role] or there is None:
-        return -1
-    numbers, rows = there
-    return int(rows[np.abs(numbers - fake["frame"]).argmin()])
+def _nearest(there: _Named, frames: pd.Series, wanted: _Named, at: pd.Series) -> Rows:
+    """For each wanted row (n,) the row among those `there`, by its index, whose frame is nearest; -1 where none is."""
+    key = np.zeros(len(frames) + len(at), dtype=np.int64)
+    for a, b in zip(there, wanted, strict=True):
+        codes, values = pd.factorize(pd.concat([a, b], ignore_index=True))
+        key = pd.factorize(key * len(values) + codes)[0]
+    number = np.concatenate([frames.to_numpy(), at.to_numpy()])
+    place = key * (number.max(initial=0) + 1) + number  # rises by video, then by frame
+    split = len(frames)
+    order = np.argsort(place[:split], kind="stable")
+    rows = frames.index.to_numpy()[order]
+    low = np.searchsorted(place[:split][order], place[split:], side="right") - 1
+    best = np.full(len(at), -1)
+    distance = np.full(len(at), np.iinfo(np.int64).max)
+    # The earlier one first: the later one must be nearer.
+    for candidate in (low, low + 1):
+        inside = np.clip(candidate, 0, max(split - 1, 0))
+        if not split:
+            break
+        usable = (candidate == inside) & (key[:split][order][inside] == key[split:])
+        away = np.abs(number[:split][order][inside] - number[split:])
+        nearer = usable & (away < distance)
+        best[nearer], distance[nearer] = rows[inside][nearer], away[nearer]
+    best[(wanted.name == "").to_numpy()] = -1
+    return best

@@ -14,6 +14,16 @@ COLUMNS = ["file", "name", "split", "method", "compression", "frame", "kept", "r
 """name: of the file, as its crops are named; kept: whether there is a crop in spite of the remark."""
 
 
+def crop_path(name: str, frame: int | None, person: int = 0) -> str:
+    """Where the crop of a file's n-th person lies below the manifest's folder; `frame` is None for a still.
+
+    >>> crop_path("ann/1", None), crop_path("clip", 12), crop_path("clip", 12, person=1)
+    ('crops/ann/1.png', 'crops/clip/000012.png', 'crops/clip/track1/000012.png')
+    """
+    parts = [name, *([f"track{person}"] if person else []), *([] if frame is None else [f"{frame:06d}"])]
+    return f"crops/{'/'.join(parts)}.png"
+
+
 class Coverage(NamedTuple):
     """How many of the files that were prepared are in a manifest."""
 
@@ -54,8 +64,9 @@ def coverage(whole: Manifest, split: str, choice: Choice | None = None) -> Cover
 
 
 def _files(table: pd.DataFrame) -> pd.Series:
-    """Name of the file (N,) that each crop is of, by its path: crops/NAME.png of a still, crops/NAME/000012.png."""
+    """Name of the file (N,) that each crop is of, by its path: see `crop_path`."""
     name = table["path"].str.removeprefix("crops/").str.replace(r"\.[^./]*$", "", regex=True)
     folder, frame = name.str.replace(r"/[^/]*$", "", regex=True), name.str.replace(r"^.*/", "", regex=True)
     of_clip = (table["video"] != "") & (frame == table["frame"].map("{:06d}".format))
-    return name.where(~of_clip, folder)
+    name = name.where(~of_clip, folder)
+    return name.where(table["track"] == 0, name.str.replace(r"/track\d+$", "", regex=True))

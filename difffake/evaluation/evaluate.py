@@ -103,7 +103,7 @@ def score_tests(
 
 def scored(table: pd.DataFrame, score: str, values: np.ndarray) -> pd.DataFrame:
     """Score table of a manifest's rows `table` and their `values` (N,), for `result_rows`."""
-    return table.assign(score=score, value=np.asarray(values, dtype=np.float64))[[*COLUMNS, "frame"]]
+    return table.assign(score=score, value=np.asarray(values, dtype=np.float64))[[*COLUMNS, "frame", "track"]]
 
 
 def write_evaluation(

@@ -45,7 +45,9 @@ Thresholds = dict[str, dict[str, float | None]]
 
 
 def video_scores(scores: pd.DataFrame) -> pd.DataFrame:
-    """One row for each video and score: the mean over its frames or pairs; stills are left out.
+    """One row for each video and score: the mean over frames or pairs of a person, the highest of its people.
+
+    Stills are left out. The people of a video have different numbers in the column `track`, where there is one.
 
     A classifier's value stands for the mean over frames of sigmoid(logit), a probability, as DeepfakeBench averages
     them; it is given as that mean's logit, log(mean p / (1 - mean p)), because a probability near 1 would lose what
@@ -53,14 +55,18 @@ def video_scores(scores: pd.DataFrame) -> pd.DataFrame:
     videos apart. The column `frames` counts what was
     averaged.
     """
-    frames = scores[scores["video"] != ""]
-    groups = frames.groupby([*VIDEO, "score"], sort=False)
+    frames = scores[scores["video"] != ""].assign(track=scores.get("track", 0))
+    groups = frames.groupby([*VIDEO, "track", "score"], sort=False)
     classifier = (groups["score"].first() == CLASSIFIER).to_numpy()
     # The mean of p over the mean of 1 - p, in logarithms; the number of frames cancels.
     odds = groups["value"].agg(lambda logit: logsumexp(log_expit(logit)) - logsumexp(log_expit(-logit)))
     value = np.where(classifier, odds, groups["value"].mean())
     first = groups[["label", "target", "identity", "path"]].first()
-    return first.assign(value=value, frames=groups.size()).reset_index()
+    people = first.assign(value=value, frames=groups.size()).reset_index()
+    if not people["track"].any():
+        return people.drop(columns="track")
+    highest = people.groupby([*VIDEO, "score"], sort=False)["value"].idxmax()
+    return people.loc[highest].drop(columns="track").reset_index(drop=True)
 
 
 def at_level(scores: pd.DataFrame, level: str) -> pd.DataFrame:

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +88,10 @@ class LandmarkDetector:
             # The face detector expects some surroundings; a crop that the face fills gets them from its border.
             faces = self._detect(image, max(image.shape[:2]) // 4)
         return sorted(faces, key=lambda face: -face.area)
+
+    def follow(self, image: np.ndarray, last: Sequence[Face]) -> list[Face]:
+        """Faces of the next frame of a video, in whose last frame were the faces `last`."""
+        return self(image)
 
     def _detect(self, image: np.ndarray, border: int) -> list[Face]:
         if border:

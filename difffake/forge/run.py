@@ -1,14 +1,11 @@
 """A testbed of forgeries from real faces: units of work, done in several processes, and what they made."""
 
 import json
-import multiprocessing
 import os
 import shutil
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from importlib.metadata import version
 from pathlib import Path
 
@@ -32,6 +29,7 @@ from difffake.forge.readme import write_readme
 from difffake.forge.task import Settings, Task
 from difffake.forge.work import Worker
 from difffake.progress import console, track
+from difffake.workers import in_processes
 
 STILLS = 16
 """Stills that a process forges before it notes that they are done."""
@@ -99,17 +97,7 @@ def _done(
         for name, tasks in units:
             yield worker(name, tasks)
         return
-    # Fresh processes, because forking one in which OpenCV or torch already runs threads can hang.
-    with ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(real, settings, folder)
-    ) as pool:
-        jobs = [pool.submit(_work, name, tasks) for name, tasks in units]
-        try:
-            for job in as_completed(jobs):
-                yield job.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    yield from in_processes(_work, units, workers, _start_worker, (real, settings, folder))
 
 
 _worker: Worker  # of this process
@@ -118,19 +106,10 @@ _worker: Worker  # of this process
 def _start_worker(manifest: Manifest, settings: Settings, folder: Path) -> None:
     global _worker
     _worker = Worker(manifest, settings, folder)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    # If the parent is killed, nobody reads what this process makes, and a new run may be making it.
-    threading.Thread(target=_exit_after, args=(parent,), daemon=True).start()
 
 
-def _exit_after(parent: multiprocessing.process.BaseProcess) -> None:
-    parent.join()
-    os._exit(1)
-
-
-def _work(name: str, tasks: Sequence[Task]) -> int:
-    return _worker(name, tasks)
+def _work(unit: tuple[str, Sequence[Task]]) -> int:
+    return _worker(*unit)
 
 
 def _tasks(real: Manifest, seed: int) -> tuple[list[Task], list[tuple[Clip, str]]]:

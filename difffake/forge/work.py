@@ -142,7 +142,7 @@ class Worker:
                     "video": f"{method}/{clip.name}" if clip.moving else "", "frame": self.frame_of[frame.row],
                     "identity": real["identity"], "source": source, "target": clip.name, "compression": compression,
                     "margin": None if np.isnan(real["margin"]) else float(real["margin"]),
-                    "box": None if real["box"] is None else real["box"].tolist(),
+                    "box": real["box"] if isinstance(real["box"], list) else None,
                     "landmarks": [round(float(v), 3) for v in frame.made.landmarks.ravel()],
                 })  # fmt: skip
 

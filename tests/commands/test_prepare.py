@@ -1,9 +1,13 @@
 """`difffake prepare` on real photographs and clips, broken files among them."""
 
 import shutil
+import subprocess
+import sys
+import time
 import zipfile
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pandas as pd
@@ -11,11 +15,13 @@ import pytest
 
 from difffake.commands.main import main
 from difffake.commands.prepare import prepare
+from difffake.data.keys import pair_group
 from difffake.data.manifest import Manifest
 from difffake.data.skipped import coverage
 from difffake.errors import UserError
 from difffake.faces.images import read_image
 from difffake.faces.model_file import landmarker_model
+from difffake.faces.video import read_clip
 from difffake.readers.reader import find_readers
 
 
@@ -95,7 +101,7 @@ def test_frames_of_clips(shared_data: Path, landmarker: Path, tmp_path: Path) ->
     table = Manifest.read(tmp_path / "out").table
     assert table["frame"].tolist() == [7, 22, 37, 52, 67]
     assert set(table["video"]) == {"grid_bbaf2n"}
-    assert "nothing.mp4 holds no frame" in (tmp_path / "out" / "skipped.csv").read_text()
+    assert "nothing.mp4 cannot be read as a video" in (tmp_path / "out" / "skipped.csv").read_text()
 
 
 @pytest.mark.parametrize(
@@ -175,3 +181,76 @@ def test_a_wrong_reader_or_a_missing_folder_is_a_wrong_option(
 ) -> None:
     assert main(["prepare", *words]) == 2
     assert capsys.readouterr().err == f"difffake prepare: {message}\n"
+
+
+def content(out: Path) -> dict[str, bytes]:
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+
+def prepare_command(root: Path, out: Path, landmarker: Path) -> list[str]:
+    options = ["--reader", "folder", "--root", str(root), "--out", str(out), "--landmarker", str(landmarker)]
+    return [sys.executable, "-m", "difffake", "prepare", *options, "--split", "0.5", "0", "0.5", "--workers", "1"]
+
+
+def test_killed_and_started_again_it_ends_with_the_same_bytes(messy: Path, landmarker: Path, tmp_path: Path) -> None:
+    subprocess.run(prepare_command(messy, tmp_path / "whole", landmarker), check=True)
+    out = tmp_path / "killed"
+    units = out.with_name(".partial-killed") / "units"
+    with subprocess.Popen(prepare_command(messy, out, landmarker)) as process:
+        while process.poll() is None and len(list(units.glob("*.json"))) < 2:
+            time.sleep(0.01)
+        assert process.poll() is None, "the run ended before it could be killed"
+        process.kill()
+    done = {file.name: file.stat().st_mtime_ns for file in units.glob("[0-9]*.json")}
+    subprocess.run(prepare_command(messy, out, landmarker), check=True)
+    assert len(done) >= 2
+    assert content(out) == content(tmp_path / "whole")
+    assert not out.with_name(".partial-killed").exists()
+
+
+def test_jobs_of_an_array_share_the_work_and_the_last_one_ends_it(
+    messy: Path, landmarker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = {"split": (0.5, 0.0, 0.5), "landmarker": landmarker, "workers": 1}
+    prepare("folder", messy, tmp_path / "whole", **options)
+    monkeypatch.setenv("SLURM_ARRAY_TASK_COUNT", "2")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_MIN", "0")
+    for number in ("1", "0"):
+        monkeypatch.setenv("SLURM_ARRAY_TASK_ID", number)
+        assert not (tmp_path / "shared").exists()
+        capsys.readouterr()
+        prepare("folder", messy, tmp_path / "shared", **options)
+        if number == "1":
+            assert "share 2 of 2 is done" in capsys.readouterr().err
+    assert content(tmp_path / "shared") == content(tmp_path / "whole")
+
+
+def test_a_clip_of_two_people_gives_one_of_them_or_both(shared_data: Path, landmarker: Path, tmp_path: Path) -> None:
+    """Two clips side by side; the second one has been seen in half of the frames only."""
+    left, right = (
+        [frame.image for frame in read_clip(shared_data / "clips" / f"grid_{name}.mpg", 8).frames]
+        for name in ("bbaf2n", "brbk7n")
+    )
+    (tmp_path / "clips").mkdir()
+    with av.open(str(tmp_path / "clips" / "two.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.pix_fmt, stream.width, stream.height = "bgr0", 720, 288
+        for number, pair in enumerate(zip(left, right, strict=True)):
+            image = np.hstack([pair[0], pair[1] if number < 4 else np.full_like(pair[1], 90)])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="bgr0")))
+        container.mux(stream.encode())
+    options = {"split": (0, 0, 1), "landmarker": landmarker, "workers": 1}
+    prepare("videos", tmp_path / "clips", tmp_path / "main", **options)
+    table = Manifest.read(tmp_path / "main").table
+    assert (table["track"].tolist(), table["frame"].tolist()) == ([0] * 8, list(range(8)))
+    assert all(box[2] <= 400 for box in table["box"])
+    assert "another person, in 4 of 8 frames, is left out" in (tmp_path / "main" / "skipped.csv").read_text()
+    prepare("videos", tmp_path / "clips", tmp_path / "all", people="all", **options)
+    manifest = Manifest.read(tmp_path / "all")
+    other = manifest.table[manifest.table["track"] == 1]
+    assert other["frame"].tolist() == [0, 1, 2, 3]
+    assert other["path"].iloc[0] == "crops/two/track1/000000.png"
+    assert all(box[0] >= 320 for box in other["box"])
+    # Pairs are of one person, and the file counts as one.
+    assert pair_group(manifest.table).nunique() == 2
+    assert coverage(manifest, "all") is None or str(coverage(manifest, "all")).startswith("1 of 1")

@@ -34,7 +34,7 @@ def test_reads_back_what_was_written(tmp_path: Path, name: str) -> None:
     assert landmarks is not None
     np.testing.assert_array_equal(landmarks, np.arange(136).reshape(68, 2))
     assert again.landmarks(1) is None
-    assert again.table["box"].iat[0].tolist() == [1, 2, 3, 4]
+    assert again.table["box"].iat[0] == [1, 2, 3, 4]
     assert again.file(1) == tmp_path / "b.png"
     assert again.table["margin"].iat[0] == 1.5
     assert np.isnan(again.table["margin"].iat[1])

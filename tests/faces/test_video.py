@@ -1,16 +1,22 @@
 """Frames of videos."""
 
 import re
+import struct
 import subprocess
 import sys
+from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 
 from difffake.errors import UserError
-from difffake.faces.video import even_indices, read_clip
+from difffake.faces import video
+from difffake.faces.video import even_indices, read_clip, read_frames
 
 
 def write_video(path: Path, frames: int) -> None:
@@ -94,3 +100,117 @@ def test_real_clips_of_both_kinds(shared_data: Path) -> None:
         assert (clip.total, clip.shortfall) == (total, "")
         assert clip.frames[-1].number == int(9.5 * total / 10)
         assert len({frame.image.tobytes() for frame in clip.frames}) == 10
+
+
+FORMATS = {
+    "h264.mp4": ("libx264", "yuv420p", {}),
+    "b_frames.mkv": ("libx264", "yuv420p", {"bf": "3", "g": "12"}),
+    "444.mp4": ("libx264", "yuv444p", {}),
+    "ten_bit.mp4": ("libx265", "yuv420p10le", {"x265-params": "log-level=none"}),
+    "alpha.mkv": ("ffv1", "bgra", {}),
+    "gray.mkv": ("ffv1", "gray", {}),
+    "a.avi": ("mpeg4", "yuv420p", {}),
+    "a.mpg": ("mpeg2video", "yuv420p", {}),
+    "a.ts": ("libx264", "yuv420p", {}),
+    "raw.h264": ("libx264", "yuv420p", {}),
+    "vp9.webm": ("libvpx-vp9", "yuv420p", {}),
+    "fragmented.mp4": ("libx264", "yuv420p", {}),
+}
+
+
+def encode(path: Path, codec: str, pixels: str, options: dict[str, str], frames: int = 60) -> None:
+    """A clip whose frame i is gray with brightness 4 i, in any codec."""
+    muxer = {"movflags": "frag_keyframe+empty_moov"} if path.stem == "fragmented" else {}
+    with av.open(str(path), "w", options=muxer) as container:
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.width = stream.height = 64
+        stream.pix_fmt, stream.bit_rate = pixels, 10_000_000
+        for i in range(frames):
+            image = np.full((64, 64, 3), 4 * i, dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=pixels)))
+        container.mux(stream.encode())
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_frame_has_the_same_number_in_every_format_and_however_it_is_reached(tmp_path: Path, name: str) -> None:
+    encode(tmp_path / name, *FORMATS[name])
+    clip = read_frames(tmp_path / name, [3, 4, 37, 58, 400])
+    assert [frame.number for frame in clip.frames] == [3, 4, 37, 58]
+    for number, time, image in clip.frames:
+        assert image.shape == (64, 64, 3)
+        assert abs(float(image.mean()) - 4 * number) < 3
+        assert time == pytest.approx(number / 25, abs=0.05)  # MPEG-2 counts fields
+    assert [frame.number for frame in read_clip(tmp_path / name, 2).frames] == [15, 45]
+
+
+def test_only_what_leads_to_a_frame_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encode(tmp_path / "a.mp4", "libx264", "yuv420p", {"g": "10", "bf": "2"})
+    decoded = []
+    frames_of = video._frames_of
+
+    def counted(*arguments: Any) -> Iterator[Any]:
+        for found in frames_of(*arguments):
+            decoded.append(found)
+            yield found
+
+    monkeypatch.setattr(video, "_frames_of", counted)
+    assert [frame.number for frame in read_frames(tmp_path / "a.mp4", [2, 51]).frames] == [2, 51]
+    assert len(decoded) == 5  # 0, 1, 2, then 50 and 51
+
+
+def test_times_of_a_clip_with_a_variable_rate(tmp_path: Path) -> None:
+    times = [0, 40, 400, 410, 1000]  # milliseconds
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("libx264", rate=1000)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        for i, time in enumerate(times):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 50 * i, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    clip = read_clip(tmp_path / "a.mkv", 9)
+    assert [round(1000 * frame.time) for frame in clip.frames] == times
+    assert [frame.number for frame in clip.frames] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_frames_are_upright(tmp_path: Path, turn: int) -> None:
+    """As OpenCV turns them. The matrix of the track's header is written into the file by hand."""
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height = 96, 64
+        image = np.zeros((64, 96, 3), np.uint8)
+        image[:16, :24] = 255
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    data = bytearray(path.read_bytes())
+    matrix = data.index(b"tkhd") + 4 + 4 + 20 + 8 + 8  # past version, times, reserved words, layer and volume
+    one = 1 << 16
+    turned = {90: (0, one, -one, 0), 180: (-one, 0, 0, -one), 270: (0, -one, one, 0)}[turn]
+    a, b, c, d = turned
+    data[matrix : matrix + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    (frame,) = read_clip(path, 1).frames
+    _, expected = cv2.VideoCapture(str(path)).read()
+    assert frame.image.shape == expected.shape
+    assert np.abs(frame.image.astype(int) - expected).mean() < 2
+
+
+def test_a_faststart_clip_that_was_cut(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mp4"), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("libx264", rate=25, options={"g": "5", "crf": "1"})
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        rng = np.random.default_rng(0)
+        for _ in range(60):
+            image = rng.integers(0, 255, (64, 64, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    data = (tmp_path / "a.mp4").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(data[: len(data) * 35 // 100])
+    clip = read_clip(tmp_path / "cut.mp4", 6)
+    assert 10 < clip.total < 30
+    assert len(clip.frames) == 6
+    assert clip.shortfall == (f"only {clip.total} of 60 announced frames could be decoded: the file is cut or damaged")

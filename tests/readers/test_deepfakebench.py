@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from trees import grow
 
-from difffake.data.prepare import choose_splits
+from difffake.data.splits import choose_splits
 from difffake.errors import UserError
 from difffake.readers.deepfakebench import read_deepfakebench
 from difffake.readers.item import Item

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from trees import grow
 
-from difffake.data.prepare import choose_splits
+from difffake.data.splits import choose_splits
 from difffake.errors import UserError
 from difffake.readers.fakeavceleb import read_fakeavceleb
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from trees import grow
 
-from difffake.data.prepare import choose_splits
+from difffake.data.splits import choose_splits
 from difffake.readers.ffpp import read_ffpp
 
 
