@@ -9,7 +9,8 @@
 The videos of a folder may also be in its subfolder videos, or lie as frames: `Celeb-real/frames/id1_0007/000.png`.
 
 Source: README.md of github.com/yuezunli/celeb-deepfakeforensics and of github.com/OUC-VAS/Celeb-DF-PP; which of the two
-identities is which: issue 6 of the former.
+identities is which: issue 6 of the former. The names of v3's fakes, such as TalkingFace/FLOAT/id1_0007_test_x.mp4, are
+as others read them, as is that it names the target first too.
 """
 
 from collections.abc import Iterator

@@ -36,34 +36,35 @@ class Clip:
         return Item(self.file, name, images=self.images, **fields)
 
 
-def clips_in(folder: Path) -> list[Clip]:
+def clips_in(folder: Path, lists: Collection[str] = ()) -> list[Clip]:
     """The videos of a folder, sorted: files in its subfolder videos, or frames in frames or images, or what it holds.
 
     A video lies as frames if its pictures are in a folder of its own, as `frames/000/0000.png`; masks and landmarks
-    beside them are left out, as are frames where there are videos, which is printed. Raises `UserError` if there is
-    nothing, or an unfinished download.
+    beside them are left out, as are frames where there are videos, which is printed, as are other files but `lists`,
+    which the reader knows. Raises `UserError` if there is nothing, or an unfinished download.
     """
     there = [folder / name for name in PLACES if (folder / name).is_dir()]
     for place in there or [folder]:
-        if clips := _clips_of(place):
+        if clips := _clips_of(place, lists):
             if others := [other.name for other in there if other != place]:
                 console.print(f"{folder}: {', '.join(others)} left out, as {place.name} is read")
             return clips
     raise UserError(f"{there[0] if there else folder} has no videos and no frames: finish its download or remove it")
 
 
-def _clips_of(place: Path) -> list[Clip]:
+def _clips_of(place: Path, lists: Collection[str]) -> list[Clip]:
     listing = list_media(place)
+    others = [file for file in listing.others if file.name not in lists]
     if unfinished := [file for file in (*listing.videos, *listing.others) if file.suffix.lower() in _UNFINISHED]:
         raise UserError(f"{unfinished[0]} is an unfinished download: finish or remove it")
     if listing.videos:
-        report_left_out([*listing.images, *listing.others], place)
+        report_left_out([*listing.images, *others], place)
         return [Clip(file) for file in listing.videos]
     by_folder: dict[Path, list[Path]] = {}
     for file in listing.images:
         if not _BESIDE & set(file.relative_to(place).parts[:-1]):
             by_folder.setdefault(file.parent, []).append(file)
-    report_left_out(listing.others, place)
+    report_left_out(others, place)
     return [Clip(file, numbered(files)) for file, files in sorted(by_folder.items())]
 
 

@@ -48,7 +48,7 @@ def read_dfdc(root: Path) -> list[Item]:
     apart = any(split != "train" for _, split, _ in lists)
     items = []
     for folder, split, facts in lists:
-        clips = {clip.name: clip for clip in clips_in(folder)}
+        clips = {clip.name: clip for clip in clips_in(folder, ("metadata.json", "labels.csv"))}
         report_missing(facts, clips, str(folder))
         if unknown := sorted(set(clips) - set(facts)):
             console.print(

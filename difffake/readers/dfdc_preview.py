@@ -4,7 +4,8 @@
     original_videos/643049/643049_A_001.mp4                             person 643049
     method_A/1260311/1260311_C/1255229_1260311_C_001.mp4                1260311_C_001 with the face of 1255229; method_B
 
-The videos of a folder may also lie as frames: `method_A/frames/1255229_1260311_C_001/000.png`.
+The videos of a folder may also lie as frames: `method_A/frames/1255229_1260311_C_001/000.png`. That a fake's target has
+its last three parts as a name is as others read the names.
 """
 
 import json
