@@ -49,8 +49,8 @@ def is_method(name: str) -> bool:
 def classes_below(root: Path, files: Iterable[Path]) -> dict[Path, int]:
     """Folders from `root` down to each file whose names say a class, with it."""
     inside: dict[Path, set[str]] = {}
-    for file in files:
-        for folder in [folder for folder in file.parents if root in folder.parents]:
+    for last in {file.parent for file in files}:
+        for folder in [folder for folder in (last, *last.parents) if root in folder.parents]:
             inside.setdefault(folder.parent, set()).add(folder.name)
     return {parent / name: kind for parent, names in inside.items() for name, kind in classes_of(names).items()}
 

@@ -96,16 +96,15 @@ def _read_rows(path: Path) -> pd.DataFrame:
 
 def _report_contradictions(rows: pd.DataFrame, items: list[Item], path: Path) -> None:
     """Print how many labels are not what their row's folders or method say: some lists have 1 for real."""
-    methods = rows["method"] if "method" in rows else [""] * len(items)
-    classes = classes_below(Path("/"), ["/" / Path(file) for file in rows["file"]])
+    folders = [file.rpartition("/")[0] for file in rows["file"]]
+    classes = classes_below(Path("/"), [Path("/", folder, "file") for folder in set(folders)])
+    named = {f: {classes[up]: up.name for up in Path("/", f, "file").parents if up in classes} for f in set(folders)}
+    methods = rows["method"].tolist() if "method" in rows else [""] * len(items)
+    named_methods = {m: {} if (kind := class_of(m)) is None else {kind: m} for m in set(methods)}
     wrong = []
-    for number, (item, file, method) in enumerate(zip(items, rows["file"], methods, strict=True), start=2):
-        said = {classes[folder]: folder.name for folder in ("/" / Path(file)).parents if folder in classes}
-        said |= {kind: method for kind in [class_of(method)] if kind is not None}
-        if 1 - item.label in said:
-            wrong.append(
-                f"line {number} is {'fake' if item.label else 'real'}, but {said[1 - item.label]} says otherwise"
-            )
+    for number, (item, folder, method) in enumerate(zip(items, folders, methods, strict=True), start=2):
+        if other := (named[folder] | named_methods[method]).get(1 - item.label):
+            wrong.append(f"line {number} is {'fake' if item.label else 'real'}, but {other} says otherwise")
     if wrong:
         console.print(
             f"{path}: {len(wrong)} of {len(items)} labels contradict a folder or method, such as {wrong[0]}: in the "
