@@ -4,24 +4,10 @@ import cv2
 import numpy as np
 
 from difffake.faces.detection import Face
+from difffake.faces.squares import square_box
 
 MARGIN = 1.3
 """Side of a crop as a multiple of the face's box, DiffFake's."""
-
-
-def square_box(box: np.ndarray, margin: float, height: int, width: int) -> tuple[int, int, int, int]:
-    """Square (x0, y0, x1, y1) of `margin` times the longer side of `box`, inside an image of `height` x `width`.
-
-    A square that sticks out is moved inwards, and made smaller if the image is; it is never padded and
-    never loses its shape, so a later resize does not stretch the face.
-    """
-    center = (box[:2] + box[2:]) / 2
-    side = max(1, min(round(float(max(box[2:] - box[:2])) * margin), height, width))
-    x0, y0 = (
-        int(np.clip(round(float(c) - side / 2), 0, size - side))
-        for c, size in zip(center, (width, height), strict=True)
-    )
-    return x0, y0, x0 + side, y0 + side
 
 
 def crop_face(

@@ -2,28 +2,18 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from difffake.faces.crops import crop_face, square_box
+from difffake.faces.crops import crop_face
 from difffake.faces.detection import Face, LandmarkDetector, landmarks_68
 from difffake.faces.images import read_image
-
-
-@pytest.mark.parametrize(
-    ("box", "expected"),
-    [
-        ((40, 40, 60, 60), (37, 37, 63, 63)),  # 20 px times 1.3 around the middle
-        ((40, 30, 50, 50), (32, 27, 58, 53)),  # the longer side counts
-        ((0, 40, 20, 60), (0, 37, 26, 63)),  # moved inwards, not cut
-        ((90, 90, 120, 120), (61, 61, 100, 100)),
-        ((0, 0, 100, 100), (0, 0, 100, 100)),  # larger than the image: as large as it goes
-    ],
-)
-def test_crop_box_is_square_and_inside(box: tuple[int, ...], expected: tuple[int, ...]) -> None:
-    assert square_box(np.array(box, dtype=float), 1.3, 100, 100) == expected
+from difffake.faces.squares import square_box
+from difffake.faces.video import read_clip
 
 
 def test_landmarks_move_with_the_crop() -> None:
@@ -78,6 +68,104 @@ def test_a_face_that_fills_the_image_is_found(shared_data: Path, landmarker: Pat
         assert not detector(np.full((200, 200, 3), 127, np.uint8))
     moved = tight.landmarks + (x0, y0)
     assert np.linalg.norm(moved - face.landmarks, axis=1).mean() < 0.03 * (x1 - x0)
+
+
+@pytest.fixture(scope="module")
+def detector(landmarker: Path) -> Iterator[LandmarkDetector]:
+    with LandmarkDetector(landmarker) as detector:
+        yield detector
+
+
+def scene(height: int, width: int, portraits: list[tuple[np.ndarray, float, int, int]]) -> np.ndarray:
+    """A frame of smooth noise with portraits in it, each scaled by a factor, at x and y."""
+    noise = np.random.default_rng(0).normal(128, 60, (height // 16, width // 16, 3)).clip(0, 255).astype(np.uint8)
+    frame = cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
+    for image, scale, x, y in portraits:
+        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        frame[y : y + small.shape[0], x : x + small.shape[1]] = small
+    return frame
+
+
+@pytest.mark.parametrize(("height", "width"), [(360, 640), (720, 1280), (1080, 1920)])
+@pytest.mark.parametrize("size", [40, 64, 100])
+def test_small_faces_are_found_where_they_are(
+    shared_data: Path, detector: LandmarkDetector, height: int, width: int, size: int
+) -> None:
+    """In the corners, in the middle and between; landmarks as those of the large photograph, scaled."""
+    image = read_image(shared_data / "london" / "002" / "neutral.jpg")
+    (large,) = detector(image)
+    scale = size / float(max(large.box[2:] - large.box[:2]))
+    room = np.array([width, height]) - int(np.ceil(512 * scale))
+    for share in ((0.0, 0.0), (0.5, 0.5), (1.0, 0.3), (0.63, 1.0)):
+        x, y = (int(v) for v in room * share)
+        (face,) = detector(scene(height, width, [(image, scale, x, y)]))
+        expected = large.landmarks * scale + (x, y)
+        assert np.linalg.norm(face.landmarks - expected, axis=1).mean() < 0.03 * size
+        np.testing.assert_allclose(face.box, large.box * scale + np.tile([x, y], 2), atol=0.08 * size)
+
+
+def test_faces_that_need_no_search_stay_bit_for_bit(shared_data: Path, detector: LandmarkDetector) -> None:
+    """As MediaPipe gives them, whatever was seen before."""
+    image = read_image(shared_data / "london" / "001" / "neutral.jpg")
+    mesh = detector._models.landmarker.detect(detector._models.wrap(image)).face_landmarks[0]
+    expected = landmarks_68(np.array([(p.x * 512, p.y * 512) for p in mesh], dtype=np.float32))
+    (face,) = detector(image)
+    np.testing.assert_array_equal(face.landmarks, expected)
+    elsewhere = Face(face.landmarks, np.array([0, 400, 60, 460], np.float32))
+    for last in ([face], [elsewhere]):
+        (followed,) = detector.follow(image, last)
+        np.testing.assert_array_equal(followed.landmarks, expected)
+
+
+def test_two_small_faces_are_two(shared_data: Path, detector: LandmarkDetector) -> None:
+    images = [read_image(shared_data / "london" / person / "neutral.jpg") for person in ("001", "009")]
+    frame = scene(720, 1280, [(images[0], 0.45, 100, 300), (images[1], 0.35, 700, 100)])
+    faces = detector(frame)
+    assert [round(float(face.box[0])) // 400 for face in faces] == [0, 1]
+    assert faces[0].area > faces[1].area
+
+
+def test_a_followed_face_is_not_searched(
+    shared_data: Path, detector: LandmarkDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor lost while a larger one is seen; who is lost is searched for everywhere."""
+    images = [read_image(shared_data / "london" / person / "neutral.jpg") for person in ("001", "009")]
+    last = detector(scene(720, 1280, [(images[0], 0.3, 300, 300)]))
+    moved = scene(720, 1280, [(images[0], 0.3, 340, 280)])
+    (expected,) = detector(moved)
+    searches = []
+    search = LandmarkDetector._search
+    monkeypatch.setattr(LandmarkDetector, "_search", lambda *args: searches.append(1) or search(*args))
+    (face,) = detector.follow(moved, last)
+    assert not searches
+    assert np.linalg.norm(face.landmarks - expected.landmarks, axis=1).mean() < 0.02 * (face.area**0.5)
+
+    both = detector.follow(scene(720, 1280, [(images[0], 0.3, 340, 280), (images[1], 1.2, 640, 50)]), last)
+    assert len(both) == 2
+    assert not searches
+    np.testing.assert_allclose(both[1].box, face.box, atol=3)
+
+    (jumped,) = detector.follow(scene(720, 1280, [(images[0], 0.3, 1000, 50)]), last)
+    assert searches
+    assert jumped.box[0] > 1000
+
+
+def test_nothing_is_found_where_nothing_is(detector: LandmarkDetector) -> None:
+    random = np.random.default_rng(1)
+    for step in (1, 4, 16, 64):
+        noise = random.integers(0, 256, (720 // step, 1280 // step, 3), dtype=np.uint8)
+        assert not detector(cv2.resize(noise, (1280, 720), interpolation=cv2.INTER_CUBIC))
+    assert not detector(np.zeros((3, 5, 3), np.uint8))
+
+
+def test_clips_with_small_faces_lose_no_frame(shared_data: Path, detector: LandmarkDetector) -> None:
+    """Of FaceForensics++; MediaPipe alone finds no face in any of them."""
+    for name in ("033", "648", "712"):
+        clip = read_clip(shared_data / "ffpp" / "original_sequences" / "youtube" / "c23" / "videos" / f"{name}.mp4", 4)
+        last: list[Face] = []
+        for frame in clip.frames:
+            last = detector.follow(frame.image, last)
+            assert len(last) == 1, (name, frame.number)
 
 
 def test_detection_survives_those_who_put_signal_handlers_back(shared_data: Path, landmarker: Path) -> None:

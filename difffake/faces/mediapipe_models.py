@@ -1,0 +1,108 @@
+"""MediaPipe's models of the face, loaded without the rest of the package and without its noise."""
+
+import os
+import signal
+import sys
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from difffake.narrow_imports import bare
+
+
+class Models(NamedTuple):
+    """MediaPipe's tasks, whose `detect` takes an image that `wrap` has made."""
+
+    landmarker: Any
+    """Finds faces and their landmarks; includes the detector, with MediaPipe's own thresholds."""
+    detector: Any
+    """Finds boxes of faces alone: the short-range detector that the landmarker uses."""
+    wrap: Callable[[np.ndarray], Any]
+    """MediaPipe's image of an array (H, W, 3) uint8 RGB."""
+
+
+def load(model: Path, max_faces: int, confidence: float) -> Models:
+    """The models in `face_landmarker.task`, warmed up.
+
+    Args:
+        model: the file, a zip of TensorFlow Lite models.
+        max_faces: at most so many faces get landmarks in an image.
+        confidence: least confidence in [0, 1] of the boxes that the detector gives.
+    """
+    _ignore_profiling_signal()
+    with _silent_stderr():
+        models = _load(model, max_faces, confidence)
+        for task in (models.landmarker, models.detector):
+            task.detect(models.wrap(np.zeros((64, 64, 3), np.uint8)))
+    return models
+
+
+def _load(model: Path, max_faces: int, confidence: float) -> Models:
+    packages = ("mediapipe", "mediapipe.tasks", "mediapipe.tasks.python", "mediapipe.tasks.python.vision")
+    # The rest of MediaPipe, such as sound, and matplotlib, with which it draws, takes longer to import than to find a
+    # hundred faces.
+    with nullcontext() if "mediapipe" in sys.modules else bare(packages):
+        from mediapipe.tasks.python.core.base_options import BaseOptions
+        from mediapipe.tasks.python.vision.core.image import Image, ImageFormat
+        from mediapipe.tasks.python.vision.face_detector import FaceDetector, FaceDetectorOptions
+        from mediapipe.tasks.python.vision.face_landmarker import FaceLandmarker, FaceLandmarkerOptions
+
+        with zipfile.ZipFile(model) as file:
+            boxes = BaseOptions(model_asset_buffer=file.read("face_detector.tflite"))
+        landmarker = FaceLandmarker.create_from_options(
+            FaceLandmarkerOptions(base_options=BaseOptions(model_asset_path=str(model)), num_faces=max_faces)
+        )
+        detector = FaceDetector.create_from_options(
+            FaceDetectorOptions(base_options=boxes, min_detection_confidence=confidence)
+        )
+    return Models(
+        _quiet(landmarker),
+        _quiet(detector),
+        lambda image: Image(image_format=ImageFormat.SRGB, data=np.ascontiguousarray(image)),
+    )
+
+
+def _quiet(task: Any) -> Any:
+    """`task`, which from now on closes quietly where it was forgotten; MediaPipe's own prints an error at the end."""
+    kind = type(task)
+
+    class Quiet(kind):  # type: ignore[misc,valid-type]
+        def __del__(self) -> None:
+            if not sys.is_finalizing():
+                with suppress(RuntimeError):  # its thread has ended before it
+                    super().__del__()
+
+    task.__class__ = Quiet  # which the constructor would not give if called on it
+    return task
+
+
+def _ignore_profiling_signal() -> None:
+    """Ignore SIGPROF in Python's books too.
+
+    MediaPipe starts a profiling timer and ignores its signal, but behind Python's back: Lightning, which puts back
+    all signal handlers that it found after a fit, would put back the default, and the next tick end the process.
+    """
+    if hasattr(signal, "SIGPROF") and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGPROF, signal.SIG_IGN)
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Drop what MediaPipe's C++ side writes while it starts: a dozen lines that no setting turns off.
+
+    Its errors come as Python exceptions all the same.
+    """
+    sys.stderr.flush()
+    with Path(os.devnull).open("wb") as nowhere:
+        kept = os.dup(2)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
