@@ -158,7 +158,7 @@ def _print_summary(manifest: Manifest, skipped: pd.DataFrame, out: Path) -> None
     if len(skipped):
         lost = int((~skipped["kept"].astype(bool)).sum())
         console.print(f"{lost} skipped, {len(skipped) - lost} kept with a remark: see {out}/{SKIPPED}")
-    covered = coverage(manifest, "all")
+    covered = coverage(Manifest(table, out), "all")  # its folder has its final name by now
     if covered and covered.lost:
         console.print(str(covered))
     partners = find_partners(manifest)

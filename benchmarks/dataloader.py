@@ -1,0 +1,70 @@
+"""How fast one loader process makes training samples, against decoding the same crops from JPEG alone.
+
+    python benchmarks/dataloader.py data/ffpp --image-size 224 --crops 512
+
+The ceiling is what any loader of JPEG crops must do: `cv2.imdecode` of the same crops at quality 95, from memory. The
+rates are of images: a sample is a real face and a fake. The last line is one JSON object.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from difffake.data.augment import AugmentConfig
+from difffake.data.datasets import CropDataset, Fakes, PairDataset
+from difffake.data.manifest import Manifest
+from difffake.data.pseudo import PseudoConfig
+from difffake.faces.images import read_image
+
+
+def main() -> None:
+    """Measure each kind of sample in turn and print images per second and their ratio to the ceiling."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("manifest", type=Path)
+    parser.add_argument("--image-size", type=int, default=224)
+    parser.add_argument("--crops", type=int, default=512, help="real crops that are used")
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    manifest = Manifest.read(options.manifest)
+    real = np.flatnonzero(manifest.table["label"] == 0)[: options.crops]
+    crops = [read_image(manifest.file(row)) for row in real.tolist()]
+    jpegs = [cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, 95])[1] for crop in crops]
+
+    def pairs(fakes: Fakes, augment: AugmentConfig | None) -> Callable[[], int]:
+        data = PairDataset(manifest, options.image_size, fakes, PseudoConfig(), augment, seed=0)
+        count = min(len(data), len(crops) // 2)
+        return lambda: sum(len(data[0, index]["image"]) for index in range(count))
+
+    faces = CropDataset(manifest, options.image_size)
+    kinds: dict[str, Callable[[], int]] = {
+        "ceiling: JPEG decoding alone": lambda: sum(cv2.imdecode(jpeg, cv2.IMREAD_COLOR) is not None for jpeg in jpegs),
+        "crops, as evaluation reads them": lambda: sum(len(faces[0, row]["image"]) for row in real.tolist()),
+        "real and fake of the manifest": pairs("manifest", None),
+        "the same, augmented": pairs("manifest", AugmentConfig()),
+        "real and pseudo-deepfake": pairs("pseudo", None),
+        "the same, augmented ": pairs("pseudo", AugmentConfig()),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in kinds}
+    for _ in range(options.repeats):
+        for name, work in kinds.items():
+            start = time.perf_counter()
+            rates[name].append(work() / (time.perf_counter() - start))
+    sides = [len(crop) for crop in crops]
+    print(f"{len(crops)} crops of {min(sides)} to {max(sides)} px to {options.image_size} px; images per second:")
+    ceiling = statistics.median(rates["ceiling: JPEG decoding alone"])
+    for name, values in rates.items():
+        middle = statistics.median(values)
+        print(f"{name:34}{middle:8.0f} ({min(values):.0f} to {max(values):.0f})  {middle / ceiling:.2f} of the ceiling")
+    ratio = statistics.median(rates["real and fake of the manifest"]) / ceiling
+    print(json.dumps({"ratio": round(ratio, 3), "reference": "decoding the same crops from JPEG alone"}))
+
+
+if __name__ == "__main__":
+    main()
