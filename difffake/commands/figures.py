@@ -11,7 +11,7 @@ from difffake.data.partners import PairOrder
 from difffake.evaluation.provenance import provenance
 from difffake.evaluation.report import TESTBEDS
 from difffake.files import refuse_existing, staged_folder
-from difffake.models.checkpoint import load_detector
+from difffake.models.checkpoint import checkpoint_file, load_detector
 from difffake.models.device import choose_device
 from difffake.progress import console
 from difffake.regularizers.saved import load_regularizers
@@ -48,7 +48,7 @@ def figures(
     distances. Noise learning: noise, attention and saliency on faces, and how much of a face the detector looks at.
 
     Args:
-        ckpt: checkpoint of a run of difffake fit with regularizers.
+        ckpt: checkpoint of a run of difffake fit with regularizers, or its run folder, of which best.ckpt is taken.
         manifest: manifests to draw from, such as the one that was trained on and others.
         out: folder to write: reconstructions.png, weights.png, distances.png of a guide; noise.png, coverage.png of
             noise learning; figures.json.
@@ -66,6 +66,7 @@ def figures(
         seed: decides the noises and the choice of faces.
         overwrite: replace an existing output folder.
     """
+    ckpt = checkpoint_file(ckpt)
     refuse_existing(out, overwrite, [ckpt, *manifest, *([diffusion] if diffusion else [])])
     where = choose_device(device)
     detector, info = load_detector(ckpt, where, imports or ())

@@ -29,7 +29,7 @@ def figures(ckpt: Path, manifests: list[Path], out: Path, *options: str) -> int:
 @pytest.fixture(scope="module")
 def drawn(guided_run: GuidedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("figures") / "out"
-    assert figures(guided_run.ckpt, [guided_run.seen, guided_run.unseen], out, *QUICK) == 0
+    assert figures(guided_run.ckpt.parent, [guided_run.seen, guided_run.unseen], out, *QUICK) == 0
     return out
 
 
