@@ -62,10 +62,17 @@ def refuse_existing(path: Path, overwrite: bool, inputs: Iterable[str | Path] = 
     raise UserError(f"{path} exists already: choose another --out, or add --overwrite to replace it")
 
 
+def refuse_existing_file(path: Path, overwrite: bool, inputs: Iterable[str | Path] = ()) -> None:
+    """As `refuse_existing`, for a file to write: no folder is replaced by it."""
+    if path.is_dir():
+        raise UserError(f"--out {path} is a folder, but a file is written: name a file")
+    refuse_existing(path, overwrite, inputs)
+
+
 @contextmanager
 def staged_file(path: Path, overwrite: bool = True) -> Iterator[Path]:
     """Give a path to write to, which becomes `path` only if the block ends without an error."""
-    refuse_existing(path, overwrite)
+    refuse_existing_file(path, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays: writers such as OpenCV and matplotlib choose the format by it.
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")

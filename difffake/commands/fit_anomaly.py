@@ -14,7 +14,7 @@ from difffake.data.keys import check_splits
 from difffake.data.manifest import Manifest, read_manifests
 from difffake.distributed import rank
 from difffake.errors import UserError
-from difffake.files import refuse_existing, sha256
+from difffake.files import refuse_existing_file, sha256
 from difffake.models.checkpoint import checkpoint_file, load_detector
 from difffake.models.device import choose_device
 from difffake.models.embed import embed
@@ -76,7 +76,7 @@ def fit_anomaly(
     """
     ckpt = checkpoint_file(ckpt)
     path = out or ckpt.parent / "anomaly.safetensors"
-    refuse_existing(path, overwrite, [ckpt])
+    refuse_existing_file(path, overwrite, [ckpt])
     config = DensityConfig(model, components, covariance, reg_covar, max_iter, nu, imports, seed)
     pairing = Pairing(combination, pool_size, max_frames, seed)
     data = Manifest.concat(read_manifests(manifest)).select(label=0)

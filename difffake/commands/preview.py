@@ -19,7 +19,7 @@ from difffake.evaluation.preview import (
     pseudo_rows,
     real_faces,
 )
-from difffake.files import refuse_existing
+from difffake.files import refuse_existing_file
 from difffake.plots import save_figure, sheet
 from difffake.progress import console
 
@@ -51,7 +51,7 @@ def preview(
     """
     if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise UserError(f"{out} (--out) is no picture's name: end it in .png or .jpg")
-    refuse_existing(out, overwrite)
+    refuse_existing_file(out, overwrite)
     faces = None if manifest is None else Manifest.read(manifest)
     records = None if faces is None else read_records(faces.root)
     if faces is not None and records is not None:

@@ -16,7 +16,7 @@ from difffake.evaluation.published import SOURCE, published
 from difffake.evaluation.results import ALL, Row, read_results
 from difffake.evaluation.run_names import run_names
 from difffake.evaluation.tables import NAMES, place, result_tables
-from difffake.files import refuse_existing, staged_file
+from difffake.files import refuse_existing_file, staged_file
 from difffake.metrics import percent
 from difffake.plots import DPI, read_caption
 
@@ -36,7 +36,7 @@ def write_report(runs: Sequence[Path], out: Path, overwrite: bool = False) -> No
     Raises:
         UserError: a results.json is missing or broken, or the page exists.
     """
-    refuse_existing(out, overwrite)
+    refuse_existing_file(out, overwrite)
     sections = [_section(run) for run in runs]
     for section, name in zip(sections, run_names(runs, [section["config"] for section in sections]), strict=True):
         section["name"] = name
