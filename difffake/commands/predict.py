@@ -50,10 +50,12 @@ def predict(
     Returns:
         The exit status: 1 if any file failed.
     """
-    paths = list(_expand(files))
+    paths, remarks = _expand(files)
     scored: list[tuple[Path, Prediction]] = []
     failures = 0
     with Predictor(ckpt, landmarker, frames, None, device, cropped, imports=imports or ()) as predictor:
+        for remark in remarks:
+            console.print(remark)
         try:
             for path in track(paths, "files"):
                 try:
@@ -76,18 +78,20 @@ def predict(
     return 1 if failures else 0
 
 
-def _expand(files: Sequence[Path]) -> Iterator[Path]:
-    """Files as given, and images and videos of folders at any depth."""
+def _expand(files: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """Files as given, images and videos of folders at any depth, and what to say of the rest of the folders."""
+    paths, remarks = [], []
     for file in files:
-        if file.is_dir():
-            found = list_media(file)
-            if not found.media:
-                raise UserError(f"{file} holds no images or videos")
-            if found.others:
-                console.print(left_out(found.others, file))
-            yield from found.media
-        else:
-            yield file
+        if not file.is_dir():
+            paths.append(file)
+            continue
+        found = list_media(file)
+        if not found.media:
+            raise UserError(f"{file} holds no images or videos")
+        paths += found.media
+        if found.others:
+            remarks.append(left_out(found.others, file))
+    return paths, remarks
 
 
 def _reason(error: Exception, path: Path) -> str:
@@ -99,20 +103,25 @@ def _reason(error: Exception, path: Path) -> str:
 
 
 def _print_table(scored: list[tuple[Path, Prediction]], threshold: float | None) -> None:
+    out = Console(highlight=False, markup=False)
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("File", overflow="fold")
-    table.add_column("Scored", overflow="fold")
+    table.add_column("Scored", no_wrap=True)
     table.add_column("P(fake) %", justify="right", no_wrap=True)
     table.add_column("Verdict", no_wrap=True)
+    rows: list[tuple[Path | None, str, str, str]] = []
     for path, prediction in scored:
         looked_at = len(prediction.faces) + len(prediction.frames_without_face)
         what = f"{len(prediction.faces)} of {looked_at} frames" if prediction.kind == "video" else _faces(prediction)
-        table.add_row(_wrapped(path), what, _percent(prediction.probability), prediction.verdict or "-")
+        rows.append((path, what, _percent(prediction.probability), prediction.verdict or "-"))
         if prediction.kind == "image" and len(prediction.faces) > 1:
             for face in prediction.faces:
                 x0, y0, x1, y1 = face.box or (0, 0, 0, 0)
-                table.add_row("", f"at {x0},{y0} to {x1},{y1}", _percent(face.probability), "")
-    out = Console(highlight=False, markup=False)
+                rows.append((None, f"at {x0},{y0} to {x1},{y1}", _percent(face.probability), ""))
+    # What the other columns and the space between all of them leave.
+    width = max(20, min(40, out.width - 29 - max(len(what) for _, what, *_ in rows)))
+    for name, *others in rows:
+        table.add_row(_wrapped(name, width) if name else "", *others)
     out.print(table)
     for path, prediction in scored:
         for note in _notes(prediction):
@@ -127,13 +136,14 @@ def _faces(prediction: Prediction) -> str:
     return "whole image" if prediction.faces[0].box is None else count(len(prediction.faces), "face")
 
 
-def _wrapped(path: Path, width: int = 40) -> str:
-    """A path in lines of at most `width` characters, broken between folders where that is possible."""
+def _wrapped(path: Path, width: int) -> str:
+    """A path in lines of at most `width` characters, broken after a folder, else after a word of a name."""
     lines = [""]
     for part in re.findall(r"[^/]*/|[^/]+$", path.as_posix()):
-        if lines[-1] and len(lines[-1]) + len(part) > width:
-            lines.append("")
-        lines[-1] += part
+        for piece in [part] if len(part) <= width else re.findall(r"[^-_. ]*[-_. ]+|[^-_. ]+", part):
+            if lines[-1] and len(lines[-1]) + len(piece) > width:
+                lines.append("")
+            lines[-1] += piece
     return "\n".join(lines)
 
 

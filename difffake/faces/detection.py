@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from difffake.errors import UserError
 from difffake.narrow_imports import bare
 
 # iBUG-68 order; the jaw (first 17) is replaced by evenly spaced points of the face oval below.
@@ -131,7 +132,10 @@ def _landmarker(model: Path, max_faces: int) -> tuple[Any, Callable[[np.ndarray]
                         super().__del__()
 
         options = FaceLandmarkerOptions(base_options=BaseOptions(model_asset_path=str(model)), num_faces=max_faces)
-        landmarker = FaceLandmarker.create_from_options(options)
+        try:
+            landmarker = FaceLandmarker.create_from_options(options)
+        except (RuntimeError, OSError, ValueError) as error:
+            raise UserError(f"{model} is not MediaPipe's face landmark model: get face_landmarker.task") from error
         landmarker.__class__ = QuietLandmarker  # which the line above would not give if called on it
     return landmarker, lambda image: Image(image_format=ImageFormat.SRGB, data=np.ascontiguousarray(image))
 

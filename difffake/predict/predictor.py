@@ -72,6 +72,7 @@ class Predictor:
             self._landmarks = LandmarkDetector(landmarker_model(Path(landmarker) if landmarker else None))
             self._find_faces = self._landmarks
         self._cropped = cropped
+        self._closed = False
 
     def predict_file(self, path: str | Path) -> Prediction:
         """Score an image, every face in it, or a video, the largest face of each frame.
@@ -107,6 +108,7 @@ class Predictor:
 
     def close(self) -> None:
         """Free MediaPipe's resources; afterwards nothing can be scored."""
+        self._closed = True
         if self._landmarks:
             self._landmarks.close()
 
@@ -153,6 +155,8 @@ class Predictor:
 
     def _crops(self, image: np.ndarray) -> list[_Crop]:
         """Crops of all faces of an image, largest face first."""
+        if self._closed:
+            raise UserError("this Predictor is closed: make another, or score inside its `with` block")
         if self._cropped or self._find_faces is None:
             return [_Crop(image, None)]
         cropped = (crop_face(image, face, self.margin) for face in self._find_faces(image))

@@ -115,6 +115,14 @@ def test_an_array_is_no_file(predictor: Predictor, tmp_path: Path) -> None:
         predictor.predict_file(tmp_path)
 
 
+def test_a_closed_predictor_says_so(tiny_run: TinyRun) -> None:
+    for cropped in (False, True):
+        with Predictor(tiny_run.ckpt, device="cpu", find_faces=find, cropped=cropped) as predictor:
+            predictor.predict_images(FIRST)
+        with pytest.raises(UserError, match="this Predictor is closed"):
+            predictor.predict_images(FIRST)
+
+
 def test_every_face_of_a_photograph_is_scored(predictor: Predictor, tiny_run: TinyRun) -> None:
     prediction = predictor.predict_images(BOTH)
     crops = [square(FIRST, FIRST_FACE, 1.3), square(SECOND, SECOND_FACE, 1.3)]
