@@ -158,11 +158,14 @@ def check_shortcuts(manifest: Manifest, out: Path | None, workers: int, seed: in
         table.add_column(column, justify="left" if column in ("Method", "Strongest") else "right", no_wrap=True)
     for row in found:
         name = f"{row.method} {row.compression}".strip()
-        interval = f"{row.auc:.3f} [{row.low:.3f}, {row.high:.3f}]"
-        verdict = "too high" if row.auc >= LIMIT else "ok" if row.high < LIMIT else "unsure: too few people"
+        # Too few people have no interval; a bracket with letters would be taken for markup.
+        interval = f"{row.auc:.3f}" + ("" if np.isnan(row.low) else f" [{row.low:.3f}, {row.high:.3f}]")
+        verdict = "too high" if row.auc >= LIMIT else "ok" if row.high < LIMIT else "unsure"
         alone = f"{row.strongest_auc:.3f}"
         table.add_row(name, str(row.n_real), str(row.n_fake), interval, verdict, row.strongest, alone)
     Console().print(table)
+    if any(row.auc < LIMIT and not row.high < LIMIT for row in found):
+        console.print(f"unsure: too few people to say that the AUC is under {LIMIT:.2f}")
     if out is not None:
         with staged_file(out / "shortcuts.json") as partial:
             partial.write_text(json.dumps([row._asdict() for row in found], indent=1) + "\n")
