@@ -8,7 +8,7 @@ from torch import Tensor
 
 from difffake.anomaly.mixture import GaussianMixture
 from difffake.anomaly.one_class_svm import OneClassSVM
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 from difffake.models.class_path import class_at
 
 _METHODS = ("fit", "score", "to", "state", "from_state")
@@ -67,7 +67,7 @@ def density_class(kind: str, imports: Sequence[str] = ()) -> type[Density]:
     if kind in _BUILT_IN:
         return _BUILT_IN[kind]
     if "." not in kind:
-        raise UserError(f"anomaly model {kind} is unknown: choose {', '.join(_BUILT_IN)}, or name a class by its path")
+        raise UsageError(f"anomaly model {kind} is unknown: write mixture or svm, or name a class by its path")
     found: Any = class_at(kind, "anomaly model", imports)
     if missing := [name for name in _METHODS if not callable(getattr(found, name, None))]:
         raise UserError(f"anomaly model {kind} has no {', '.join(missing)}: see difffake.anomaly.density.Density")

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from difffake.anomaly.moments import check_rows
 from difffake.distributed import everyone
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 
 _KERNEL_ENTRIES = 1 << 22
 
@@ -28,7 +28,7 @@ class OneClassSVM:
         Raises `UserError` for other values.
         """
         if not 0 < nu <= 1:
-            raise UserError(f"nu={nu} is out of range: choose from (0, 1]")
+            raise UsageError(f"nu={nu} is out of range: choose from (0, 1]")
         if gamma != "auto" and (isinstance(gamma, str) or not gamma > 0):
             raise UserError(f'gamma={gamma!r} is out of range: choose "auto" or a number above 0')
         self.nu = nu

@@ -9,13 +9,14 @@ from typing import Any
 
 import lightning
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from difffake.commands.help_text import HelpFormatter, shown
 from difffake.commands.mistakes import first_reason
 from difffake.commands.parse import Parser
 from difffake.data.manifest import existing_manifest
 from difffake.diffusion.load import DiffusionConfig
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 from difffake.files import MARKER, refuse_existing
 from difffake.progress import console
 from difffake.regularizers import import_own
@@ -72,6 +73,13 @@ class FitParser(Parser, LightningArgumentParser):
 
     whole = False
 
+    def dump(self, cfg: Any, *rest: Any, **options: Any) -> str:
+        """The config as YAML, without the regularizers that null leaves out: jsonargparse would write a text there."""
+        cfg = cfg.clone()
+        if parts := cfg.get("model.regularizers"):
+            cfg["model.regularizers"] = {name: part for name, part in parts.items() if part is not None}
+        return super().dump(cfg, *rest, **options)
+
     def format_help(self, *rest: Any) -> str:
         """The options of `SHORT_HELP`, or all."""
         if self.whole:
@@ -124,7 +132,9 @@ class FitCLI(LightningCLI):
         parser.link_arguments("seed_everything", "data.seed")
 
     def before_instantiate_classes(self) -> None:
-        """Refuse at once what would be refused after the data have been read."""
+        """Refuse at once what would be refused after the data have been read, and what Lightning would not notice."""
+        if (self.config.trainer.gradient_clip_val or 0) < 0:
+            raise UsageError(f"--trainer.gradient_clip_val {self.config.trainer.gradient_clip_val} must be at least 0")
         out = Path(self.config.out)
         begun = (out / MARKER).is_file()
         kept = self.config.trainer.fast_dev_run or (begun and self.config.resume)
@@ -141,14 +151,19 @@ class FitCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> lightning.Trainer:
         """The Trainer with the run folder's checkpoints and logs."""
         add_callbacks(self.config_init.trainer, Path(self.config.out), self.config_init.checkpoint_steps)
-        return super().instantiate_trainer(**kwargs)
+        try:
+            return super().instantiate_trainer(**kwargs)
+        except (MisconfigurationException, TypeError, ValueError) as error:
+            reason = " ".join(str(error).replace("`", "").split())
+            raise UsageError(f"the options --trainer.* do not work together or here: {reason}") from error
 
 
 def fit(arguments: list[str]) -> None:
     """Train a detector; `arguments` are those of `difffake fit`."""
     for message in _NOISE:
         warnings.filterwarnings("ignore", message)
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     import_own()
     try:
         cli = FitCLI(
@@ -208,6 +223,8 @@ def _not_made(error: Exception) -> UserError:
         if extra:
             return UserError(f"{extra} is not installed: pip install 'difffake[{extra}]'")
         return UserError(f"a package is not installed: {' '.join(str(cause).split())}")
+    if "numpy accepts from" in str(error):
+        return UsageError(f"--seed_everything {error}")
     return UserError(first_reason(str(error)))
 
 

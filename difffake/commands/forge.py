@@ -9,7 +9,7 @@ import pandas as pd
 
 from difffake.commands.parse import AtLeast
 from difffake.data.manifest import Manifest
-from difffake.errors import UserError
+from difffake.errors import UsageError
 from difffake.files import refuse_existing
 from difffake.forge.audit import check_shortcuts
 from difffake.forge.inputs import check_settings, real_faces
@@ -64,7 +64,9 @@ def forge(
     if check and not methods and out is None:
         return check_shortcuts(Manifest.read(manifest), None, workers, seed)
     if not methods or out is None:
-        raise UserError("give --methods and --out to forge, or neither with --check to check a manifest that has fakes")
+        raise UsageError(
+            "give --methods and --out to forge, or neither with --check to check a manifest that has fakes"
+        )
     settings = Settings(tuple(dict.fromkeys(methods)), tuple(dict.fromkeys(compression)), size, seed, diffusion)
     check_settings(settings)
     real = real_faces(manifest, split)

@@ -30,15 +30,27 @@ def one_line(parser: ArgumentParser, message: str) -> str:
         wanted = described(type_of(action)) if action else ""
         if value and wanted:
             return f"{name} {_flat(value[1])}: give {wanted}"
+        if "Not of type EncoderClass" in reason:
+            form = """'{"class_path": ..., "init_args": ...}'"""
+            return f"{name}: write a class and its arguments as one value, {form}"
+        if value and "Expected a <class 'dict'>" in reason and "NestedArg" not in reason:
+            return f"{name} {_flat(value[1])}: give it a name of your choice, {name}.NAME {_flat(value[1])}"
         if missing := re.search(r"File does not exist: '?([^']+)", reason):
             return f"{name} {missing[1]} does not exist"
         inner = re.search(r"NestedArg\(key='([^']+)'", reason)
+        if inner and "." in inner[1]:  # a setting of a class that has a name of its own
+            owner = f"{name}.{inner[1].partition('.')[0]}"
+            if "Expected a dot import path string" in reason:
+                return f"{owner} has no class yet: write {owner} CLASS before {name}.{inner[1]}"
+            if "is not an option: --help" in reason:
+                return f"{name}.{inner[1]} is not an option of its class, or {owner} has no class yet"
         return _explained(f"{name}.{inner[1]}" if inner else name, first_reason(reason), action and type_of(action))
     return _flat(message)
 
 
 def first_reason(message: str) -> str:
     """The reason that says most, of those that jsonargparse lists for each type that an option may have."""
+    message = re.sub(r":\n *(?!Subtypes|Errors|-)(?=\w)", ": ", message)  # a reason in two lines
     reasons = [line.strip().removeprefix("- ") for line in message.splitlines() if line.lstrip().startswith("- ")]
     telling = [reason for reason in reasons if not re.match("Expected a (<class|path but)|Does not validate", reason)]
     return _flat((telling or reasons or [message])[0])
@@ -57,6 +69,9 @@ def _explained(name: str, reason: str, kind: Any) -> str:
         close = difflib.get_close_matches(match[1], {found.__name__ for found in _classes(kind)}, 1)
         advice = f"did you mean {close[0]}?" if close else "give its name, or module.Name"
         return f"{name} {match[1]} is not a class: {advice}"
+    reason = re.sub("^Type .* expects a function or a callable class: |[.]* Got value: .*", "", reason)
+    if match := re.match(r"Expected '(.+)' to be a subclass of <class '(?:.*[.])?(\w+)'>", reason):
+        return f"{name} {match[1]} is not a {match[2]}"
     return f"{name}: {reason}"
 
 

@@ -39,7 +39,10 @@ class Parser(ArgumentParser):
 
     def parse_args(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:  # type: ignore[override]
         """Parse as jsonargparse does; the values of each list are joined before."""
-        return super().parse_args(None if args is None else joined(self, args), *rest, **options)
+        try:
+            return super().parse_args(None if args is None else joined(self, args), *rest, **options)
+        except UnicodeDecodeError as error:
+            raise UsageError("--config is not a text file: name one in YAML") from error
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise `UsageError` of one line."""

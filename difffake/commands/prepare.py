@@ -10,7 +10,7 @@ from difffake.commands.parse import AtLeast
 from difffake.data.manifest import Manifest, check_fractions
 from difffake.data.prepare import Cropping, choose_splits, crop_items
 from difffake.data.skipped import COLUMNS, SKIPPED
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 from difffake.faces.crops import MARGIN
 from difffake.faces.model_file import landmarker_model
 from difffake.files import refuse_existing, staged_folder
@@ -76,7 +76,7 @@ def prepare(
         overwrite: replace an existing output folder.
     """
     if reader not in READERS:
-        raise UserError(f"--reader {reader} is unknown: choose one of {', '.join(READERS)}")
+        raise UsageError(f"--reader {reader} is unknown: choose one of {', '.join(READERS)}")
     if not root.is_dir():
         raise UserError(f"--root {root} is not a folder")
     check_fractions(split)

@@ -10,7 +10,7 @@ import torch
 from difffake.commands.parse import AtLeast
 from difffake.data.manifest import Manifest, manifest_file
 from difffake.diffusion.pretrain import PATCH, Settings, load_faces, pretrain
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 from difffake.files import refuse_existing, resumable_folder, sha256
 from difffake.models.device import choose_device
 from difffake.progress import console
@@ -49,7 +49,7 @@ def pretrain_guide(
         overwrite: replace an existing output folder, or the rest of an interrupted run with other settings.
     """
     if image_size % 16:
-        raise UserError(f"--image-size {image_size} must be a multiple of 16")
+        raise UsageError(f"--image-size {image_size} must be a multiple of 16")
     where = choose_device(device)
     real = Manifest.concat([Manifest.read(path) for path in manifest]).select(label=0)
     if not len(real.select(split="train")):

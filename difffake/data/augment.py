@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from difffake.errors import UserError
+from difffake.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class AugmentConfig:
     def __post_init__(self) -> None:
         for name in ("flip", "downscale", "jpeg", "cutout", "cutout_size"):
             if not 0 <= getattr(self, name) <= 1:
-                raise UserError(f"augment.{name} = {getattr(self, name)} must be between 0 and 1")
+                raise UsageError(f"augment.{name} = {getattr(self, name)} must be between 0 and 1")
         if not 1 <= self.downscale_factor[0] <= self.downscale_factor[1]:
-            raise UserError(
+            raise UsageError(
                 f"augment.downscale_factor = {list(self.downscale_factor)} must be an increasing pair from 1"
             )
         low, high = self.jpeg_quality
         if not 1 <= low <= high <= 100:
-            raise UserError(f"augment.jpeg_quality = {[low, high]} must be an increasing pair between 1 and 100")
+            raise UsageError(f"augment.jpeg_quality = {[low, high]} must be an increasing pair between 1 and 100")
 
 
 def augment(images: list[np.ndarray], config: AugmentConfig, rng: np.random.Generator) -> tuple[list[np.ndarray], bool]:

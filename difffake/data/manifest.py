@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from difffake.data.keys import original
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 from difffake.files import staged_file
 from difffake.readers.item import SPLITS
 
@@ -165,7 +165,7 @@ def check_fractions(fractions: Sequence[float]) -> None:
     """Raise `UserError` if these are not the shares of train, val and test."""
     if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
         shares = " ".join(map(str, fractions))
-        raise UserError(f"--split {shares} must be three shares (train, val and test) that sum to 1")
+        raise UsageError(f"--split {shares} must be three shares (train, val and test) that sum to 1")
 
 
 def split_by_group(groups: Sequence[str], fractions: Sequence[float], seed: int) -> np.ndarray:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from difffake.data.keys import FORGED, check_splits, original
 from difffake.data.manifest import Manifest
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 from difffake.forge.methods import METHODS
 from difffake.forge.task import Settings
 from difffake.forge.tools.compression import CRF
@@ -19,9 +19,9 @@ def check_settings(settings: Settings) -> None:
         ("--methods", settings.methods, tuple(METHODS)), ("--compression", settings.compressions, tuple(CRF)),
     ):  # fmt: skip
         if unknown := [name for name in given if name not in known]:
-            raise UserError(f"{option} {' '.join(unknown)} is unknown: choose one or several of {' '.join(known)}")
+            raise UsageError(f"{option} {' '.join(unknown)} is unknown: choose one or several of {' '.join(known)}")
     if settings.size % 2:
-        raise UserError(f"--size {settings.size} must be an even number, for H.264")
+        raise UsageError(f"--size {settings.size} must be an even number, for H.264")
     drawing = [name for name, method in METHODS.items() if method.diffusion]
     needing = [name for name in settings.methods if name in drawing]
     if needing and not settings.diffusion:

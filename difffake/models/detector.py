@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 from difffake.models.class_path import EncoderClass, encoder_name
 from difffake.models.encoder import Channels, Encoder
 from difffake.models.head import HeadName, build_head
@@ -46,11 +46,13 @@ class DetectorConfig:
 
     def __post_init__(self) -> None:
         if self.std is not None and min(self.std) <= 0:
-            raise UserError("--model.std must be above 0")
+            raise UsageError("--model.std must be above 0")
+        if self.image_size < 1:
+            raise UsageError(f"--model.image_size {self.image_size} must be at least 1")
         for name in ("dropout", "drop_path", "bn_momentum"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:
-                raise UserError(f"--model.{name} {value} must be at least 0 and less than 1")
+                raise UsageError(f"--model.{name} {value} must be at least 0 and less than 1")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as `from_dict` reads them."""

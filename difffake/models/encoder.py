@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 from difffake.models.class_path import EncoderClass, encoder_name, module_class
 from difffake.models.timm_network import create_timm, first_line, tags
 from difffake.models.trainable import freeze
@@ -210,6 +210,6 @@ def channels(option: str, value: float | Sequence[float] | None) -> Channels | N
         return None
     numbers = [value] if isinstance(value, int | float) else value
     if len(numbers) not in (1, 3):
-        raise UserError(f"{option} {list(numbers)} must be one number, or three: red, green and blue")
+        raise UsageError(f"{option} {list(numbers)} must be one number, or three: red, green and blue")
     red, green, blue = (float(number) for number in [*numbers] * (3 // len(numbers)))
     return red, green, blue

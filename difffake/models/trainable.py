@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 
 
 def freeze(network: nn.Module, trainable: str, name: str) -> tuple[nn.Module, ...] | None:
@@ -34,7 +34,7 @@ def freeze(network: nn.Module, trainable: str, name: str) -> tuple[nn.Module, ..
     elif trainable == "head":
         chosen = set()
     else:
-        raise UserError(
+        raise UsageError(
             f"--model.trainable {trainable} is unknown: write all, norm, head, or last_blocks N with N from 1"
         )
     frozen = set()

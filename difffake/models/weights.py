@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 
 NONE, TIMM, LITE0 = "none", "timm", "package:efficientnet-lite0"
 KEY = "difffake"
@@ -34,7 +34,7 @@ def load_weights(network: nn.Module, weights: str, name: str) -> dict[str, Any] 
     own = None
     if weights.startswith("package:"):
         if weights != LITE0:
-            raise UserError(f"--model.weights {weights} is unknown: the only package is {LITE0}")
+            raise UsageError(f"--model.weights {weights} is unknown: the only package is {LITE0}")
         if name.split(".")[0] != "tf_efficientnet_lite0":
             raise UserError(
                 f"--model.weights {weights} does not fit encoder {name}: it is for tf_efficientnet_lite0; for {name} "

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from difffake.diffusion.teacher import Teacher
-from difffake.errors import UserError
+from difffake.errors import UsageError
 from difffake.models.detector import DetectorOutput
 from difffake.models.encoder import Encoder
 from difffake.regularizers.base import Loss, Regularizer, TaughtBatch
@@ -29,7 +29,7 @@ class AlignUniform(Regularizer):
     def __init__(self, encoder: Encoder, teacher: Teacher, alignment: float = 0.1, uniformity: float = 0.5) -> None:
         super().__init__(encoder, teacher)
         if min(alignment, uniformity) < 0 or not alignment + uniformity:
-            raise UserError("align_uniform: alignment and uniformity must be at least 0, and one above 0")
+            raise UsageError("align_uniform: alignment and uniformity must be at least 0, and one above 0")
         self.alignment = alignment
         self.uniformity = uniformity
 

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from difffake.diffusion.teacher import Teacher
-from difffake.errors import UserError
+from difffake.errors import UsageError
 from difffake.models.detector import DetectorOutput
 from difffake.models.encoder import Encoder
 from difffake.models.saliency import log_saliency
@@ -28,7 +28,7 @@ class EvenAttention(Regularizer):
     def __init__(self, encoder: Encoder, teacher: Teacher, weight: float = 1.0) -> None:
         super().__init__(encoder, teacher)
         if weight <= 0:
-            raise UserError(f"even_attention: weight {weight} must be above 0; null leaves the regularizer out")
+            raise UsageError(f"even_attention: weight {weight} must be above 0; null leaves the regularizer out")
         self.weight = weight
 
     def forward(self, output: DetectorOutput, batch: TaughtBatch, teacher: Teacher) -> dict[str, Loss]:

@@ -10,7 +10,7 @@ from difffake.data.extras import Draw
 from difffake.diffusion.face_latents import FaceLatents, face_latents
 from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.diffusion.teacher import Teacher
-from difffake.errors import UserError
+from difffake.errors import UsageError
 from difffake.models.detector import DetectorOutput
 from difffake.models.encoder import Encoder
 from difffake.regularizers.base import Factory, Loss, Regularizer, TaughtBatch, TeacherArray
@@ -29,7 +29,7 @@ class Regularizers(nn.ModuleDict):
 
     def __init__(self, factories: Mapping[str, Factory | None], encoder: Encoder, teacher: Teacher) -> None:
         if wrong := [name for name in factories if not name.isidentifier()]:
-            raise UserError(f"the regularizer's name {wrong[0]!r} must be made of letters, digits and _")
+            raise UsageError(f"the regularizer's name {wrong[0]!r} must be made of letters, digits and _")
         super().__init__({name: make(encoder, teacher) for name, make in factories.items() if make})
 
     def each(self) -> Iterable[tuple[str, Regularizer]]:

@@ -18,7 +18,7 @@ from difffake.data.pseudo import PseudoConfig
 from difffake.data.records import exact_partners
 from difffake.data.samplers import EpochSampler
 from difffake.diffusion.cache import LatentCache
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 from difffake.recorded import Recorded
 
 
@@ -57,9 +57,9 @@ class FaceData(Recorded, lightning.LightningDataModule):
     ) -> None:
         super().__init__()
         if batch_size < 2 or batch_size % 2:
-            raise UserError(f"--data.batch_size {batch_size} must be even: half of a batch is real, half fake")
+            raise UsageError(f"--data.batch_size {batch_size} must be even, from 2: half of a batch is real, half fake")
         if workers < 0:
-            raise UserError(f"--data.workers {workers} must be at least 0")
+            raise UsageError(f"--data.workers {workers} must be at least 0")
         self.paths = [manifest] if isinstance(manifest, str) else manifest
         self.fakes: Fakes = fakes
         self.methods = methods
@@ -94,7 +94,7 @@ class FaceData(Recorded, lightning.LightningDataModule):
         table = manifest.table
         known = sorted(table["method"][table["label"] == 1].unique())
         if unknown := [name for name in self.methods if name not in known]:
-            raise UserError(
+            raise UsageError(
                 f"--data.methods {', '.join(unknown)}: {', '.join(self.paths)} has {', '.join(known) or 'no fakes'}"
             )
         return Manifest(table[(table["label"] == 0) | table["method"].isin(self.methods)], manifest.root)

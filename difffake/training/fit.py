@@ -135,10 +135,14 @@ def train(
         raise
     except SystemExit:  # Lightning's answer to Ctrl-C
         raise KeyboardInterrupt from None
+    except RuntimeError as error:
+        if "Early stopping conditioned on metric" not in str(error):
+            raise
+        raise UserError(" ".join(str(error).replace("`", "").split())) from error
     except (UserError, MisconfigurationException, OSError) as error:
         if rank() == 0 and not resumed and not (out / LAST).exists():
             remove_written(out)
-        if isinstance(error, OSError):
+        if not isinstance(error, MisconfigurationException):
             raise
         raise UserError(str(error)) from error
     if trainer.is_global_zero:

@@ -17,7 +17,7 @@ from difffake.data.faces_to_draw import choose_rows
 from difffake.data.partners import find_partners
 from difffake.data.records import exact_partners
 from difffake.diffusion.latent_diffusion import LatentDiffusion
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 from difffake.plots import save_figure
 from difffake.progress import console
 from difffake.readers.item import REAL
@@ -44,7 +44,7 @@ class GuideFigures(Callback):
 
     def __init__(self, every_n_epochs: int = 5, faces: int = 4, noises: int = 2, steps: int = 20) -> None:
         if min(every_n_epochs, faces, noises, steps) < 1:
-            raise UserError("GuideFigures: every_n_epochs, faces, noises and steps must be at least 1")
+            raise UsageError("GuideFigures: every_n_epochs, faces, noises and steps must be at least 1")
         self.every_n_epochs = every_n_epochs
         self.count = faces
         self.noises = noises

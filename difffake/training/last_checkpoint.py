@@ -14,7 +14,7 @@ from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 from lightning.pytorch.callbacks import Checkpoint
 
 from difffake.data.manifest import manifest_file
-from difffake.errors import Terminated, UserError
+from difffake.errors import Terminated, UsageError, UserError
 from difffake.files import sha256, staged_file
 from difffake.models.checkpoint import read_checkpoint
 from difffake.progress import console
@@ -42,7 +42,7 @@ class LastCheckpoint(Checkpoint):
 
     def __init__(self, folder: Path, every: int) -> None:
         if every < 0:
-            raise UserError(f"--checkpoint_steps {every} must be at least 0")
+            raise UsageError(f"--checkpoint_steps {every} must be at least 0")
         self.path = folder / LAST
         self.every = every
         self._asked = False
@@ -189,6 +189,9 @@ def refuse_other_settings(kept: dict[str, Any], now: dict[str, Any]) -> None:
     for name, value in now.items():
         before = kept["settings"].get(name)
         if before != value:
+            while isinstance(before, dict) and isinstance(value, dict):  # of a group, name the one that differs
+                key = next(key for key in before | value if before.get(key) != value.get(key))
+                name, before, value = f"{name}.{key}", before.get(key), value.get(key)
             raise UserError(f"the run to resume had {name} {before}, not {value}: give the same")
 
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 from difffake.data.batches import Batch, to_unit
 from difffake.diffusion.load import DiffusionConfig
 from difffake.diffusion.teacher import Teacher
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 from difffake.metrics import auc, eer, youden_threshold
 from difffake.models.checkpoint import KEY, CheckpointInfo, inherited_keys
 from difffake.models.class_path import EncoderClass, read_encoder_class
@@ -134,7 +134,7 @@ class DetectorTraining(Recorded, lightning.LightningModule):
             self.training_keys = frozenset(data.training_keys()) | self.inherited_keys
             self.margin = data.manifest.margin
         if str(self.trainer.precision).endswith("-true") and self.trainer.precision != "32-true":
-            raise UserError(f"--trainer.precision {self.trainer.precision} is not supported: use bf16-mixed or 32-true")
+            raise UsageError(f"--trainer.precision {self.trainer.precision} is not supported: use bf16-mixed or 32")
         clipped = self.trainer.precision == "16-mixed" and self.trainer.gradient_clip_val
         if clipped and self.optimizer_config.name == "adamw":
             raise UserError("16-mixed cannot clip gradients of the fused adamw: use bf16-mixed, or no clipping")

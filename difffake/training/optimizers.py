@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from difffake.errors import UserError
+from difffake.errors import UsageError
 from difffake.training.sam import SAM
 
 
@@ -39,7 +39,7 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         if self.lr <= 0 or self.rho <= 0 or not 0 <= self.warmup < 1:
-            raise UserError("optimizer: lr and rho must be positive, and warmup at least 0 and under 1")
+            raise UsageError("optimizer: lr and rho must be positive, and warmup at least 0 and under 1")
 
 
 def build_optimizer(parameters: Iterable[nn.Parameter], config: OptimizerConfig, *, fused: bool = True) -> Optimizer:

@@ -135,12 +135,12 @@ def test_the_covariance_fits_the_number_of_pairs() -> None:
 
 
 def test_settings_are_checked_before_any_work(tiny_run: TinyRun, capsys: pytest.CaptureFixture[str]) -> None:
-    for options, message in (
-        (["--model", "svm", "--nu", "2"], "nu=2.0 is out of range"),
-        (["--model", "forest"], "anomaly model forest is unknown"),
-        (["--model", "os.path"], "is no class"),
+    for options, status, message in (
+        (["--model", "svm", "--nu", "2"], 2, "nu=2.0 is out of range"),
+        (["--model", "forest"], 2, "anomaly model forest is unknown: write mixture or svm"),
+        (["--model", "os.path"], 1, "is no class"),
     ):
-        assert fit_anomaly(tiny_run, tiny_run.folder / "never", *options) == 1
+        assert fit_anomaly(tiny_run, tiny_run.folder / "never", *options) == status
         assert message in capsys.readouterr().err
     twice = ["--manifest", str(tiny_run.seen), str(tiny_run.seen), "--out", str(tiny_run.folder / "never")]
     assert main(["fit-anomaly", "--ckpt", str(tiny_run.ckpt), *twice]) == 1

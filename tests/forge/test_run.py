@@ -199,10 +199,10 @@ def test_methods_with_networks_train_them_and_say_whom_they_skip(
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        ("--methods faceswap", 1, "give --methods and --out"),
-        ("--methods fly faceswap --out o", 1, "--methods fly is unknown: choose one or several of alpha_swap"),
+        ("--methods faceswap", 2, "give --methods and --out"),
+        ("--methods fly faceswap --out o", 2, "--methods fly is unknown: choose one or several of alpha_swap"),
         ("--methods faceswap --out o --compression c24", 2, "--compression c24: give one or several of raw, c23, c40"),
-        ("--methods faceswap --out o --size 97", 1, "--size 97 must be an even number"),
+        ("--methods faceswap --out o --size 97", 2, "--size 97 must be an even number"),
         ("--methods faceswap --out o --size 62", 2, "--size 62 must be at least 64"),
         ("--methods faceswap --out o --split tset", 2, "--split tset: give one of train, val, test, all"),
     ],

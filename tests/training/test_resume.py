@@ -196,7 +196,7 @@ def test_another_run_is_refused_and_nothing_is_lost(
         (["--seed_everything", "3"], "the run to resume had --seed_everything 0, not 3"),
         (["--trainer.precision", "bf16-mixed"], "the run to resume had --trainer.precision 32-true, not bf16-mixed"),
         (["--trainer.gradient_clip_val", "1"], "the run to resume had --trainer.gradient_clip_val None, not 1"),
-        (["--data.augment.flip", "0"], "the run to resume had --data.augment {"),
+        (["--data.augment.flip", "0"], "the run to resume had --data.augment.flip 0.5, not 0.0: give the same"),
     ):
         assert main([*longer, *options]) == 1
         assert message in capsys.readouterr().err

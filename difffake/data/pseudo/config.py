@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, cast, get_args
 
 import numpy as np
 
-from difffake.errors import UserError
+from difffake.errors import UsageError
 
 Region = Literal["face", "eyes", "mouth", "lower_head"]
 Hull = Literal["facehull", "dfl_full", "components", "extended"]
@@ -124,7 +124,7 @@ class PseudoConfig:
 
 def _require(true: bool, name: str, value: object, expected: str) -> None:
     if not true:
-        raise UserError(f"pseudo-deepfakes: {name} is {value}, but must be {expected}")
+        raise UsageError(f"pseudo-deepfakes: {name} is {value}, but must be {expected}")
 
 
 def _require_range(config: PseudoConfig, name: str) -> None:

@@ -12,7 +12,7 @@ from difffake.diffusion.attention import Attention
 from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.diffusion.teacher import Teacher
 from difffake.distributed import ranks, total
-from difffake.errors import UserError
+from difffake.errors import UsageError
 from difffake.models.detector import Detector, DetectorOutput
 from difffake.models.encoder import Encoder
 from difffake.regularizers.base import Loss, Needs, Regularizer, TaughtBatch
@@ -76,7 +76,7 @@ class Guide(Regularizer):
         from diffusers import ControlNetModel
 
         if lambda_source < 0 or lambda_target < 0:
-            raise UserError("guide: lambda_source and lambda_target must be at least 0")
+            raise UsageError("guide: lambda_source and lambda_target must be at least 0")
         diffusion, channels = teacher.diffusion, encoder.channels
         self.lambdas = {"source": lambda_source, "target": lambda_target}
         self.weighted = weight != "none"

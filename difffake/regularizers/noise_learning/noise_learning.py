@@ -12,7 +12,7 @@ from difffake.data.extras import Draw
 from difffake.data.faces_to_draw import Drawing
 from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.diffusion.teacher import Teacher
-from difffake.errors import UserError
+from difffake.errors import UsageError
 from difffake.models.detector import Detector, DetectorOutput
 from difffake.models.encoder import Encoder
 from difffake.models.saliency import log_saliency
@@ -59,16 +59,16 @@ class NoiseLearning(Regularizer):
         super().__init__(encoder, teacher)
         timesteps = tuple(timesteps)
         if min(lambda_noise, lambda_attention) < 0 or not lambda_noise + lambda_attention:
-            raise UserError("noise_learning: lambda_noise and lambda_attention must be at least 0, and one above 0")
+            raise UsageError("noise_learning: lambda_noise and lambda_attention must be at least 0, and one above 0")
         if not timesteps or min(timesteps) < 0 or len(set(timesteps)) < len(timesteps):
-            raise UserError("noise_learning: timesteps must be one or several different numbers of at least 0")
+            raise UsageError("noise_learning: timesteps must be one or several different numbers of at least 0")
         if noise_source == "injected" and len(timesteps) > 1:
-            raise UserError("noise_learning: injected noise takes one timestep, because the detector sees one image")
+            raise UsageError("noise_learning: injected noise takes one timestep, because the detector sees one image")
         if temperature <= 0 or inversion_steps < 1:
-            raise UserError("noise_learning: temperature must be above 0, and inversion_steps at least 1")
+            raise UsageError("noise_learning: temperature must be above 0, and inversion_steps at least 1")
         diffusion = teacher.diffusion
         if max(timesteps) >= diffusion.steps:
-            raise UserError(
+            raise UsageError(
                 f"noise_learning: timesteps {list(timesteps)} do not fit: the schedule of {teacher.config.name} ends "
                 f"at {diffusion.steps - 1}"
             )
