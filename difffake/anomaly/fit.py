@@ -162,7 +162,7 @@ def validation_threshold(
     label, score = np.repeat([0, 1], [len(part) for part in parts]), np.concatenate(parts)
     found = auc(label, score)
     console.print(f"AUC of validation pairs, real against pseudo-deepfakes: {percent(found)} %")
-    if found < 0.5:
+    if float(percent(found)) < 50:
         console.print(
             "warning: that is below chance: real pairs look more unusual to this model than forged ones, so its score "
             "cannot be used; fit it to more faces, or with other settings"

@@ -132,7 +132,7 @@ def print_results(rows: Sequence[Row], console: Console) -> None:
     width = min(WIDTH, console.width)
     for table in result_tables(rows):
         # Text, not str: a name such as "[bold]" is printed as it is.
-        drawn = Table(title=Text(table.title), box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1, 0, 0))
+        drawn = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
         widths = _name_widths(table, width)
         for column in table.columns:
             if column in NAMES:
@@ -141,6 +141,8 @@ def print_results(rows: Sequence[Row], console: Console) -> None:
                 drawn.add_column(column, justify="right", no_wrap=True)
         for cells in table.cells:
             drawn.add_row(*(Text(broken(cell, widths.get(n, width))) for n, cell in enumerate(cells)))
+        # Not the table's own title, which would be folded at the table's width.
+        console.print(Text(table.title, "table.title"), width=width)
         console.print(drawn, width=width)
     for remark in remarks(rows):
         console.print(Text(remark), width=width)

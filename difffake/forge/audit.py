@@ -153,7 +153,7 @@ def check_shortcuts(manifest: Manifest, out: Path | None, workers: int, seed: in
     """Print what the cues tell, write it to out/shortcuts.json, and give 1 if they tell too much, else 0."""
     found = find_shortcuts(manifest, workers, seed)
     title = "AUC of trivial cues together (logistic regression, people held out), and of the strongest alone"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in ("Method", "Real", "Fake", "AUC [95 %]", "", "Strongest", ""):
         table.add_column(column, justify="left" if column in ("Method", "Strongest") else "right", no_wrap=True)
     for row in found:
@@ -163,7 +163,9 @@ def check_shortcuts(manifest: Manifest, out: Path | None, workers: int, seed: in
         verdict = "too high" if row.auc >= LIMIT else "ok" if row.high < LIMIT else "unsure"
         alone = f"{row.strongest_auc:.3f}"
         table.add_row(name, str(row.n_real), str(row.n_fake), interval, verdict, row.strongest, alone)
-    Console().print(table)
+    screen = Console()
+    screen.print(title, style="table.title")
+    screen.print(table)
     if any(row.auc < LIMIT and not row.high < LIMIT for row in found):
         console.print(f"unsure: too few people to say that the AUC is under {LIMIT:.2f}")
     if out is not None:

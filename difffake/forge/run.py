@@ -26,6 +26,7 @@ from difffake.diffusion.load import DiffusionConfig, load_diffusion
 from difffake.errors import UserError
 from difffake.faces.images import read_image
 from difffake.files import resumable_folder, sha256
+from difffake.forge.methods import METHODS
 from difffake.forge.networks import train_networks
 from difffake.forge.pairing import Clip, Pair, clips_of, look, pair_clips
 from difffake.forge.readme import write_readme
@@ -81,7 +82,8 @@ def _forge_all(real: Manifest, tasks: list[Task], settings: Settings, folder: Pa
     """Do all units of work that are not done yet; gives how many crops were forged in how many seconds."""
     train = np.flatnonzero(real.table["split"] == "train").tolist()
     if not train:
-        console.print("there is no split train: methods with a network train it on all faces")
+        if any(METHODS[method].network for method in settings.methods):
+            console.print("there is no split train: methods with a network train it on all faces")
         train = list(range(len(real)))
     train_networks(Worker(real, settings, folder), tasks, train, folder / "networks")
     units = [(name, unit) for name, unit in _units(tasks) if not (folder / "units" / f"{name}.json").is_file()]

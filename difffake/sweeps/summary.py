@@ -136,12 +136,13 @@ def print_tables(tables: Sequence[SweepTable], screen: Console) -> None:
             while end < len(widths) and room >= widths[end] + 2:
                 room -= widths[end] + 2
                 end += 1
-            drawn = Table(title=Text(title), box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1, 0, 0))
+            drawn = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
             drawn.add_column(", ".join(table.names), width=label_width, overflow="fold")
             for column, width in zip(table.columns[start:end], widths[start:end], strict=True):
                 drawn.add_column(Text(column), justify="right", width=width, overflow="fold")
             for label, cells in zip(labels, table.cells, strict=True):
                 drawn.add_row(Text(label), *map(Text, cells[first + start : first + end]))
+            screen.print(Text(title, "table.title"))
             screen.print(drawn)
             start = end
 

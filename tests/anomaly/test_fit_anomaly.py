@@ -148,7 +148,7 @@ def test_settings_are_checked_before_any_work(tiny_run: TinyRun, capsys: pytest.
 
 
 def test_a_frozen_video_and_a_score_below_chance_are_said(
-    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = pd.read_parquet(tiny_run.seen / "manifest.parquet")
     real = table[table["label"] == 0]
@@ -165,6 +165,11 @@ def test_a_frozen_video_and_a_score_below_chance_are_said(
     assert fit_anomaly(tiny_run, tmp_path / "b.safetensors", "--covariance", "diag", "--components", "1") == 0
     said = " ".join(capsys.readouterr().err.split())
     assert "real against pseudo-deepfakes: 22.2 % warning: that is below chance" in said
+    monkeypatch.setattr("difffake.anomaly.fit.auc", lambda label, score: 0.4998)  # which is printed as 50.0 %
+    assert fit_anomaly(tiny_run, tmp_path / "c.safetensors", "--covariance", "diag", "--components", "1") == 0
+    said = capsys.readouterr().err
+    assert "50.0 %" in said
+    assert "below chance" not in said
 
 
 OWN = """

@@ -80,6 +80,11 @@ def test_remarks_on_too_few_units_and_on_perfect_separation() -> None:
     assert remarks([ROW]) == []
 
 
+def test_the_title_of_a_narrow_table_is_one_line() -> None:
+    rows = [ROW | {"method": "real", "n_fake": 0, "auc": math.nan, "eer": math.nan, "ap": math.nan}]
+    assert "Frame level, classifier score, real only: Celeb-DF" in map(str.rstrip, printed(rows, 80).splitlines())
+
+
 @pytest.mark.parametrize("width", [80, 100])
 def test_names_are_broken_at_dashes_and_numbers_never(width: int) -> None:
     rows = [

@@ -217,6 +217,17 @@ def test_wrong_options_end_in_one_line(
     assert not list(tmp_path.iterdir())
 
 
+def test_nothing_is_said_of_networks_that_no_method_has(
+    stills: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = Manifest.read(stills)
+    Manifest(real.table.assign(path=[str(stills / path) for path in real.table["path"]], split="test"), tmp_path).write(
+        tmp_path / "manifest.parquet"
+    )
+    forge(tmp_path / "manifest.parquet", ["faceswap"], tmp_path / "o", size=96, workers=1)
+    assert "network" not in capsys.readouterr().err
+
+
 def test_manifests_that_cannot_be_forged_are_refused(clips: Path, forged: Manifest, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="exists already"):
         forge(clips, ["faceswap"], forged.root)
