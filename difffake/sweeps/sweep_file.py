@@ -54,10 +54,12 @@ def read_sweep(path: Path) -> Sweep:
     if not isinstance(content, dict) or not isinstance(content.get("parameters"), dict) or not content["parameters"]:
         raise UserError(f"{path} is not a sweep file: it needs `method` and `parameters`, as W&B's have")
     method = content.get("method")
-    if method not in ("grid", "random"):
-        raise UserError(f"{path}: method {method} needs W&B's server: run `wandb sweep {path}`, or use grid or random")
     if unknown := content.keys() - _KNOWN:
         raise UserError(f"{path}: {', '.join(sorted(unknown))} is not supported: use {', '.join(sorted(_KNOWN))}")
+    if method is None:
+        raise UserError(f"{path}: method is missing: write method: grid, or method: random")
+    if method not in ("grid", "random"):
+        raise UserError(f"{path}: method {method} needs W&B's server: run `wandb sweep {path}`, or use grid or random")
     for name, entry in content["parameters"].items():
         if not isinstance(entry, dict):
             raise UserError(f"{path}: parameter {name} needs value, values or a distribution: {{values: [1, 2]}}")
