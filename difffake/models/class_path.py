@@ -62,7 +62,10 @@ def class_at(class_path: str, what: str, imports: Sequence[str] = ()) -> type:
     try:
         found = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise UserError(f"{what} {class_path} cannot be imported ({error}): is its package installed?") from error
+        raise UserError(
+            f"{what} {class_path} cannot be imported ({error}): install its package, or set PYTHONPATH to the folder "
+            "above it"
+        ) from error
     # A module may have names of other packages in it, which are not allowed with it.
     if not (isinstance(found, type) and _within(found.__module__, allowed)):
         raise UserError(f"{what} {class_path} is no class of its own package: name one")

@@ -30,6 +30,7 @@ def test_every_command_explains_itself(
     text = capsys.readouterr().out
     assert f"usage: difffake {name}" in text
     assert "example" in text
+    assert "(default: )" not in text
     assert "--seed" in text or name in ("predict", "report")
     assert name == "fit" or max(map(len, text.splitlines())) <= 80
 

@@ -301,6 +301,9 @@ def test_help_shows_what_people_set_and_help_all_the_rest(
     assert "--trainer.val_check_interval" in whole
 
 
+HOW = ": install its package, or set PYTHONPATH to the folder above it"
+
+
 @pytest.mark.parametrize(
     ("option", "message"),
     [
@@ -314,7 +317,7 @@ def test_help_shows_what_people_set_and_help_all_the_rest(
             "--model.regularizers Guide",
             "--model.regularizers Guide: give it a name of your choice, --model.regularizers.NAME Guide",
         ),
-        ("--model.regularizers.a my.Own", "--model.regularizers.a: No module named 'my'"),
+        ("--model.regularizers.a my.Own", "--model.regularizers.a: No module named 'my'" + HOW),
         ("--model.regularizers.a torch.nn.Linear", "--model.regularizers.a torch.nn.Linear is not a Regularizer"),
         (
             "--model.regularizers.a.weight 1",
@@ -327,7 +330,7 @@ def test_help_shows_what_people_set_and_help_all_the_rest(
         ),
         (
             "--trainer.callbacks+ my.Own",
-            "--trainer.callbacks: Problem with given class_path 'my.Own': No module named 'my'",
+            "--trainer.callbacks: Problem with given class_path 'my.Own': No module named 'my'" + HOW,
         ),
         (
             "--model.encoder.init_args.x 7",
