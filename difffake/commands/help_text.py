@@ -30,7 +30,7 @@ class HelpFormatter(DefaultHelpFormatter):
             return text
         if action.required:
             return f"{text} (required)"
-        if action.default is None or action.default is False or action.default in ("", [], argparse.SUPPRESS):
+        if action.default is None or action.default is False or action.default in ("", [], (), argparse.SUPPRESS):
             return text
         return f"{text} (default: {typed(action.default)})"
 
