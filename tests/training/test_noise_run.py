@@ -152,7 +152,7 @@ def test_fakes_without_partners_are_as_good_as_others(guided_run: GuidedRun, tmp
 def test_a_timestep_beyond_the_schedule_is_refused(
     guided_run: GuidedRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert fit(guided_run, tmp_path / "run", *NOISE, f"{NOISE[0]}.timesteps", "[1000]") == 1
+    assert fit(guided_run, tmp_path / "run", *NOISE, f"{NOISE[0]}.timesteps", "[1000]") == 2
     assert "ends at 999" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
