@@ -99,14 +99,14 @@ def main() -> None:
 
 def timed(step: Step, device: torch.device) -> float:
     """Seconds of a step, until the GPU has done it."""
-    synchronise(device)
+    synchronize(device)
     start = time.perf_counter()
     step()
-    synchronise(device)
+    synchronize(device)
     return time.perf_counter() - start
 
 
-def synchronise(device: torch.device) -> None:
+def synchronize(device: torch.device) -> None:
     """Wait for the GPU."""
     if device.type == "cuda":
         torch.cuda.synchronize()

@@ -52,7 +52,7 @@ class AlbumentationsReference:
         self.rng = generator(0)
         hsv = (-CONFIG.hsv_shift, CONFIG.hsv_shift)
         rgb = (-CONFIG.rgb_shift, CONFIG.rgb_shift)
-        self.recolour = albumentations.Compose(
+        self.recolor = albumentations.Compose(
             [
                 albumentations.RGBShift(rgb, rgb, rgb, p=CONFIG.rgb_probability),
                 albumentations.HueSaturationValue(hsv, hsv, hsv, p=1),
@@ -97,9 +97,9 @@ class AlbumentationsReference:
         """Make one fake."""
         source, target = image, image
         if self.rng.random() < CONFIG.source_probability:
-            source = self.recolour(image=image)["image"]
+            source = self.recolor(image=image)["image"]
         else:
-            target = self.recolour(image=image)["image"]
+            target = self.recolor(image=image)["image"]
         region = REGIONS[int(self.rng.integers(len(REGIONS)))]
         hull = HULLS[int(self.rng.integers(len(HULLS)))] if region == "face" else None
         mask = np.zeros(image.shape[:2], dtype=np.float32)

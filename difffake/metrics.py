@@ -50,7 +50,7 @@ def _one_class(label: Labels) -> bool:
 
 def _roc(label: Labels, score: Scores) -> tuple[Scores, Scores, Scores]:
     """False and true positive rates at every distinct score, from (0, 0) to (1, 1), with the thresholds."""
-    # Left on, drop_intermediate removes collinear points: harmless to areas, but thresholds need their neighbours.
+    # Left on, drop_intermediate removes collinear points: harmless to areas, but thresholds need their neighbors.
     false_positive, true_positive, threshold = sk.roc_curve(label, score, drop_intermediate=False)
     return false_positive, true_positive, threshold
 
@@ -122,7 +122,7 @@ def balanced_accuracy_at_youden(label: ArrayLike, score: ArrayLike) -> float:
 
 
 def youden_threshold(label: ArrayLike, score: ArrayLike) -> float:
-    """Threshold with the largest TPR - FPR, halfway between the two neighbouring scores it separates.
+    """Threshold with the largest TPR - FPR, halfway between the two neighboring scores it separates.
 
     Choose it on validation data and apply it to test data. Where several are as good the highest is taken; where no
     threshold beats chance it lies well above all scores.
@@ -140,7 +140,7 @@ def youden_threshold(label: ArrayLike, score: ArrayLike) -> float:
     if best == len(threshold) - 1:
         return float(threshold[best])
     middle = threshold[best] / 2 + threshold[best + 1] / 2
-    # Two scores may be neighbouring floats: their middle must not fall on the lower one, which it has to exclude.
+    # Two scores may be neighboring floats: their middle must not fall on the lower one, which it has to exclude.
     return float(middle if middle > threshold[best + 1] else threshold[best])
 
 

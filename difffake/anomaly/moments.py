@@ -57,7 +57,7 @@ class Whitening(NamedTuple):
 
 @dataclass
 class Moments:
-    """Sums over rows about `centres` (K, D), float64; those of other rows about the same centres may be added.
+    """Sums over rows about `centers` (K, D), float64; those of other rows about the same centers may be added.
 
     With r the responsibilities (N, K) and d = x - center: `counts` (K,) = sum r; `first` (K, D) = sum r d; `second` =
     sum r d d^T in the shape of the covariances (of full and tied only the lower triangle, of spherical the trace);
@@ -65,19 +65,19 @@ class Moments:
     """
 
     covariance_type: str
-    centres: Tensor
+    centers: Tensor
     counts: Tensor
     first: Tensor
     second: Tensor
     log_likelihood: Tensor
 
     @classmethod
-    def zeros(cls, covariance_type: str, centres: Tensor) -> "Moments":
+    def zeros(cls, covariance_type: str, centers: Tensor) -> "Moments":
         """Moments of no rows."""
-        k, d = centres.shape
+        k, d = centers.shape
         shape = {"full": (k, d, d), "tied": (d, d), "diag": (k, d), "spherical": (k,)}[covariance_type]
-        zeros = centres.new_zeros
-        return cls(covariance_type, centres, zeros(k), zeros(k, d), zeros(shape), zeros(()))
+        zeros = centers.new_zeros
+        return cls(covariance_type, centers, zeros(k), zeros(k, d), zeros(shape), zeros(()))
 
 
 def check_rows(x: Tensor, everywhere: bool = False) -> int:
@@ -113,9 +113,9 @@ def chunk_rows(dimensions: int, device: torch.device) -> int:
     return max(512, BUFFER_BYTES.get(device.type, BUFFER_BYTES["cpu"]) // (8 * dimensions))
 
 
-def scratch(centres: Tensor) -> Tensor:
-    """Buffer (rows of a chunk, D) for `differences` from `centres` (K, D)."""
-    return centres.new_empty(chunk_rows(centres.shape[1], centres.device), centres.shape[1])
+def scratch(centers: Tensor) -> Tensor:
+    """Buffer (rows of a chunk, D) for `differences` from `centers` (K, D)."""
+    return centers.new_empty(chunk_rows(centers.shape[1], centers.device), centers.shape[1])
 
 
 def differences(rows: Tensor, center: Tensor, buffer: Tensor) -> Tensor:
@@ -142,7 +142,7 @@ def add_rows(moments: Moments, rows: Tensor, responsibilities: Tensor, buffer: T
     kind = moments.covariance_type
     moments.counts += responsibilities.sum(dim=0)
     for k, r in enumerate(responsibilities.T):
-        d = differences(rows, moments.centres[k], buffer)
+        d = differences(rows, moments.centers[k], buffer)
         moments.first[k] += r @ d
         d *= r.sqrt()[:, None]
         if kind in ("full", "tied"):
@@ -208,10 +208,10 @@ def spread(work: Callable[[list[slice]], T], parts: list[slice], device: torch.d
 
 
 def add(a: Moments, b: Moments) -> Moments:
-    """Moments of the rows of `a` and of `b` together, both about the same centres."""
+    """Moments of the rows of `a` and of `b` together, both about the same centers."""
     return Moments(
         a.covariance_type,
-        a.centres,
+        a.centers,
         a.counts + b.counts,
         a.first + b.first,
         a.second + b.second,
@@ -220,16 +220,16 @@ def add(a: Moments, b: Moments) -> Moments:
 
 
 def over_ranks(moments: Moments) -> Moments:
-    """Moments of the rows of all ranks, about the same centres; in one exchange."""
+    """Moments of the rows of all ranks, about the same centers; in one exchange."""
     parts = (moments.counts, moments.first, moments.second, moments.log_likelihood)
     sums = total(torch.cat([part.flatten() for part in parts])).split([part.numel() for part in parts])
     counts, first, second, log_likelihood = (found.view_as(part) for found, part in zip(sums, parts, strict=True))
-    return Moments(moments.covariance_type, moments.centres, counts, first, second, log_likelihood)
+    return Moments(moments.covariance_type, moments.centers, counts, first, second, log_likelihood)
 
 
-def maximisation(moments: Moments, reg_covar: float) -> Parameters:
+def maximization(moments: Moments, reg_covar: float) -> Parameters:
     """M step: the parameters that fit `moments`, `reg_covar` added to every variance."""
-    kind, centres = moments.covariance_type, moments.centres
+    kind, centers = moments.covariance_type, moments.centers
     # As scikit-learn does, so that an empty component divides by no zero; it stays where it is.
     counts = moments.counts + 10 * torch.finfo(torch.float64).eps
     shifts = moments.first / counts[:, None]
@@ -247,7 +247,7 @@ def maximisation(moments: Moments, reg_covar: float) -> Parameters:
         n = counts if kind == "spherical" else counts[:, None]
         # Rounding may leave a variance of zero a little below zero.
         covariances = (second / n - squares).clamp_min_(0) + reg_covar
-    return Parameters(kind, counts / counts.sum(), centres + shifts, covariances)
+    return Parameters(kind, counts / counts.sum(), centers + shifts, covariances)
 
 
 def whiten(parameters: Parameters, reg_covar: float) -> Whitening:

@@ -35,17 +35,17 @@ def predict(
     imports: list[str] | None = None,
     json: bool = False,
 ) -> int:
-    """Score images, videos and all of them in folders; a file that fails is reported and the rest go on.
+    """Score images and videos, and all images and videos in folders. A file that fails is reported and passed over.
 
     Args:
         files: images, videos or folders.
-        ckpt: checkpoint of difffake fit, or its run folder, of which best.ckpt is taken.
-        frames: how many frames of a video are scored, evenly spaced over the whole clip.
-        cropped: the files show one face each, cropped already; no face is looked for.
+        ckpt: checkpoint of difffake fit, or the run folder, whose best.ckpt is used.
+        frames: number of frames to score per video, evenly spaced over the whole clip.
+        cropped: take each image or frame as a crop of one face, without face detection.
         landmarker: MediaPipe's face_landmarker.task; by default $DIFFFAKE_LANDMARKER, the cache or a download.
         device: auto, cpu, cuda or cuda:N.
-        imports: packages outside difffake whose code may run, for an encoder of your own.
-        json: one JSON object per line and file on standard output instead of a table.
+        imports: packages of your own whose code may run, if the encoder is in one of them.
+        json: print one line per file, a JSON object, instead of a table.
 
     Returns:
         The exit status: 1 if any file failed.
@@ -60,7 +60,7 @@ def predict(
             for path in track(paths, "files"):
                 try:
                     prediction = predictor.predict_file(path)
-                except Exception as error:  # whatever a library makes of one file, the others are scored
+                except Exception as error:  # any error of a library: the other files are still scored
                     failures += 1
                     reason = _reason(error, path)
                     console.print(f"failed: {path}: {reason}")
@@ -70,7 +70,7 @@ def predict(
                 if json:
                     print(json_format.dumps({"file": path.as_posix(), **prediction.to_dict()}), flush=True)
                 scored.append((path, prediction))
-        finally:  # also of what was scored before the user stopped it
+        finally:  # also if the user stopped the command: print what was scored before
             if scored and not json:
                 _print_table(scored, predictor.threshold)
     if failures:
@@ -79,7 +79,7 @@ def predict(
 
 
 def _expand(files: Sequence[Path]) -> tuple[list[Path], list[str]]:
-    """Files as given, images and videos of folders at any depth, and what to say of the rest of the folders."""
+    """The given files, and all images and videos in the given folders; then remarks about other files in them."""
     paths, remarks = [], []
     for file in files:
         if not file.is_dir():
@@ -95,7 +95,7 @@ def _expand(files: Sequence[Path]) -> tuple[list[Path], list[str]]:
 
 
 def _reason(error: Exception, path: Path) -> str:
-    """One line of what went wrong, without the path that it may begin with."""
+    """One line that says what failed, without a path at its start."""
     text = " ".join(str(error).split()) or type(error).__name__
     if not isinstance(error, UserError):
         text = f"{type(error).__name__}: {text}"
@@ -127,9 +127,9 @@ def _print_table(scored: list[tuple[Path, Prediction]], threshold: float | None)
         for note in _notes(prediction):
             out.print(f"{path}: {note}")
     if threshold is None:
-        out.print("No verdict: the checkpoint has no threshold of validation data.")
+        out.print("No verdict: the checkpoint has no threshold from validation data.")
     else:
-        out.print(f"Verdict: fake from {_percent(threshold)} % on, the threshold of the checkpoint's validation data.")
+        out.print(f"Verdict: fake at {_percent(threshold)} % or more (threshold of the checkpoint's validation data).")
 
 
 def _faces(prediction: Prediction) -> str:
@@ -137,7 +137,7 @@ def _faces(prediction: Prediction) -> str:
 
 
 def _wrapped(path: Path, width: int) -> str:
-    """A path in lines of at most `width` characters, broken after a folder, else after a word of a name."""
+    """A path as lines of at most `width` characters, broken after a folder if possible, else after a word."""
     lines = [""]
     for part in re.findall(r"[^/]*/|[^/]+$", path.as_posix()):
         for piece in [part] if len(part) <= width else re.findall(r"[^-_. ]*[-_. ]+|[^-_. ]+", part):
@@ -148,7 +148,7 @@ def _wrapped(path: Path, width: int) -> str:
 
 
 def _notes(prediction: Prediction) -> Iterator[str]:
-    """What a table cannot hold of a file, one line each."""
+    """Remarks about a file that do not fit into the table, one line each."""
     if prediction.kind == "video":
         first, last = prediction.faces[0], prediction.faces[-1]
         yield (
@@ -158,7 +158,7 @@ def _notes(prediction: Prediction) -> Iterator[str]:
     if missed := prediction.frames_without_face:
         yield f"no face in the frames {', '.join(f'{frame} ({time:.2f} s)' for frame, time in missed)}"
     if several := prediction.frames_with_several:
-        yield f"several faces in {count(len(several), 'frame')}, of which the largest was scored"
+        yield f"several faces in {count(len(several), 'frame')}; only the largest face was scored"
     yield from prediction.notes
 
 

@@ -52,7 +52,7 @@ def prepare(
     seed: Annotated[int, AtLeast(0)] = 0,
     overwrite: bool = False,
 ) -> None:
-    """Turn a data set into face crops with 68 landmarks, a manifest, and a list of what was skipped.
+    """Turn a data set into face crops with 68 landmarks, a manifest, and a list of skipped files.
 
     Args:
         reader: layout of the data set: folder (identity/image), videos (a folder of clips), table (a CSV with
@@ -60,19 +60,19 @@ def prepare(
             folders of FaceForensics++).
         root: folder of the data set.
         out: folder to write: manifest.parquet, crops/, skipped.csv.
-        dataset: name in the manifest; by default the name of the root folder.
-        table: name of the CSV in root, for the reader table.
-        split: shares of train, val and test; not used where the data set has its own splits (a column split of the
-            table, or train.json, val.json and test.json of FaceForensics++).
-        split_by: what is kept in one split: identity, original (the real file that a fake was made from), video
-            or none (every file for itself); by default the first of these that is known for every file. A fake's
-            source and target stay with it in any case.
-        frames: at most so many frames per video, evenly spaced over the whole clip.
-        margin: side of the crop as a multiple of the face's box.
-        max_size: larger crops are scaled down to this side, in pixels.
+        dataset: name of the data set in the manifest; by default the name of the root folder.
+        table: file name of the CSV in the root folder, for the reader table.
+        split: shares of train, val and test. They are not used if the data set has its own splits (a column split in
+            the table, or train.json, val.json and test.json of FaceForensics++).
+        split_by: keep all files of one identity, original (the real file that a fake was made from) or video in the
+            same split; none splits file by file. The default is the first of these that is known for every file. A
+            fake is always in the split of its source and target.
+        frames: largest number of frames per video, evenly spaced over the whole clip.
+        margin: side of the crop as a multiple of the side of the face's box.
+        max_size: largest side of a crop in pixels; larger crops are scaled down.
         landmarker: MediaPipe's face_landmarker.task; by default $DIFFFAKE_LANDMARKER, the cache or a download.
-        workers: processes; 0 is one per core.
-        seed: seed of the split.
+        workers: number of processes; 0 is one per core.
+        seed: random seed of the split.
         overwrite: replace an existing output folder.
     """
     if reader not in READERS:

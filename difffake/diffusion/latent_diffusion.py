@@ -18,7 +18,7 @@ M = TypeVar("M", bound=nn.Module)
 class LatentDiffusion:
     """VAE, U-Net, noise schedule and the embedding of the empty prompt, all frozen for good.
 
-    Not an `nn.Module` on purpose: a module that holds one neither saves it, nor trains it, nor synchronises it.
+    Not an `nn.Module` on purpose: a module that holds one neither saves it, nor trains it, nor synchronizes it.
 
     Args:
         vae: diffusers' AutoencoderKL; always in float32, because Stable Diffusion's overflows in float16.

@@ -77,7 +77,7 @@ def pretrain(faces: Tensor, held_out: Tensor, settings: Settings, folder: Path) 
 def train_vae(folder: Path, faces: Tensor, settings: Settings, device: torch.device) -> "AutoencoderKL":
     """VAE trained on random patches of faces (N, 3, H, W) uint8, its latents scaled to unit variance.
 
-    Loss: absolute error, the same of differences between neighbouring pixels, so that edges stay, and a little of the
+    Loss: absolute error, the same of differences between neighboring pixels, so that edges stay, and a little of the
     Kullback-Leibler divergence. Neither a discriminator nor a perceptual loss: those need networks of their own.
     """
     torch.manual_seed(settings.seed)

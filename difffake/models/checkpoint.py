@@ -74,7 +74,7 @@ def load_detector(
             detector = build_detector(replace(info.config, trainable="all"), imports=imports)
         detector.load_state_dict(weights_below(checkpoint, PREFIX))
     except (RuntimeError, ValueError, LookupError, TypeError) as error:
-        raise UserError(f"{path} is not a whole checkpoint of `difffake fit` ({type(error).__name__})") from error
+        raise UserError(f"{path} is not a complete checkpoint of `difffake fit` ({type(error).__name__})") from error
     return detector.eval().to(device), info
 
 
@@ -108,7 +108,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             raise TypeError(f"{type(found)} is no checkpoint")
         return found
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError, LookupError, TypeError) as error:
-        raise UserError(f"{path} is not a whole checkpoint of `difffake fit` ({type(error).__name__})") from error
+        raise UserError(f"{path} is not a complete checkpoint of `difffake fit` ({type(error).__name__})") from error
 
 
 def weights_below(checkpoint: dict[str, Any], prefix: str) -> dict[str, Tensor]:

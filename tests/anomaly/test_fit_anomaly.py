@@ -126,10 +126,10 @@ def test_the_covariance_fits_the_number_of_pairs() -> None:
     assert isinstance(many, GaussianMixture)
     assert (few.covariance_type, many.covariance_type) == ("diag", "full")  # 7,700 pairs: 4.0002 numbers each
     (said,) = config.remarks(108, 1280)
-    assert "108 pairs are few for full ones: 0.056 numbers per parameter" in said
+    assert "108 pairs are too few for full ones: 0.056 numbers per parameter" in said
     assert config.remarks(7700, 1280) == []
     (said,) = DensityConfig(covariance="full").remarks(108, 1280)
-    assert said.startswith("warning: 108 pairs are few for the 2463362 parameters of 3 full component(s)")
+    assert said.startswith("warning: 108 pairs are too few for the 2463362 parameters of 3 full component(s)")
     assert len(DensityConfig().remarks(12, 1280)) == 2  # too few for diagonal ones too: 12 / (2 * 3) = 2
     assert DensityConfig("svm").remarks(12, 1280) == []
 

@@ -131,7 +131,7 @@ def test_what_does_not_belong_together_is_refused(
     (tmp_path / "other.ckpt").write_bytes((tmp_path / "other.ckpt").read_bytes() + b" ")
     assert "another checkpoint" in evaluate(tmp_path / "other.ckpt")
     (tmp_path / "cut.ckpt").write_bytes(tiny_run.ckpt.read_bytes()[:5000])
-    assert "cut.ckpt is not a whole checkpoint" in evaluate(tmp_path / "cut.ckpt")
+    assert "cut.ckpt is not a complete checkpoint" in evaluate(tmp_path / "cut.ckpt")
     assert "no rows in the split val" in evaluate(tiny_run.ckpt, "--split", "val")
     assert "none.safetensors does not exist" in evaluate(tiny_run.ckpt, "--anomaly", str(tmp_path / "none.safetensors"))
     assert "--device cuda:99 cannot be used" in evaluate(tiny_run.ckpt, "--device", "cuda:99")

@@ -88,8 +88,8 @@ def test_images_in_python_come_in_many_forms(predictor: Predictor) -> None:
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (FIRST.astype(np.int64), "of int64: give uint8"),
-        (FIRST.astype(np.uint16), "of uint16"),
+        (FIRST.astype(np.int64), "type int64: give uint8"),
+        (FIRST.astype(np.uint16), "type uint16"),
         (FIRST.astype(np.float32), "from .* to .*: give floats in"),
         (np.full((SIDE, SIDE, 3), np.nan), "from nan to nan"),
         (FIRST[..., :2], r"shape \(160, 160, 2\)"),

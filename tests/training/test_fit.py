@@ -173,7 +173,7 @@ def test_a_run_can_go_on_but_is_not_overwritten_unasked(
     assert "has no checkpoint yet: the run starts from the beginning" in said
     assert re.search(r"epoch 1 of 1: loss 0\.\d+, val/auc \d+\.\d %, 0:00 left", said)
     assert fit(tiny_run, out) == 1
-    assert "--overwrite to replace it, or --resume to go on with it" in capsys.readouterr().err
+    assert "--overwrite to replace it, or --resume to continue it" in capsys.readouterr().err
     assert fit(tiny_run, out, "--resume") == 0
     assert "is finished after 1 epochs" in " ".join(capsys.readouterr().err.split())
     assert fit(tiny_run, out, "--resume", "--trainer.max_epochs", "2") == 0
@@ -213,7 +213,9 @@ def test_a_loss_that_is_no_number_ends_the_run(
     wild = ["--model.optimizer.name", "sgd", "--model.optimizer.lr", "1e30", "--trainer.limit_train_batches", "3"]
     assert fit(tiny_run, tmp_path / "run", *wild) == 1
     said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert re.search(r"no number any more: train/\S+ at step [12], learning rate 1e\+30: lower --model", said)
+    assert re.search(
+        r"the loss became NaN or infinite: train/\S+ at step [12], learning rate 1e\+30: lower --model", said
+    )
     assert all(
         torch.isfinite(value).all()
         for value in torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["state_dict"].values()

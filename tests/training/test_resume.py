@@ -159,7 +159,7 @@ def test_a_broken_checkpoint_is_named_and_the_one_before_is_used(
     for name in ("last.ckpt", "previous.ckpt"):
         (out / name).write_bytes(content[:5000])
     assert main([*arguments(tiny_run, out, 1), "--resume"]) == 1
-    assert "no whole previous.ckpt: start anew with --overwrite" in capsys.readouterr().err
+    assert "no readable previous.ckpt: start again with --overwrite" in capsys.readouterr().err
 
 
 def test_a_run_folder_may_be_moved(tiny_run: TinyRun, tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_another_run_is_refused_and_nothing_is_lost(
     for name in ("last.ckpt", "previous.ckpt"):
         (out / name).unlink()
     assert main(longer) == 1
-    assert "has checkpoints but no last.ckpt to go on from" in capsys.readouterr().err
+    assert "has checkpoints but no last.ckpt to resume from" in capsys.readouterr().err
     shutil.copy(out / "best.ckpt", out / "last.ckpt")
     assert main(longer) == 1
     assert "is no last.ckpt of this version's" in capsys.readouterr().err
@@ -223,7 +223,7 @@ def test_a_run_that_a_callback_has_ended_is_over(
     assert torch.load(out / "last.ckpt", weights_only=True)["global_step"] == 8
     before = (out / "last.ckpt").read_bytes()
     assert main(command) == 0
-    assert "nothing is left to do" in " ".join(capsys.readouterr().err.split())
+    assert "there is nothing left to do" in " ".join(capsys.readouterr().err.split())
     assert (out / "last.ckpt").read_bytes() == before
     assert len((out / "timing.csv").read_text().splitlines()) == 1 + 2
 

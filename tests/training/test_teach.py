@@ -136,7 +136,7 @@ def test_a_run_goes_on_with_the_same_diffusion_model_only(
     # The same VAE, so that the cached latents fit, and another U-Net.
     assert fit(guided_run, out, *longer, "--model.diffusion.pretrained=false") == 1
     line = refusal(capsys)
-    assert "taught by another diffusion model" in line
+    assert "used another diffusion model" in line
     assert str(guided_run.diffusion) in line
     # A refused run leaves everything as it was: config.yaml still says how the run was made.
     assert {path.name: path.read_bytes() for path in out.iterdir() if path.name != ".difffake"} == before
