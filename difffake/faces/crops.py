@@ -6,14 +6,23 @@ import numpy as np
 from difffake.faces.detection import Face
 
 MARGIN = 1.3
-"""Side of a crop as a multiple of the face's box, DiffFake's."""
+"""Side of a crop as a multiple of the side of the face's box, as in DiffFake."""
 
 
 def square_box(box: np.ndarray, margin: float, height: int, width: int) -> tuple[int, int, int, int]:
-    """Square (x0, y0, x1, y1) of `margin` times the longer side of `box`, inside an image of `height` x `width`.
+    """Find the square crop around a face.
 
-    A square that sticks out is moved inwards, and made smaller if the image is; it is never padded and
-    never loses its shape, so a later resize does not stretch the face.
+    A square that extends beyond the image is moved inwards, and made smaller if the image is smaller. It is never
+    padded and always a square, so a later resize does not stretch the face.
+
+    Args:
+        box: box (x0, y0, x1, y1) of the face in pixels.
+        margin: side of the square as a multiple of the longer side of the box.
+        height: height of the image in pixels.
+        width: width of the image in pixels.
+
+    Returns:
+        The square (x0, y0, x1, y1) in pixels.
     """
     center = (box[:2] + box[2:]) / 2
     side = max(1, min(round(float(max(box[2:] - box[:2])) * margin), height, width))
@@ -27,9 +36,17 @@ def square_box(box: np.ndarray, margin: float, height: int, width: int) -> tuple
 def crop_face(
     image: np.ndarray, face: Face, margin: float = MARGIN, max_size: int = 384
 ) -> tuple[np.ndarray, np.ndarray, tuple[int, int, int, int]]:
-    """Crop (S, S, 3) uint8 around a face, its landmarks (68, 2) in crop pixels, and the box in the image.
+    """Cut out the square crop around a face.
 
-    Crops larger than `max_size` are scaled down to it; smaller ones are left as they are.
+    Args:
+        image: image (H, W, 3) uint8.
+        face: the face.
+        margin: side of the crop as a multiple of the longer side of the face's box.
+        max_size: largest side of the crop in pixels; larger crops are scaled down to it.
+
+    Returns:
+        The crop (S, S, 3) uint8, the landmarks (68, 2) in pixels of the crop, and the square (x0, y0, x1, y1) in the
+        image.
     """
     box = square_box(face.box, margin, *image.shape[:2])
     crop = image[box[1] : box[3], box[0] : box[2]]

@@ -1,4 +1,4 @@
-"""Face landmarks by MediaPipe, and square crops around them."""
+"""Face detection and landmarks by MediaPipe."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ import numpy as np
 from difffake.errors import UserError
 from difffake.narrow_imports import bare
 
-# iBUG-68 order; the jaw (first 17) is replaced by evenly spaced points of the face oval below.
+# Order of iBUG-68. The first 17 points, the jaw, are replaced by evenly spaced points of the face oval below.
 _MESH_TO_68 = np.array(
     "127 234 93 132 58 172 136 150 152 379 365 397 288 361 323 454 356 70 63 105 66 107 336 296 334 293 300 "
     "168 197 5 4 75 97 2 326 305 33 160 158 133 153 144 362 385 387 263 373 380 61 39 37 0 267 269 291 405 "
@@ -33,7 +33,7 @@ _OVAL_FROM_CHIN = np.array([152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 45
 class Face:
     """One face: `landmarks` (68, 2) in iBUG order and `box` (x0, y0, x1, y1), float32 pixels of the image.
 
-    The box bounds MediaPipe's whole mesh, so it includes the forehead, which the 68 points leave out.
+    The box contains MediaPipe's whole mesh, so it includes the forehead, which has none of the 68 points.
     """
 
     landmarks: np.ndarray
@@ -46,10 +46,10 @@ class Face:
 
 
 def landmarks_68(mesh: np.ndarray) -> np.ndarray:
-    """68 landmarks (68, 2) in iBUG order from MediaPipe's mesh (478, 2), in the mesh's units.
+    """Landmarks (68, 2) in iBUG order from MediaPipe's mesh (478, 2), in the units of the mesh.
 
-    MediaPipe's points crowd around the chin, so the jaw is spaced evenly along the face oval, from each ear
-    to the chin.
+    MediaPipe's points are dense around the chin. So the points of the jaw are placed evenly along the face oval, from
+    each ear to the chin.
     """
     points = mesh[_MESH_TO_68].astype(np.float32)
     points[:9] = _evenly(mesh[_OVAL_TO_CHIN], 9)
@@ -65,15 +65,15 @@ def _evenly(line: np.ndarray, count: int) -> np.ndarray:
 
 
 FaceFinder = Callable[[np.ndarray], list[Face]]
-"""Gives the faces of an image (H, W, 3) uint8 RGB, largest first, such as a `LandmarkDetector`."""
+"""Function from an image (H, W, 3) uint8 RGB to its faces, largest first, such as a `LandmarkDetector`."""
 
 
 class LandmarkDetector:
-    """MediaPipe's Face Landmarker. Call it with (H, W, 3) uint8 RGB; gives the faces, largest first.
+    """MediaPipe's Face Landmarker. Call it with an image (H, W, 3) uint8 RGB to get the faces, largest first.
 
     Args:
         model: the file `face_landmarker.task`; `difffake.faces.model_file.landmarker_model` finds it.
-        max_faces: at most so many faces are found in an image.
+        max_faces: largest number of faces per image.
     """
 
     def __init__(self, model: Path, max_faces: int = 5) -> None:
@@ -86,7 +86,7 @@ class LandmarkDetector:
         """Faces of one image (H, W, 3) uint8 RGB, largest first."""
         faces = self._detect(image, 0)
         if not faces:
-            # The face detector expects some surroundings; a crop that the face fills gets them from its border.
+            # The face detector expects background around a face. A crop that the face fills gets a border instead.
             faces = self._detect(image, max(image.shape[:2]) // 4)
         return sorted(faces, key=lambda face: -face.area)
 
@@ -101,7 +101,7 @@ class LandmarkDetector:
         return faces
 
     def close(self) -> None:
-        """Free MediaPipe's resources; a detector that is forgotten does so by itself."""
+        """Free MediaPipe's resources; this also happens when the detector is deleted."""
         self._landmarker.close()
 
     def __enter__(self) -> "LandmarkDetector":
@@ -114,21 +114,21 @@ class LandmarkDetector:
 
 
 def _landmarker(model: Path, max_faces: int) -> tuple[Any, Callable[[np.ndarray], Any]]:
-    """MediaPipe's landmarker, and what makes its images of arrays."""
+    """MediaPipe's landmarker, and a function that converts arrays to its images."""
     packages = ("mediapipe", "mediapipe.tasks", "mediapipe.tasks.python", "mediapipe.tasks.python.vision")
-    # The rest of MediaPipe, such as sound, and matplotlib, with which it draws, takes longer to import than to find a
-    # hundred faces.
+    # Importing the rest of MediaPipe, such as audio, and matplotlib, which it uses for drawing, takes longer than
+    # finding a hundred faces.
     with nullcontext() if "mediapipe" in sys.modules else bare(packages):
         from mediapipe.tasks.python.core.base_options import BaseOptions
         from mediapipe.tasks.python.vision.core.image import Image, ImageFormat
         from mediapipe.tasks.python.vision.face_landmarker import FaceLandmarker, FaceLandmarkerOptions
 
         class QuietLandmarker(FaceLandmarker):
-            """Closes quietly where it was forgotten; the original prints an error when the interpreter ends."""
+            """Closes without a message; the original prints an error when the interpreter ends."""
 
             def __del__(self) -> None:
                 if not sys.is_finalizing():
-                    with suppress(RuntimeError):  # its thread has ended before it
+                    with suppress(RuntimeError):  # its thread has ended already
                         super().__del__()
 
         options = FaceLandmarkerOptions(base_options=BaseOptions(model_asset_path=str(model)), num_faces=max_faces)
@@ -136,15 +136,16 @@ def _landmarker(model: Path, max_faces: int) -> tuple[Any, Callable[[np.ndarray]
             landmarker = FaceLandmarker.create_from_options(options)
         except (RuntimeError, OSError, ValueError) as error:
             raise UserError(f"{model} is not MediaPipe's face landmark model: get face_landmarker.task") from error
-        landmarker.__class__ = QuietLandmarker  # which the line above would not give if called on it
+        landmarker.__class__ = QuietLandmarker  # create_from_options always returns the original class
     return landmarker, lambda image: Image(image_format=ImageFormat.SRGB, data=np.ascontiguousarray(image))
 
 
 def _ignore_profiling_signal() -> None:
-    """Ignore SIGPROF in Python's books too.
+    """Ignore SIGPROF in Python too.
 
-    MediaPipe starts a profiling timer and ignores its signal, but behind Python's back: Lightning, which puts back
-    all signal handlers that it found after a fit, would put back the default, and the next tick end the process.
+    MediaPipe starts a profiling timer and ignores its signal, but Python does not know this. After a fit, Lightning
+    restores all signal handlers that Python knew, so it would restore the default, and the next tick of the timer would
+    end the process.
     """
     if hasattr(signal, "SIGPROF") and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGPROF, signal.SIG_IGN)
@@ -152,9 +153,9 @@ def _ignore_profiling_signal() -> None:
 
 @contextmanager
 def _silent_stderr() -> Iterator[None]:
-    """Drop what MediaPipe's C++ side writes while it starts: a dozen lines that no setting turns off.
+    """Suppress the output of MediaPipe's C++ code at its start: a dozen lines that no setting turns off.
 
-    Its errors come as Python exceptions all the same.
+    Errors are still raised as Python exceptions.
     """
     sys.stderr.flush()
     with Path(os.devnull).open("wb") as nowhere:

@@ -12,8 +12,8 @@ import numpy as np
 from difffake.errors import UserError
 from difffake.faces.images import MAX_PIXELS, too_large
 
-# OpenCV asks for it when it opens the first video: FFmpeg writes a line for every damaged block of a picture, and what
-# is wrong with a file is said by the exception or by `Clip.shortfall`.
+# OpenCV reads this variable when it opens the first video. FFmpeg would write a line for every damaged block of a
+# frame; faults of a file are reported by the exception or by `Clip.shortfall` instead.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 
@@ -21,28 +21,28 @@ class Frame(NamedTuple):
     """One frame of a video."""
 
     number: int
-    """Counted from 0 by decoding."""
+    """Number of the frame, counted from 0 by decoding."""
     time: float
-    """Seconds since the start."""
+    """Seconds from the start of the video."""
     image: np.ndarray
     """(H, W, 3) uint8 RGB."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """Some frames of a video, and how many it has."""
+    """Some frames of a video, and the number of all its frames."""
 
     frames: list[Frame]
     total: int
-    """Frames that could be decoded."""
+    """Number of frames that could be decoded."""
     announced: int
-    """Frames that the container claims; 0 where it does not say."""
+    """Number of frames according to the container; 0 if it gives none."""
 
     @property
     def shortfall(self) -> str:
-        """What to tell the user if clearly fewer frames could be decoded than announced; else empty.
+        """A message for the user if clearly fewer frames could be decoded than announced; else empty.
 
-        A few frames are within what containers claim wrongly.
+        A difference of a few frames is usual, because containers are often slightly wrong.
         """
         if self.announced - self.total <= max(2, 0.05 * self.announced):
             return ""
@@ -50,7 +50,7 @@ class Clip:
 
 
 def even_indices(total: int, wanted: int) -> list[int]:
-    """Frame numbers in the middle of `wanted` equal stretches of `total` frames; all frames of a shorter clip.
+    """Frame numbers in the middle of `wanted` equal parts of `total` frames; all frames of a shorter clip.
 
     >>> even_indices(100, 4)
     [12, 37, 62, 87]
@@ -65,9 +65,9 @@ def even_indices(total: int, wanted: int) -> list[int]:
 def read_clip(path: Path, wanted: int) -> Clip:
     """Decode up to `wanted` frames, evenly spaced.
 
-    Raises `UserError` if the file cannot be opened, holds no frame or frames of more than `MAX_PIXELS` pixels. Frames
-    are counted by decoding, since containers often give a wrong number; a clip is decoded twice only if its container
-    is wrong.
+    Frames are counted by decoding, because containers often give a wrong number. A clip is decoded twice only if its
+    container is wrong. Raises `UserError` if the file cannot be opened, has no frame, or has frames of more than
+    `MAX_PIXELS` pixels.
     """
     if not path.is_file():
         raise UserError(f"{path} {'is a folder' if path.is_dir() else 'does not exist'}")
@@ -93,7 +93,7 @@ def _announced_length(path: Path) -> int:
 
 
 def _decode(path: Path, indices: set[int]) -> tuple[list[Frame], int]:
-    """The frames at `indices`, and the number of frames that really are there."""
+    """The frames at `indices`, and the number of frames that can be decoded."""
     frames = []
     total = 0
     for total, capture in enumerate(_grabbed(path), start=1):

@@ -8,7 +8,7 @@ from difffake.readers.item import Item, files_in, name_of, some
 
 
 def read_folder(root: Path) -> list[Item]:
-    """Images as `identity/image`: real faces, each folder one person."""
+    """Read real faces in files `identity/image`: each folder has the images of one person."""
     files = files_in(root, "image")
     if loose := [file for file in files if file.parent == root]:
         console.print(left_out(loose, root, "loose image"))

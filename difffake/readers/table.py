@@ -1,4 +1,4 @@
-"""Reader of a CSV table that names files and labels."""
+"""Reader of a CSV table with files and labels."""
 
 from collections.abc import Hashable
 from dataclasses import replace
@@ -16,19 +16,29 @@ _SPLITS = {name: name for name in SPLITS} | {
     "validation": "val",
     "testing": "test",
 }
-"""Names of splits that tables use, in lower case, and ours."""
+"""Names of splits in tables, in lower case, and the names in manifests."""
 
 
 def read_table(root: Path, table: str = "manifest.csv") -> list[Item]:
-    """A CSV at `root/table` with a row a file: images or videos.
+    """Read the CSV `root/table` with one row per file (image or video).
 
-    Columns `file` (relative to `root`, or to its folder `images` or `videos`) and `label` (real, fake, 0 or 1);
-    optional `method`, `split`, `identity`, `video`, `source`, `target`, `compression`, and `original`, the real
-    file of a fake, which is its target. Sources and targets may be named with or without suffix; a real file
-    without a target is its own, so that its fakes find it. A split is train, val or test in any case, or training,
-    validation (valid) or testing; the column is filled for every file or for none. For images that are frames of a
-    video, `frame` is their number in it. `role` (reference or probe), or `reference` (true or false), says which real
-    images of a person are trusted, for `difffake evaluate --pairs reference`. Other columns are ignored.
+    Required columns:
+
+    - `file`: path relative to `root`, or to its folder `images` or `videos`;
+    - `label`: real, fake, 0 or 1.
+
+    Optional columns:
+
+    - `method`, `identity`, `video`, `compression`;
+    - `source`, `target`: names of files, with or without suffix. A real file without a target is its own target;
+    - `original`: the real file of a fake; another name of `target`;
+    - `split`: train, val or test, in upper or lower case, or training, validation (valid) or testing; filled for every
+      file or for none;
+    - `frame`: number of an image in its video;
+    - `role` (reference or probe) or `reference` (true or false): which real images of a person are trusted, for
+      `difffake evaluate --pairs reference`.
+
+    Other columns are ignored. Raises `UserError` if the table is missing or a row is wrong.
     """
     path = root / table
     if not path.is_file():
@@ -48,15 +58,15 @@ def read_table(root: Path, table: str = "manifest.csv") -> list[Item]:
     for number, row in enumerate(rows.to_dict("records"), start=2):
         label = {"real": 0, "0": 0, "fake": 1, "1": 1}.get(str(row["label"]).strip().lower())
         if label is None:
-            raise UserError(f"{path}, line {number}: label {row['label']!r} is none of real, fake, 0, 1")
+            raise UserError(f"{path}, line {number}: label {row['label']!r} is unknown: use real, fake, 0 or 1")
         file = folder / str(row["file"])
         if ".." in Path(str(row["file"])).parts or Path(str(row["file"])).is_absolute():
-            raise UserError(f"{path}, line {number}: {row['file']} lies outside of {root}: name files below it")
+            raise UserError(f"{path}, line {number}: {row['file']} is outside of {root}: use files below it")
         item = Item(file, Path(str(row["file"])).with_suffix("").as_posix(), label, "fake" if label else REAL)
         fields = {column: str(row[column]) for column in known if row[column] != ""}
         if split := fields.get("split"):
             if split.strip().lower() not in _SPLITS:
-                raise UserError(f"{path}, line {number}: split {split!r} is none of {', '.join(SPLITS)}")
+                raise UserError(f"{path}, line {number}: split {split!r} is unknown: use {', '.join(SPLITS)}")
             fields["split"] = _SPLITS[split.strip().lower()]
         if items and bool(items[0].split) != bool(split):
             raise UserError(f"{path}, line {number}: fill the column split for every file, or leave it out")
@@ -75,10 +85,10 @@ def read_table(root: Path, table: str = "manifest.csv") -> list[Item]:
 
 
 def _frame(row: dict[Hashable, str], where: str) -> int:
-    """Number of a row's frame, 0 where the table has none."""
+    """Frame number of a row; 0 if the table has none."""
     text = row.get("frame", "").strip()
     if text and not (text.isascii() and text.isdigit()):
-        raise UserError(f"{where}: frame {text!r} is no whole number from 0 on")
+        raise UserError(f"{where}: frame {text!r} must be a whole number of at least 0")
     return int(text or 0)
 
 
@@ -89,21 +99,21 @@ def _role(row: dict[Hashable, str], label: int, where: str) -> str:
     roles = {"": "", "probe": "", "false": "", "no": "", "0": "", "reference": "reference"}
     roles |= dict.fromkeys(("true", "yes", "1"), "reference")
     if text not in roles:
-        raise UserError(f"{where}: {column} {text!r} is none of reference, probe, true, false")
+        raise UserError(f"{where}: {column} {text!r} is unknown: use reference, probe, true or false")
     if roles[text] and label:
         raise UserError(f"{where}: a fake cannot be a reference")
     return roles[text]
 
 
 def _without_suffix(name: str) -> str:
-    """A file's name as `Item.name` has it; only suffixes of images and videos go, as names may hold dots."""
+    """A file's name as in `Item.name`; only suffixes of images and videos are removed, because names may have dots."""
     path = Path(name)
     return path.with_suffix("").as_posix() if path.suffix.lower() in MEDIA_SUFFIXES else name
 
 
 def _folder_of(root: Path, files: pd.Series) -> Path:
-    """The folder that the table's file names are relative to: the first that holds any of them."""
+    """The folder that the table's file names are relative to: the first folder in which any of the files exists."""
     for folder in (root, root / "images", root / "videos"):
         if any((folder / name).exists() for name in files):
             return folder
-    return root  # every file is missing; each is then reported by its name
+    return root  # every file is missing; each is reported later

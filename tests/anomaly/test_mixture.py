@@ -194,7 +194,7 @@ class TestDegenerate:
         model = GaussianMixture(2).fit(x)
         x[[3, 50], 1] = bad
         for use in (model.fit, model.score):
-            with pytest.raises(UserError, match="2 of 100 rows hold NaN, infinity"):
+            with pytest.raises(UserError, match="2 of 100 rows have NaN, infinity"):
                 use(x)
 
     @pytest.mark.parametrize("kind", COVARIANCE_TYPES)

@@ -84,7 +84,7 @@ def test_official_splits_are_taken(tmp_path: Path, folder: str) -> None:
 def test_broken_splits_are_explained(tmp_path: Path) -> None:
     files(tmp_path, f"{YOUTUBE}/c23/videos/000.mp4")
     split_files(tmp_path, train=[["001", "870"]])
-    with pytest.raises(UserError, match=r"000\.mp4: its target 000 is in none of"):
+    with pytest.raises(UserError, match=r"000\.mp4: its target 000 is not in any of"):
         read_ffpp(tmp_path)
     (tmp_path / "val.json").write_text("[7]")
     with pytest.raises(UserError, match=r"val\.json cannot be read as a list of pairs"):
