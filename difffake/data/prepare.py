@@ -1,4 +1,4 @@
-"""From the files of a data set to face crops with landmarks: which split each is in, and the work of cropping."""
+"""From the files of a data set to face crops with landmarks: choice of splits, and cropping."""
 
 import multiprocessing
 import os
@@ -27,31 +27,34 @@ from difffake.readers.item import Item
 
 @dataclass(frozen=True)
 class Cropping:
-    """How crops are cut."""
+    """Settings of the crops."""
 
     frames: int
-    """At most so many frames of a video, evenly spaced over the whole clip."""
+    """Largest number of frames per video, evenly spaced over the whole clip."""
     margin: float
-    """Side of the crop as a multiple of the face's box."""
+    """Side of the crop as a multiple of the side of the face's box."""
     max_size: int
-    """Larger crops are scaled down to this side, in pixels."""
+    """Largest side of a crop in pixels; larger crops are scaled down."""
 
 
 def choose_splits(
     items: list[Item], dataset: str, fractions: Sequence[float], split_by: str | None, seed: int
 ) -> list[str]:
-    """Split of each file (N,): its own where files have one, else by groups that stay together.
+    """Choose the split of each file: the data set's own splits if files have them, else splits by group.
 
     Args:
-        items: files of the data set.
-        dataset: its name.
+        items: N files of the data set.
+        dataset: name of the data set.
         fractions: shares of train, val and test.
-        split_by: identity, original, video or none; None takes the first of these that is known for every file.
-        seed: of the split.
+        split_by: identity, original, video or none; None uses the first of these that is known for every file.
+        seed: random seed of the split.
+
+    Returns:
+        Name (N,) of each file's split.
 
     Raises:
-        UserError: files lack what they are split by, two would write to one crop, or splits share an identity, video,
-            source or target.
+        UserError: a file has no value of `split_by`, two files would have the same crop, or splits share an identity,
+            video, source or target.
     """
     _refuse_same_names(items)
     splits = [item.split for item in items]
@@ -61,7 +64,7 @@ def choose_splits(
     if not all(splits):
         table = pd.DataFrame([{**asdict(item), "path": item.name} for item in items])
         splits = split_by_group(split_group(table, _groups(items, split_by)), fractions, seed).tolist()
-    # Before hours of cropping; the manifest is checked again whenever it is used.
+    # Check splits now, before hours of cropping. The manifest is checked again whenever it is used.
     rows = [{**asdict(i), "path": i.name, "dataset": dataset, "split": s} for i, s in zip(items, splits, strict=True)]
     check_splits(pd.DataFrame(rows))
     return splits
@@ -70,17 +73,20 @@ def choose_splits(
 def crop_items(
     items: list[Item], folder: Path, cropping: Cropping, model: Path, workers: int
 ) -> Iterator[tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
-    """Write the crops of all files to `folder`; gives the manifest's rows and those of skipped.csv of each, in order.
+    """Write the crops of all files.
 
     Args:
         items: files of the data set.
-        folder: where crops/ is made.
-        cropping: how crops are cut.
+        folder: folder in which crops/ is made.
+        cropping: settings of the crops.
         model: MediaPipe's face_landmarker.task.
-        workers: processes; 0 is one per core.
+        workers: number of processes; 0 is one per core.
+
+    Yields:
+        For each file in order, its rows of the manifest and its rows of skipped.csv.
     """
     work = partial(_crop_item, folder=folder, cropping=cropping)
-    # Fresh processes, because forking one in which OpenCV or MediaPipe already runs threads can hang.
+    # Start new processes: a forked process can hang if OpenCV or MediaPipe already runs threads.
     with ProcessPoolExecutor(
         workers or os.cpu_count(),
         mp_context=multiprocessing.get_context("spawn"),
@@ -91,17 +97,17 @@ def crop_items(
         yield from track(results, "faces", total=len(items))
 
 
-_detector: LandmarkDetector  # of this worker process
+_detector: LandmarkDetector  # one per worker process
 
 
 def _start_worker(model: Path) -> None:
     global _detector
-    cv2.setNumThreads(1)  # the processes already share the cores
+    cv2.setNumThreads(1)  # several processes share the cores
     _detector = LandmarkDetector(model)
 
 
 def _crop_item(item: Item, folder: Path, cropping: Cropping) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Crops of one file, written to `folder`: manifest rows, and rows for skipped.csv."""
+    """Write the crops of one file to `folder`; return its rows of the manifest and of skipped.csv."""
     rows: list[dict[str, Any]] = []
     skipped: list[dict[str, Any]] = []
 
@@ -152,9 +158,9 @@ def _crop_item(item: Item, folder: Path, cropping: Cropping) -> tuple[list[dict[
 
 
 def _groups(items: list[Item], split_by: str | None) -> list[str]:
-    """What each file (N,) is split by."""
+    """Group (N,) of each file that must stay in one split."""
     groups = {
-        # A fake and its original, and the videos of one identity, must not part; so these are tried first.
+        # A fake and its original, and all videos of an identity, must stay together; so these are tried first.
         "identity": [item.identity for item in items],
         "original": [item.target for item in items],
         "video": [item.video for item in items],
@@ -167,7 +173,7 @@ def _groups(items: list[Item], split_by: str | None) -> list[str]:
 
 
 def _refuse_same_names(items: list[Item]) -> None:
-    """Two files that differ only by suffix would write to one crop."""
+    """Raise `UserError` if files differ only by suffix, because their crops would have the same name."""
     name, times = Counter(item.name for item in items).most_common(1)[0]
     if times > 1:
         files = ", ".join(item.file.name for item in items if item.name == name)

@@ -1,4 +1,4 @@
-"""Files that `difffake prepare` found no face in: what a manifest lacks, as far as its folder knows."""
+"""Files without any crop in a manifest, according to skipped.csv of `difffake prepare`."""
 
 from typing import NamedTuple
 
@@ -8,27 +8,27 @@ from difffake.data.manifest import Manifest
 from difffake.errors import UserError
 
 SKIPPED = "skipped.csv"
-"""A row for each frame or file that was left out, or kept with a remark, beside the manifest."""
+"""A file beside the manifest, with one row per frame or file that was left out, or kept with a remark."""
 COLUMNS = ["file", "name", "split", "frame", "kept", "reason"]
-"""name: of the file, as its crops are named; kept: whether there is a crop in spite of the remark."""
+"""name: name of the file as in its crops' paths; kept: whether there is a crop in spite of the remark."""
 
 
 class Coverage(NamedTuple):
-    """How many of the files that were prepared are in a manifest."""
+    """Files with and without crops in a manifest."""
 
     scored: int
-    """Videos and stills with at least one crop."""
+    """Number of videos and stills with at least one crop."""
     lost: list[str]
     """Names of files without any crop."""
 
     def __str__(self) -> str:
-        """In words."""
+        """The coverage as a text."""
         shown = ", ".join(self.lost[:3]) + (" ..." if len(self.lost) > 3 else "")
         return f"{self.scored} of {self.scored + len(self.lost)} files scored; without any crop: {shown}"
 
 
 def coverage(whole: Manifest, split: str) -> Coverage | None:
-    """What is in a split of a manifest and what is not; None where its folder does not say.
+    """Files of a split with and without crops; None if the manifest's folder has no skipped.csv.
 
     Raises `UserError` if skipped.csv cannot be read.
     """
@@ -48,7 +48,7 @@ def coverage(whole: Manifest, split: str) -> Coverage | None:
 
 
 def _files(table: pd.DataFrame) -> pd.Series:
-    """Name of the file (N,) that each crop is of, by its path: crops/NAME.png of a still, crops/NAME/000012.png."""
+    """Name (N,) of each crop's file, from its path: crops/NAME.png for a still, crops/NAME/000012.png for a frame."""
     name = table["path"].str.removeprefix("crops/").str.replace(r"\.[^./]*$", "", regex=True)
     folder, frame = name.str.replace(r"/[^/]*$", "", regex=True), name.str.replace(r"^.*/", "", regex=True)
     of_clip = (table["video"] != "") & (frame == table["frame"].map("{:06d}".format))

@@ -160,11 +160,11 @@ def test_a_frozen_video_and_a_score_below_chance_are_said(
     real.to_parquet(tmp_path / "frozen" / "manifest.parquet")
     options = ["--manifest", str(tmp_path / "frozen"), "--out", str(tmp_path / "a.safetensors"), "--components", "1"]
     assert main(["fit-anomaly", "--ckpt", str(tiny_run.ckpt), *options, "--workers", "0"]) == 0
-    assert "12 of 12 pairs are of two equal images" in " ".join(capsys.readouterr().err.split())
+    assert "12 of 12 pairs have two equal images" in " ".join(capsys.readouterr().err.split())
     # The tiny run's own model ranks its forgeries below real pairs.
     assert fit_anomaly(tiny_run, tmp_path / "b.safetensors", "--covariance", "diag", "--components", "1") == 0
     said = " ".join(capsys.readouterr().err.split())
-    assert "real against pseudo-deepfakes: 22.2 % warning: that is below chance" in said
+    assert "real against pseudo-deepfakes: 22.2 % warning: this is below chance" in said
     monkeypatch.setattr("difffake.anomaly.fit.auc", lambda label, score: 0.4998)  # which is printed as 50.0 %
     assert fit_anomaly(tiny_run, tmp_path / "c.safetensors", "--covariance", "diag", "--components", "1") == 0
     said = capsys.readouterr().err

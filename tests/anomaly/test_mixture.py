@@ -210,7 +210,7 @@ class TestDegenerate:
             GaussianMixture(3, "round")
         with pytest.raises(UserError, match="not fitted"):
             GaussianMixture().score(torch.randn(3, 2))
-        with pytest.raises(UserError, match="6 dimensions, these rows have 5"):
+        with pytest.raises(UserError, match="6 dimensions, but these rows have 5"):
             GaussianMixture(2).fit(clusters(50)).score(torch.randn(3, 5))
         with pytest.raises(UserError, match=r"torch.int64 \(4, 2\)"):
             GaussianMixture(2).fit(torch.ones(4, 2, dtype=torch.int64))

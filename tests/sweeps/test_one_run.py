@@ -60,7 +60,7 @@ def test_under_wandbs_agent_the_run_is_logged_there(tmp_path: Path) -> None:
         (["--train=a", "--config=b"], "no test is given: add the parameter `test` .* TEST"),
         (["--test=a", "--config=b"], "no train is given: .* TRAIN"),
         (["--test=a", "--train=b"], "no config is given: add the parameter `config` to the sweep file$"),
-        (["--test=a", "--ckpt=b", "--anomaly.seed=1"], "no train is named"),
+        (["--test=a", "--ckpt=b", "--anomaly.seed=1"], "no train is given"),
         (["a"], "a belongs to no option"),
     ],
 )

@@ -131,7 +131,7 @@ def test_random_values_follow_their_distributions(tmp_path: Path) -> None:
         ({"method": "grid", "parameters": {"a": {"value": 1}}, "program": ""}, "program is missing"),
         ({"method": "grid", "parameters": {"a": {"value": datetime.date(2026, 1, 1)}}}, "neither text nor number"),
         ({"method": "grid", "parameters": {"a": {"value": 1}}, "metric": "val/auc"}, "metric val/auc is wrong"),
-        ({"method": "grid", "parameters": {"a": {"value": 1}}, "metric": {"goal": "maximize"}}, "maximize or minimize"),
+        ({"method": "grid", "parameters": {"a": {"value": 1}}, "metric": {"goal": "maximise"}}, "maximize or minimize"),
         ({"method": "random", "parameters": {"a": {"value": 1}}, "run_cap": "two"}, "run_cap two"),
     ],
 )

@@ -366,5 +366,5 @@ def test_a_logger_whose_package_is_missing_names_what_to_install(
 
 def test_the_training_module_is_not_loaded_from_a_checkpoint(tiny_run: TinyRun) -> None:
     """Lightning would build it with default arguments first, whose weights are a download."""
-    with pytest.raises(UserError, match=r"call difffake\.models\.checkpoint\.load_detector"):
+    with pytest.raises(UserError, match=r"difffake\.models\.checkpoint\.load_detector"):
         DetectorTraining.load_from_checkpoint(tiny_run.ckpt)

@@ -149,13 +149,13 @@ def test_a_broken_checkpoint_is_named_and_the_one_before_is_used(
     assert torch.load(out / "previous.ckpt", weights_only=True)["global_step"] == 6
     assert main([*arguments(tiny_run, out, 1), "--resume"]) == 0
     said = "".join(capsys.readouterr().err.split())  # the terminal's lines may break anywhere
-    assert "last.ckptisnotawholecheckpoint" in said
-    assert "goingonfromprevious.ckpt" in said
+    assert "last.ckptisnotacompletecheckpoint" in said
+    assert "continuingfromprevious.ckpt" in said
     assert_same_runs(out, whole)
     for foreign in (torch.ones(3), {"difffake_resume": [1]}):
         torch.save(foreign, out / "last.ckpt")
         assert main([*arguments(tiny_run, out, 1), "--resume"]) == 0
-        assert "goingonfromprevious.ckpt" in "".join(capsys.readouterr().err.split())
+        assert "continuingfromprevious.ckpt" in "".join(capsys.readouterr().err.split())
     for name in ("last.ckpt", "previous.ckpt"):
         (out / name).write_bytes(content[:5000])
     assert main([*arguments(tiny_run, out, 1), "--resume"]) == 1
@@ -208,7 +208,7 @@ def test_another_run_is_refused_and_nothing_is_lost(
     assert "has checkpoints but no last.ckpt to resume from" in capsys.readouterr().err
     shutil.copy(out / "best.ckpt", out / "last.ckpt")
     assert main(longer) == 1
-    assert "is no last.ckpt of this version's" in capsys.readouterr().err
+    assert "last.ckpt was not written by this version" in capsys.readouterr().err
 
 
 def test_a_run_that_a_callback_has_ended_is_over(
