@@ -119,8 +119,8 @@ def histogram_caption(of: str, units: str) -> str:
     """Caption of `histogram_figure`; `of` describes the score, such as "the classifier score of one frame"."""
     return (
         f"Distribution of {of} over the real {units} (solid line) and the fake ones (dashed line) of each data set. "
-        f"The bars of one class add up to 100 %, so classes of unequal size (n {units}) can be compared. The less the two "
-        "overlap, the better they are separated. Scores beyond the axis are in the outermost bins."
+        f"The bars of one class add up to 100 %, so classes of unequal size (n {units}) can be compared. The less the "
+        "two overlap, the better they are separated. Scores beyond the axis are in the outermost bins."
     )
 
 
