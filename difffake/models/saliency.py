@@ -1,4 +1,4 @@
-"""Where a detector looks, told by the energy of its features."""
+"""The saliency of a detector, from the energy of its features."""
 
 from math import log
 
@@ -20,9 +20,10 @@ def log_saliency(features: Tensor) -> Tensor:
 
 
 def coverage(features: Tensor) -> Tensor:
-    """How evenly a detector looks at an image (B,), from features (B, C, h', w'): 0 one place alone, 1 all alike.
+    """Coverage (B,) of images, from features (B, C, h', w'): how even the saliency is.
 
-    The entropy of its saliency as a share of the largest possible, log(h' w').
+    It is the entropy of the saliency as a share of the largest possible entropy, log(h' w'): 0 if the saliency is at
+    one position only, 1 if it is even.
     """
     found = log_saliency(features).flatten(1)
     if found.shape[1] == 1:
