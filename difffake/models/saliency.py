@@ -7,14 +7,14 @@ from torch import Tensor
 
 
 def log_saliency(features: Tensor) -> Tensor:
-    """Logarithm (B, h', w') of where the detector looks: each position's share of the energy of (B, C, h', w').
+    """Logarithm (B, h', w') of the saliency: each position's share of the energy of features (B, C, h', w').
 
-    The energy is the mean square over channels. Its share is the softmax of its logarithm, so features of any scale
-    give the same saliency. (The softmax of the energy itself depends on that scale; of the energy relative to its mean,
-    it is nearly even whatever the features are.)
+    The energy is the mean square over channels. Its share is the softmax of its logarithm, so the scale of the features
+    does not matter. (A softmax of the energy itself depends on this scale. A softmax of the energy relative to its mean
+    is nearly even for all features.)
     """
     energy = features.float().square().mean(dim=1)
-    # A logarithm of nothing has no gradient.
+    # The logarithm of 0 has no gradient.
     energy = energy + 1e-6 * energy.mean(dim=(1, 2), keepdim=True) + 1e-12
     return energy.log().flatten(1).log_softmax(dim=1).view_as(energy)
 

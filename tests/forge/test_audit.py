@@ -119,7 +119,7 @@ def test_few_people_have_no_interval(tmp_path: Path, capsys: pytest.CaptureFixtu
     said = capsys.readouterr()
     assert "nan" not in said.out
     assert re.search(r"m +6 +6 +0\.\d{3} +(unsure|too high) +\w", said.out)
-    assert ("too few people to say" in said.err) == ("unsure" in said.out)
+    assert ("too few people to be sure" in said.err) == ("unsure" in said.out)
 
 
 def test_a_manifest_without_fakes_cannot_be_checked(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_all_five_methods_and_compressions_are_rows_of_their_own(tmp_path: Path)
 
 def test_one_video_as_raw_and_c0_is_refused(tmp_path: Path) -> None:
     files(tmp_path, f"{YOUTUBE}/raw/videos/000.mp4", f"{YOUTUBE}/c0/videos/000.mp4")
-    with pytest.raises(UserError, match="one video in one compression"):
+    with pytest.raises(UserError, match="the same video in the same compression"):
         read_ffpp(tmp_path)
 
 

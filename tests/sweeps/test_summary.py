@@ -149,7 +149,7 @@ def test_the_best_of_a_log_counts_and_broken_logs_are_named(tmp_path: Path, caps
     loss = read_run_result({}, tmp_path / "good", "val/loss", "minimize")
     assert sweep_tables(settings_of([loss], "minimize"), "val/loss", [])[0].cells == [["all runs", "1", "0.1000"]]
     unknown = settings_of([read_run_result({}, tmp_path / "good", "val/auk", "maximize")], "maximize")
-    assert best_line(unknown, "val/auk") == "no run has the sweep's metric, val/auk, so the settings are not sorted"
+    assert best_line(unknown, "val/auk") == "no run has the sweep's metric val/auk, so the settings are not sorted"
 
 
 @pytest.mark.parametrize("width", [50, 80, 200])

@@ -303,7 +303,7 @@ def test_help_shows_what_people_set_and_help_all_the_rest(
     assert "--trainer.val_check_interval" in whole
 
 
-HOW = ": install its package, or set PYTHONPATH to the folder above it"
+HOW = ": install its package, or set PYTHONPATH to the folder that contains it"
 
 
 @pytest.mark.parametrize(
