@@ -138,7 +138,7 @@ def rebuilt(index: int, face: Face) -> object:
 def main() -> None:
     """Measure both sides in turns and print rates, spread and ratio."""
     parser = argparse.ArgumentParser(description="Speed of the pseudo-deepfakes.")
-    parser.add_argument("--images", type=int, default=100, help="images a repeat")
+    parser.add_argument("--images", type=int, default=100, help="images per repetition")
     parser.add_argument("--repeats", type=int, default=9, help="repeats of each side")
     options = parser.parse_args()
     cv2.setNumThreads(1)

@@ -90,7 +90,7 @@ def test_anomaly_scores_compare_within_a_video(tiny_run: TinyRun) -> None:
     table = pd.read_parquet(tiny_run.unseen / "manifest.parquet")
     embeddings = np.random.default_rng(0).standard_normal((len(table), 512)).astype(np.float32)
     (probes, _), values = anomaly.scores(table, embeddings)
-    # Six frames a video: three are the pool, and each of the other three is a probe.
+    # Six frames per video: three are the pool, and each of the other three is a probe.
     assert table["video"].iloc[probes].value_counts().eq(3).all()
     assert len(probes) == len(set(probes)) == len(table) // 2
     assert np.isfinite(values).all()
