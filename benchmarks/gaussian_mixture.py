@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=20_000, help="rows (default %(default)s)")
     parser.add_argument("--d", type=int, default=256, help="dimensions (default %(default)s)")
     parser.add_argument("--k", type=int, default=3, help="components (default %(default)s)")
-    parser.add_argument("--iterations", type=int, default=5, help="EM iterations a run (default %(default)s)")
+    parser.add_argument("--iterations", type=int, default=5, help="EM iterations per run (default %(default)s)")
     parser.add_argument("--repeats", type=int, default=7, help="runs of each side (default %(default)s)")
     default = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", default=default, help="cpu, or cuda to time the GPU as well (default %(default)s)")

@@ -30,7 +30,7 @@ from guide_sides import SIDES, SWITCHES, Step, build
 from torch.utils.flop_counter import FlopCounterMode
 
 PEAK = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12, "4090": 165e12}
-"""Dense bfloat16 operations a second that makers state, by a part of the device's name."""
+"""Dense bfloat16 operations per second according to the manufacturer, by a part of the device's name."""
 
 
 def main() -> None:
@@ -40,12 +40,12 @@ def main() -> None:
     parser.add_argument("--model", choices=["tiny", "sd"], default="sd" if default == "cuda" else "tiny")
     parser.add_argument("--encoder", default="tf_efficientnet_b4" if default == "cuda" else "resnet10t")
     parser.add_argument("--image-size", type=int, default=224 if default == "cuda" else 96)
-    parser.add_argument("--batch", type=int, default=32, help="images a step (default %(default)s)")
+    parser.add_argument("--batch", type=int, default=32, help="images per step (default %(default)s)")
     parser.add_argument("--repeats", type=int, default=7, help="steps of each side (default %(default)s)")
     parser.add_argument("--device", default=default, help="cpu or cuda (default %(default)s)")
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="bfloat16", help="of difffake's step")
     parser.add_argument("--compile", action="store_true", help="torch.compile difffake's step")
-    parser.add_argument("--only", choices=[*SIDES, *SWITCHES], help="one side's memory and seconds a step, as JSON")
+    parser.add_argument("--only", choices=[*SIDES, *SWITCHES], help="memory and seconds per step of one side, as JSON")
     args = parser.parse_args()
     device = torch.device(args.device)
     if args.only:
@@ -99,14 +99,14 @@ def main() -> None:
 
 def timed(step: Step, device: torch.device) -> float:
     """Seconds of a step, until the GPU has done it."""
-    synchronise(device)
+    synchronize(device)
     start = time.perf_counter()
     step()
-    synchronise(device)
+    synchronize(device)
     return time.perf_counter() - start
 
 
-def synchronise(device: torch.device) -> None:
+def synchronize(device: torch.device) -> None:
     """Wait for the GPU."""
     if device.type == "cuda":
         torch.cuda.synchronize()

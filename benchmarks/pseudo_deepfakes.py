@@ -52,7 +52,7 @@ class AlbumentationsReference:
         self.rng = generator(0)
         hsv = (-CONFIG.hsv_shift, CONFIG.hsv_shift)
         rgb = (-CONFIG.rgb_shift, CONFIG.rgb_shift)
-        self.recolour = albumentations.Compose(
+        self.recolor = albumentations.Compose(
             [
                 albumentations.RGBShift(rgb, rgb, rgb, p=CONFIG.rgb_probability),
                 albumentations.HueSaturationValue(hsv, hsv, hsv, p=1),
@@ -97,9 +97,9 @@ class AlbumentationsReference:
         """Make one fake."""
         source, target = image, image
         if self.rng.random() < CONFIG.source_probability:
-            source = self.recolour(image=image)["image"]
+            source = self.recolor(image=image)["image"]
         else:
-            target = self.recolour(image=image)["image"]
+            target = self.recolor(image=image)["image"]
         region = REGIONS[int(self.rng.integers(len(REGIONS)))]
         hull = HULLS[int(self.rng.integers(len(HULLS)))] if region == "face" else None
         mask = np.zeros(image.shape[:2], dtype=np.float32)
@@ -138,7 +138,7 @@ def rebuilt(index: int, face: Face) -> object:
 def main() -> None:
     """Measure both sides in turns and print rates, spread and ratio."""
     parser = argparse.ArgumentParser(description="Speed of the pseudo-deepfakes.")
-    parser.add_argument("--images", type=int, default=100, help="images a repeat")
+    parser.add_argument("--images", type=int, default=100, help="images per repetition")
     parser.add_argument("--repeats", type=int, default=9, help="repeats of each side")
     options = parser.parse_args()
     cv2.setNumThreads(1)

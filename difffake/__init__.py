@@ -1,4 +1,4 @@
-"""Deepfake detection that generalizes to forgeries never seen in training."""
+"""Deepfake detection that generalizes to forgeries not seen in training."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ __all__ = ["Predictor", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """`Predictor`, imported when it is first asked for: the libraries below it take seconds to load."""
+    """Import `Predictor` at its first use, because the libraries that it needs take seconds to load."""
     if name == "Predictor":
         from difffake.predict.predictor import Predictor
 

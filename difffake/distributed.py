@@ -1,6 +1,6 @@
-"""Several processes (ranks) that do one job together, as torchrun or SLURM's srun starts them.
+"""Several processes (ranks) that do one job together, started by torchrun or SLURM's srun.
 
-All functions are for one process as well, where there is nothing to exchange.
+All functions also work in a single process, where nothing is exchanged.
 """
 
 import os
@@ -20,9 +20,9 @@ T = TypeVar("T")
 
 
 def launched() -> dict[str, str] | None:
-    """Rank, number of ranks and meeting point of this process, as torch reads them; None if it was started alone.
+    """Rank, number of ranks and address of rank 0 as torch's environment variables; None for a single process.
 
-    In a SLURM batch script only srun starts several: its variable says so, and SLURM_NTASKS does not.
+    In a SLURM batch script, only srun starts several processes. So srun's own variable is read, not SLURM_NTASKS.
     """
     if "TORCHELASTIC_RUN_ID" in os.environ:
         found = {name: os.environ[name] for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")}
@@ -35,7 +35,7 @@ def launched() -> dict[str, str] | None:
             "WORLD_SIZE": os.environ["SLURM_STEP_NUM_TASKS"],
             "LOCAL_RANK": os.environ["SLURM_LOCALID"],
             "MASTER_ADDR": SLURMEnvironment.resolve_root_node_address(nodes),
-            # Jobs that share a node have different numbers.
+            # Jobs on the same node have different ids, so they get different ports.
             "MASTER_PORT": str(15000 + int(os.environ["SLURM_JOB_ID"]) % 10000),
         }
     else:
@@ -60,7 +60,7 @@ def share() -> tuple[int, int]:
 
 @contextmanager
 def process_group() -> Iterator[None]:
-    """Join the other processes of the job, if there are any; only the first one then prints what all would."""
+    """Join the other processes of the job, if there are any. Then only rank 0 prints."""
     found = launched()
     if not found:
         yield
@@ -72,24 +72,24 @@ def process_group() -> Iterator[None]:
     console.quiet = rank() > 0
     try:
         yield
-        dist.barrier()  # the first to end must not take away what others are reading
+        dist.barrier()  # no rank may end while others still need it
     finally:
         console.quiet = False
         dist.destroy_process_group()
 
 
 def rank() -> int:
-    """Number of this process, 0 for the first or only one."""
+    """Number of this process; 0 for the first or only process."""
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
 
 
 def ranks() -> int:
-    """Count of processes."""
+    """Number of processes."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def total(values: Tensor) -> Tensor:
-    """Sum of `values`, of the same shape on every rank, over all ranks; the same bits everywhere."""
+    """Sum of `values` over all ranks, bit for bit the same on all of them; the shape must be the same on all ranks."""
     if ranks() > 1:
         values = values.contiguous()
         dist.all_reduce(values)
@@ -97,12 +97,12 @@ def total(values: Tensor) -> Tensor:
 
 
 def count(number: int) -> int:
-    """Sum of a whole number over all ranks."""
+    """Sum of an integer over all ranks."""
     return int(total(torch.tensor(number)))
 
 
 def everyone(value: T) -> list[T]:
-    """What each rank has, in the order of ranks, on every rank."""
+    """The values of all ranks, in the order of ranks; the same list on every rank."""
     if ranks() == 1:
         return [value]
     found: list[Any] = [None] * ranks()
@@ -111,9 +111,15 @@ def everyone(value: T) -> list[T]:
 
 
 def own_rows(groups: ArrayLike) -> np.ndarray:
-    """Rows (n,) of this rank, in their order: all rows of a group (N,) are on one rank, and ranks have about as many.
+    """Share rows between ranks: all rows of a group are on one rank, and all ranks have about equally many rows.
 
-    The largest groups are dealt first, each to the rank that has least.
+    The largest groups are given out first, each to the rank with the fewest rows.
+
+    Args:
+        groups: group (N,) of each row.
+
+    Returns:
+        Numbers (n,) of this rank's rows, in ascending order.
     """
     names, inverse, sizes = np.unique(np.asarray(groups, dtype=str), return_inverse=True, return_counts=True)
     loads, owner = np.zeros(ranks(), dtype=np.int64), np.zeros(len(names), dtype=np.int64)

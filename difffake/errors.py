@@ -1,8 +1,8 @@
-"""The one exception that a user's mistake raises."""
+"""Exceptions for mistakes of a user and for runs that are stopped."""
 
 
 class UserError(Exception):
-    """A mistake that the user can mend; the message is one line: what is wrong, where, and how to mend it.
+    """A mistake that the user can correct. The message is one line: what is wrong, where, and how to correct it.
 
     The command line prints it without a traceback and exits with status 1.
     """
@@ -13,4 +13,4 @@ class UsageError(UserError):
 
 
 class Terminated(Exception):
-    """A run was asked to end by SIGTERM, and has been saved; the text says how to go on."""
+    """A run was stopped by a signal and has been saved; the message says how to continue it."""

@@ -1,4 +1,4 @@
-"""Outputs that are either whole or not there (write aside, then rename), and fingerprints of inputs."""
+"""Outputs that appear only when they are complete (write to another name, then rename), and hashes of inputs."""
 
 import hashlib
 import os
@@ -24,12 +24,12 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-# An absolute path within an argument, such as --out=/x/y or [/x/y,/x/z]; not the end of a relative one or of an URL.
+# An absolute path in an argument, such as --out=/x/y or [/x/y,/x/z]; not the end of a relative path or of a URL.
 _ABSOLUTE = re.compile(r"(?<![\w.~:/-])/[^,;'\"\[\]{}=]+")
 
 
 def shortened(argument: str) -> str:
-    """The argument with absolute paths cut to what is below the working folder, or to their last part.
+    """Shorten absolute paths in an argument: to the part below the working folder, or to the last part.
 
     >>> shortened("--manifest=/home/ann/sets/ffpp/manifest.parquet")
     '--manifest=…/manifest.parquet'
@@ -43,31 +43,43 @@ def shortened(argument: str) -> str:
 
 
 def refuse_existing(path: Path, overwrite: bool, inputs: Iterable[str | Path] = ()) -> None:
-    """Raise `UserError` if `path` is a file or a folder with something in it, unless `overwrite`.
+    """Raise `UserError` if an output would replace something that must be kept.
 
-    With `overwrite` too, if it is or holds one of the `inputs`, paths that the work reads and would lose with it, or if
-    nothing can be written there.
+    Args:
+        path: output file or folder.
+        overwrite: allow a file, or a folder that is not empty, to be replaced. An input is never replaced.
+        inputs: paths that the work reads. It is an error if `path` is one of them or contains one.
+
+    Raises:
+        UserError: `path` exists and must not be replaced, or nothing can be written there.
     """
     here = path.resolve()
     above = next((folder for folder in here.parents if folder.exists()), here)
     if not above.is_dir():
-        raise UserError(f"--out {path} cannot be written, since {above} is a file: choose another --out")
+        raise UserError(f"--out {path} cannot be written, because {above} is a file: choose another --out")
     if not os.access(above, os.W_OK):
-        raise UserError(f"--out {path} cannot be written, since you may not write to {above}: choose another --out")
+        raise UserError(f"--out {path} cannot be written, because you may not write to {above}: choose another --out")
     for needed in map(Path, inputs):
         if needed.exists() and (here == needed.resolve() or here in needed.resolve().parents):
-            raise UserError(f"--out {path} would replace {needed}, which is read from: choose another --out")
+            raise UserError(f"--out {path} would replace {needed}, which is an input: choose another --out")
     if overwrite or not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     raise UserError(f"{path} exists already: choose another --out, or add --overwrite to replace it")
 
 
+def refuse_existing_file(path: Path, overwrite: bool, inputs: Iterable[str | Path] = ()) -> None:
+    """As `refuse_existing`, for a file to write: no folder is replaced by it."""
+    if path.is_dir():
+        raise UserError(f"--out {path} is a folder, but a file is written: name a file")
+    refuse_existing(path, overwrite, inputs)
+
+
 @contextmanager
 def staged_file(path: Path, overwrite: bool = True) -> Iterator[Path]:
-    """Give a path to write to, which becomes `path` only if the block ends without an error."""
-    refuse_existing(path, overwrite)
+    """Give a temporary path to write to; it is renamed to `path` if the block ends without an error."""
+    refuse_existing_file(path, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix stays: writers such as OpenCV and matplotlib choose the format by it.
+    # Keep the suffix, because OpenCV and matplotlib choose the format by it.
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
     try:
         yield partial
@@ -82,7 +94,7 @@ MARKER = ".difffake"
 
 @contextmanager
 def staged_folder(path: Path, overwrite: bool = False) -> Iterator[Path]:
-    """Give an empty folder to fill, which becomes `path` only if the block ends without an error.
+    """Give an empty folder to fill; it is renamed to `path` if the block ends without an error.
 
     An old folder is replaced only with `overwrite`, and only if it was written by difffake.
     """
@@ -141,7 +153,7 @@ def resumable_folder(
             if not overwrite or part:
                 raise UserError(
                     f"{partial} is from an interrupted run with other settings or inputs: repeat that run to finish "
-                    "it, add --overwrite to discard it, or choose another --out"
+                    "it, add --overwrite to delete it, or choose another --out"
                 )
             for left_over in partial.iterdir():
                 if left_over.name not in (MARKER, ".lock"):
@@ -184,22 +196,22 @@ def _take_place(partial: Path, path: Path) -> None:
 
 
 UNFINISHED = ".unfinished"
-"""A file in a folder of `continued_folder` whose work has not ended; it holds the settings."""
+"""A file in a folder of `continued_folder` that is not complete; it contains the settings."""
 
 
 @contextmanager
 def continued_folder(path: Path, settings: str, overwrite: bool = False) -> Iterator[None]:
-    """Make a folder that is filled at its final path; what an interrupted call left there is kept, to go on with.
+    """Make a folder that is filled at its final path. A later call continues with what an interrupted call left.
 
-    For work of several stages that need their final paths; else `resumable_folder`.
+    It is for work with several stages that need their final paths; otherwise use `resumable_folder`.
 
     Args:
-        path: folder.
-        settings: a text that the content depends on.
-        overwrite: replace a folder that is whole, or unfinished with other settings.
+        path: folder to fill.
+        settings: text that contains everything that the content depends on.
+        overwrite: replace a folder that is complete, or unfinished with other settings.
 
     Raises:
-        UserError: the folder exists and is whole, or unfinished with other settings, and `overwrite` is not given.
+        UserError: without `overwrite`, the folder is complete, or unfinished with other settings.
     """
     note = path / UNFINISHED
     if not note.is_file() or note.read_text() != settings:
@@ -216,7 +228,7 @@ def continued_folder(path: Path, settings: str, overwrite: bool = False) -> Iter
 
 
 def remove_written(path: Path) -> None:
-    """Delete a folder that difffake wrote. Raises `UserError` for any other that holds something."""
+    """Delete a folder that difffake wrote or that is empty. Raises `UserError` for any other folder."""
     _refuse_foreign(path)
     shutil.rmtree(path)
 

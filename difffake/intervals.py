@@ -1,7 +1,7 @@
 """Confidence intervals of AUC, EER, AP and accuracy, from a bootstrap over whole videos, originals or people.
 
-The frames of one video are alike, so drawing frames one by one would promise far more certainty than there is: units
-are drawn instead, each with all its samples, real and fake together.
+The frames of one video are similar, so resampling single frames would give intervals that are much too narrow. Units
+are resampled instead, each with all its samples, real and fake.
 """
 
 from typing import NamedTuple
@@ -15,19 +15,19 @@ from difffake.randomness import generator
 Floats = NDArray[np.float64]
 
 MIN_UNITS = 5
-"""Fewest units of each class for an interval. Of n units there are C(2n - 1, n) different resamples (Efron & Tibshirani
-1993, section 6.2): 35 of four units, too few to have a 2.5 % tail, and 126 of five."""
+"""Smallest number of units of each class for an interval. n units have C(2n - 1, n) different resamples (Efron &
+Tibshirani 1993, section 6.2): 35 for four units, which is too few for a 2.5 % tail, and 126 for five."""
 ELEMENTS = 400_000
-"""Weights held at a time: a few MB, so that the passes over a chunk of resamples stay in the processor's cache."""
+"""Number of weights in memory at a time: a few MB, so that a chunk of resamples fits into the processor's cache."""
 
 
 class Ranking(NamedTuple):
-    """Samples sorted once, the most fake first, for metrics under many sets of weights."""
+    """Samples sorted by score, the highest first, for metrics with many sets of weights."""
 
     order: NDArray[np.intp]
     """(N,) sample at each rank."""
     fake: Floats
-    """(N,) 1 where the sample at this rank is fake, else 0."""
+    """(N,) 1 if the sample at this rank is fake, else 0."""
     ends: NDArray[np.intp]
     """(K,) last rank of each group of tied scores."""
 
@@ -45,14 +45,14 @@ def weighted_metrics(ranking: Ranking, weight: Floats) -> dict[str, Floats]:
 
     Args:
         ranking: the N samples, sorted.
-        weight: (R, N), >= 0, in the samples' own order; each row is one set of weights.
+        weight: (R, N), >= 0, in the original order of samples; each row is one set of weights.
 
     Returns:
-        "auc", "eer" and "ap", (R,) each; NaN where a class has no weight in that row.
+        "auc", "eer" and "ap", each (R,); NaN for a row in which a class has no weight.
     """
     weight = np.take(weight, ranking.order, axis=1)
     fake = np.cumsum(weight * ranking.fake, axis=1)[:, ranking.ends]
-    # All weight so far, minus the fakes' share, is the reals' share: weights here are counts, so nothing is lost.
+    # The weight so far minus that of the fakes is that of the reals; weights are counts, so this is exact.
     called = np.cumsum(weight, axis=1)[:, ranking.ends]
     real = called - fake
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -91,22 +91,22 @@ def bootstrap_intervals(
 ) -> dict[str, tuple[float, float]]:
     """Percentile bootstrap intervals (low, high) of "auc", "eer", "ap" and, at `threshold`, "acc", resampled by unit.
 
-    As many units as there are get drawn with replacement; a sample weighs as often as its unit was drawn (Efron &
-    Tibshirani 1993, chapter 13). A resample that misses a class is dropped. Where a class comes from fewer than
-    `MIN_UNITS` units nothing can be said about its spread, and the interval is (NaN, NaN). Where the classes are
-    separated without a fault every resample is too, and would promise certainty: the interval is then `exact_limits`.
+    A resample draws units with replacement, as many as there are; the weight of a sample is the number of times that
+    its unit was drawn (Efron & Tibshirani 1993, chapter 13). Resamples without one of the classes are dropped. If a
+    class comes from fewer than `MIN_UNITS` units, the interval is (NaN, NaN). If the classes are separated perfectly,
+    all resamples are too, and the interval would have no width; then it is given by `exact_limits`.
 
     Args:
         label: (N,) 0 = real, 1 = fake.
         score: (N,) higher = more fake.
-        unit: (N,) names or numbers; samples of one unit are drawn together.
-        resamples: how many resamples; 0 gives (NaN, NaN).
-        seed: of the draws.
-        confidence: share of such intervals that should hold the true value.
-        threshold: of the accuracy; without one there is no "acc".
+        unit: (N,) names or numbers of units; samples of one unit are drawn together.
+        resamples: number of resamples; 0 gives (NaN, NaN).
+        seed: random seed of the resamples.
+        confidence: share of such intervals that should contain the true value.
+        threshold: threshold of the accuracy; without one there is no "acc".
 
     Raises:
-        UserError: as `difffake.metrics.checked`.
+        UserError: as in `difffake.metrics.checked`.
     """
     labels, scores = checked(label, score)
     names, units = np.unique(np.asarray(unit), return_inverse=True)
@@ -136,21 +136,26 @@ def bootstrap_intervals(
 
 
 def exact_limits(metric: str, value: int, independent: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Limits of a metric that is 0 or 1 in the sample, where a bootstrap would give an interval of no width.
+    """Limits of a metric that is 0 or 1 in the sample, where a bootstrap gives an interval without width.
 
-    They hold for any distribution, and are those of Clopper & Pearson (1934) for n successes in n trials: values under
-    which what was seen has a probability below (1 - `confidence`) / 2 = a are left out. Take n units of real faces and
-    n of fakes, each with one partner of the other class. If a fake outscores a real face with probability AUC, all n
-    independent pairs are in order with probability AUC^n, and all samples no more often: the lower limit is a^(1/n).
-    An EER of 0 means that a threshold parts the samples. At the threshold where both classes err with probability e,
-    then all n units of one class are on the right side, which happens with probability 2 (1 - e)^n at most: the upper
-    limit is 1 - (a / 2)^(1/n). For the accuracy n counts all units. The average precision has no such limit: NaN.
+    The limits hold for any distribution. They are those of Clopper & Pearson (1934) for n successes in n trials: a
+    value is left out if the observed result has a probability below a = (1 - `confidence`) / 2 under it.
+
+    AUC: take n units of real faces and n of fakes, each paired with one of the other class. If a fake has a higher
+    score than a real face with probability AUC, all n independent pairs are in order with probability AUC^n. All
+    samples are in order at most as often. So the lower limit is a^(1/n).
+
+    EER: an EER of 0 means that a threshold separates the samples. Consider the threshold at which both classes have the
+    error probability e. If the samples are separated, all n units of one class are on the right side of it, which
+    happens with probability 2 (1 - e)^n at most. So the upper limit is 1 - (a / 2)^(1/n).
+
+    For the accuracy, n counts all units. The average precision has no such limit: NaN.
 
     Args:
         metric: auc, eer, ap or acc.
         value: 0 or 1.
-        independent: n, independent pairs of a real and a fake unit; for the accuracy, units.
-        confidence: share of such intervals that should hold the true value.
+        independent: n, the number of independent pairs of a real and a fake unit; for the accuracy, of units.
+        confidence: share of such intervals that should contain the true value.
     """
     if metric == "ap":
         return float("nan"), float("nan")
@@ -160,8 +165,8 @@ def exact_limits(metric: str, value: int, independent: int, confidence: float = 
 
 
 def _draw(rng: np.random.Generator, resamples: int, units: int) -> Floats:
-    """How often each unit was drawn (resamples, units), as many draws a resample as there are units."""
-    # Counting drawn numbers is several times faster than rng.multinomial, which draws one binomial a unit.
+    """Number of times that each unit was drawn (resamples, units); each resample draws as many units as there are."""
+    # Counting drawn numbers is several times faster than rng.multinomial, which draws one binomial per unit.
     chosen = rng.integers(units, size=(resamples, units)) + np.arange(resamples)[:, None] * units
     counts = np.bincount(chosen.ravel(), minlength=resamples * units)
     return counts.reshape(resamples, units).astype(np.float64)

@@ -1,8 +1,8 @@
 """Metrics of real-or-fake scores, as plain functions of (label, score).
 
-Everywhere `label` is (N,) with 0 = real and 1 = fake, `score` is (N,) of any finite real numbers, higher = more
-fake, and a sample is called fake where `score >= threshold`. Results are in [0, 1]. Where one of the two classes is
-missing, a metric that needs both is NaN: a data set of fakes alone must not stop the others from being evaluated.
+`label` is always (N,) with 0 = real and 1 = fake. `score` is (N,) of any finite real numbers; higher = more fake. A
+sample is called fake if `score >= threshold`. Results are in [0, 1]. If one of the two classes is missing, a metric
+that needs both is NaN, so that a data set with fakes only does not stop the evaluation of others.
 """
 
 import math
@@ -18,7 +18,7 @@ Scores = NDArray[np.float64]
 
 
 def checked(label: ArrayLike, score: ArrayLike) -> tuple[Labels, Scores]:
-    """Labels (N,) as int64 and scores (N,) as float64, which keeps the order and the ties of narrower floats.
+    """Labels (N,) as int64 and scores (N,) as float64, which keeps the order and ties of shorter floats.
 
     Raises:
         UserError: the lengths differ, a label is neither 0 nor 1, or a score is NaN or infinite.
@@ -27,7 +27,7 @@ def checked(label: ArrayLike, score: ArrayLike) -> tuple[Labels, Scores]:
     if labels.ndim != 1 or labels.shape != scores.shape:
         raise UserError(f"labels {labels.shape} and scores {scores.shape} differ in shape: give one (N,) array of each")
     if not np.isin(labels, (0, 1)).all():
-        raise UserError("a label is neither 0 (real) nor 1 (fake): mend the label column")
+        raise UserError("a label is neither 0 (real) nor 1 (fake): correct the label column")
     if broken := int((~np.isfinite(scores)).sum()):
         raise UserError(
             f"{broken} of {len(scores)} scores are NaN or infinite: leave these samples out or check the model"
@@ -36,7 +36,7 @@ def checked(label: ArrayLike, score: ArrayLike) -> tuple[Labels, Scores]:
 
 
 def percent(value: float | None) -> str:
-    """A rate in [0, 1] as it is printed: in percent with one decimal, a dash for None and NaN.
+    """Format a rate in [0, 1]: in percent with one decimal; a dash for None and NaN.
 
     >>> percent(0.8317), percent(None)
     ('83.2', '-')
@@ -50,13 +50,13 @@ def _one_class(label: Labels) -> bool:
 
 def _roc(label: Labels, score: Scores) -> tuple[Scores, Scores, Scores]:
     """False and true positive rates at every distinct score, from (0, 0) to (1, 1), with the thresholds."""
-    # Left on, drop_intermediate removes collinear points: harmless to areas, but thresholds need their neighbours.
+    # drop_intermediate would remove collinear points. This does not change areas, but thresholds need their neighbors.
     false_positive, true_positive, threshold = sk.roc_curve(label, score, drop_intermediate=False)
     return false_positive, true_positive, threshold
 
 
 def auc(label: ArrayLike, score: ArrayLike) -> float:
-    """Area under the ROC curve: how often a fake scores above a real one, ties counting one half.
+    """Area under the ROC curve: the share of pairs in which the fake has the higher score; ties count one half.
 
     >>> auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     0.75
@@ -66,9 +66,9 @@ def auc(label: ArrayLike, score: ArrayLike) -> float:
 
 
 def eer(label: ArrayLike, score: ArrayLike) -> float:
-    """Equal error rate: where FPR = 1 - TPR on the ROC curve, its points joined by straight lines.
+    """Equal error rate: FPR at the point of the ROC curve where FPR = 1 - TPR. Points are joined by straight lines.
 
-    All thresholds are kept and no convex hull is taken; the released scripts read off the nearest point instead.
+    All thresholds are used, without a convex hull. The papers' released scripts take the nearest point instead.
 
     >>> round(eer([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]), 6)
     0.5
@@ -79,7 +79,7 @@ def eer(label: ArrayLike, score: ArrayLike) -> float:
     if _one_class(labels):
         return float("nan")
     false_positive, true_positive, _ = _roc(labels, scores)
-    # FPR - FNR rises strictly from -1 to 1, since every threshold adds at least one sample: one crossing.
+    # FPR - FNR rises strictly from -1 to 1, because every threshold adds at least one sample. So it is 0 only once.
     gap = false_positive + true_positive - 1
     right = int(np.argmax(gap >= 0))
     share = -gap[right - 1] / (gap[right] - gap[right - 1])
@@ -87,7 +87,7 @@ def eer(label: ArrayLike, score: ArrayLike) -> float:
 
 
 def average_precision(label: ArrayLike, score: ArrayLike) -> float:
-    """Average precision of the fakes: the sum over thresholds of precision times the gain in recall, not interpolated.
+    """Average precision of the fakes: the sum over thresholds of precision times gain in recall, not interpolated.
 
     >>> round(average_precision([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]), 4)
     0.8333
@@ -97,7 +97,7 @@ def average_precision(label: ArrayLike, score: ArrayLike) -> float:
 
 
 def accuracy(label: ArrayLike, score: ArrayLike, threshold: float) -> float:
-    """Share of samples on the right side of `threshold`; defined for one class too, NaN for no samples.
+    """Share of samples on the right side of `threshold`. It is defined for one class too, and NaN without samples.
 
     >>> accuracy([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], threshold=0.5)
     0.75
@@ -107,9 +107,9 @@ def accuracy(label: ArrayLike, score: ArrayLike, threshold: float) -> float:
 
 
 def balanced_accuracy_at_youden(label: ArrayLike, score: ArrayLike) -> float:
-    """Balanced accuracy at the threshold that is best on these very samples: (1 + max(TPR - FPR)) / 2.
+    """Balanced accuracy at the best threshold for these same samples: (1 + max(TPR - FPR)) / 2.
 
-    DiffFake's released test script prints this under the name AUC. It is kept for comparison with that script alone.
+    DiffFake's released test script prints this under the name AUC. It is here only for comparison with that script.
 
     >>> balanced_accuracy_at_youden([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     0.75
@@ -122,10 +122,10 @@ def balanced_accuracy_at_youden(label: ArrayLike, score: ArrayLike) -> float:
 
 
 def youden_threshold(label: ArrayLike, score: ArrayLike) -> float:
-    """Threshold with the largest TPR - FPR, halfway between the two neighbouring scores it separates.
+    """Threshold with the largest TPR - FPR, halfway between the two neighboring scores that it separates.
 
-    Choose it on validation data and apply it to test data. Where several are as good the highest is taken; where no
-    threshold beats chance it lies well above all scores.
+    Choose it on validation data and apply it to test data. If several are equally good, the highest is used. If no
+    threshold is better than chance, the result is well above all scores.
 
     >>> youden_threshold([0, 0, 1, 1], [1.0, 2.0, 4.0, 5.0])
     3.0
@@ -140,14 +140,14 @@ def youden_threshold(label: ArrayLike, score: ArrayLike) -> float:
     if best == len(threshold) - 1:
         return float(threshold[best])
     middle = threshold[best] / 2 + threshold[best + 1] / 2
-    # Two scores may be neighbouring floats: their middle must not fall on the lower one, which it has to exclude.
+    # If two scores are neighboring floats, their middle may be rounded to the lower one, which must be excluded.
     return float(middle if middle > threshold[best + 1] else threshold[best])
 
 
 def tpr_at_fpr(label: ArrayLike, score: ArrayLike, fpr: float) -> float:
-    """Largest share of fakes found by a threshold that calls at most a share `fpr` of the reals fake.
+    """Largest share of fakes that a threshold finds if it calls at most a share `fpr` of the reals fake.
 
-    Only real thresholds count: the value is not interpolated between two of them.
+    The value is not interpolated between two thresholds.
 
     >>> tpr_at_fpr([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], fpr=0.1)
     0.5

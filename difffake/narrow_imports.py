@@ -1,4 +1,4 @@
-"""Importing one module of a large package without all the others that its `__init__` imports."""
+"""Import one module of a large package without the other modules that its `__init__` imports."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -8,18 +8,19 @@ from importlib.util import find_spec, module_from_spec
 
 @contextmanager
 def bare(packages: Sequence[str], absent: Sequence[str] = ()) -> Iterator[None]:
-    """Within the block, submodules of `packages` can be imported, but what the packages' `__init__` does is left out.
+    """In the block, submodules of `packages` can be imported without running the packages' `__init__`.
 
-    Afterwards all is as if none of it had been imported: a later import elsewhere gets the whole package, and the
-    objects made in the block keep their own copy of what they use. So they cannot be pickled.
+    Afterwards, `sys.modules` is as before: a later import gets the whole package. Objects that were made in the block
+    keep their own copies of modules, so they cannot be pickled.
 
     Args:
-        packages: from the outside in, such as `timm` and `timm.models`. None of them may have been imported before.
-        absent: modules that count as not installed in the block, such as optional parts that take seconds to import.
+        packages: names of packages, the outermost first, such as `timm` and `timm.models`. None of them may have been
+            imported before.
+        absent: modules that look as if they were not installed, such as optional parts that take seconds to import.
 
     Raises `ImportError` if a package is not installed or has been imported before.
     """
-    absent = [name for name in absent if name not in sys.modules]  # what is there already costs nothing
+    absent = [name for name in absent if name not in sys.modules]  # an imported module costs nothing
     roots = {name.split(".")[0] for name in (*packages, *absent)}
     if loaded := sorted(roots & set(sys.modules)):
         raise ImportError(f"{loaded[0]} has been imported before")
@@ -30,7 +31,7 @@ def bare(packages: Sequence[str], absent: Sequence[str] = ()) -> Iterator[None]:
                 raise ImportError(f"{name} is not installed")
             sys.modules[name] = module_from_spec(spec)
         for name in absent:
-            sys.modules[name] = None  # type: ignore[assignment]  # as the import system has it for "not there"
+            sys.modules[name] = None  # type: ignore[assignment]  # the import system's mark of a missing module
         yield
     finally:
         for name in [name for name in sys.modules if name.split(".")[0] in roots]:

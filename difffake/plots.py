@@ -1,4 +1,4 @@
-"""What pictures share: colors, files with captions, sheets of pictures, histograms of two classes."""
+"""Common parts of figures: colors, files with captions, sheets of pictures, histograms of two classes."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,22 +15,25 @@ from PIL import Image
 
 from difffake.files import staged_file
 
-# Okabe & Ito's palette (2008), told apart with any color vision; its yellow is too pale for lines on white.
+# Okabe & Ito's palette (2008), which is distinct with any color vision; without yellow, too pale for lines on white.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 REAL_COLOR, FAKE_COLOR = "#0072B2", "#D55E00"
 DPI = 150
-_CAPTION = "Description"  # PNG's own keyword for what a picture shows
-_BINS = (5, 50)  # of a histogram, fewest and most
-_ACROSS = 3  # panels
+_CAPTION = "Description"  # PNG's standard keyword of a description
+_BINS = (5, 50)  # smallest and largest number of bins of a histogram
+_ACROSS = 3  # number of panels in a row
 
 Row = tuple[str, Sequence[np.ndarray]]
 """A row's label and its pictures."""
 
 
 def save_figure(figure: Figure, path: Path, caption: str = "") -> None:
-    """Write a figure to a PNG or JPEG file, whole or not at all.
+    """Write a figure to a PNG or JPEG file; the file appears only when it is complete.
 
-    A PNG file keeps `caption`, sentences that say what is shown and how to read it, for `read_caption`.
+    Args:
+        figure: the figure.
+        path: file to write.
+        caption: what the figure shows and how to read it. A PNG file stores it for `read_caption`.
     """
     FigureCanvasAgg(figure)
     metadata = {_CAPTION: caption} if caption and path.suffix.lower() == ".png" else None
@@ -39,16 +42,20 @@ def save_figure(figure: Figure, path: Path, caption: str = "") -> None:
 
 
 def read_caption(path: Path) -> str:
-    """The caption that `save_figure` wrote into a PNG file; empty where there is none."""
+    """The caption that `save_figure` wrote into a PNG file; empty if there is none."""
     with Image.open(path) as image:
         return str(image.info.get(_CAPTION, ""))
 
 
 def sheet(columns: Sequence[str], rows: Sequence[Row], title: str, caption: str, side: float = 2.2) -> Figure:
-    """A figure with a row of pictures for each of `rows`, a title above each column, and the caption below all.
+    """Make a sheet of pictures.
 
-    Pictures are (H, W, 3) uint8, or (H, W) in [0, 1] from black to white; each is drawn `side` inches wide. `title`
-    stands above, `caption` below the sheet, in lines as wide as it is.
+    Args:
+        columns: titles of the columns.
+        rows: label and pictures of each row. Pictures are (H, W, 3) uint8, or (H, W) in [0, 1] from black to white.
+        title: title above the sheet.
+        caption: text below the sheet.
+        side: width of a picture in inches.
     """
     width = side * len(columns) + 1.4
     text = fill(caption, round(12 * width))
@@ -68,20 +75,24 @@ def sheet(columns: Sequence[str], rows: Sequence[Row], title: str, caption: str,
 
 
 def in_percent(axis: Axis) -> None:
-    """Label the ticks of an axis of shares in [0, 1] in percent."""
+    """Label the ticks of an axis in percent; its values are shares in [0, 1]."""
     axis.set_major_formatter(lambda share, _: f"{100 * share:.4g} %")
 
 
 def wrapped(name: str, width: int) -> str:
-    """A name in lines of at most `width` characters, broken at blanks, dashes and slashes where it has any."""
+    """A name as lines of at most `width` characters, broken at spaces, dashes and slashes if possible."""
     return fill(name.replace("/", "/ "), width).replace("/ ", "/")
 
 
 def bin_edges(classes: Sequence[NDArray[np.floating]], limits: tuple[float, float]) -> NDArray[np.float64]:
-    """Edges of equal bins between `limits`, shared by several classes, as narrow as the one that needs the narrowest.
+    """Edges of 5 to 50 equal bins between `limits` for several classes, as narrow as any class needs.
 
-    The narrower of Freedman and Diaconis (1981), 2 IQR / n^(1/3), and Sturges (1926), range / (log2 n + 1), which
-    serves values that heap up at both ends. Between 5 and 50 bins.
+    The width is the smaller of Freedman and Diaconis (1981), 2 IQR / n^(1/3), and Sturges (1926),
+    range / (log2 n + 1), which is better for values that are dense at both ends.
+
+    Args:
+        classes: values of each class, arrays (N,).
+        limits: the first and the last edge.
     """
     low, high = limits
     widths = [2 * float(np.ptp(np.quantile(c, (0.25, 0.75)))) / len(c) ** (1 / 3) for c in classes if len(c)]
@@ -97,12 +108,18 @@ def two_class_panels(
     units: str,
     limits: tuple[float, float] | None = None,
 ) -> Figure:
-    """How the values of real and fake samples spread: one panel for each of `sets`, of labels (N,) and values (N,).
+    """Draw histograms of real and fake samples, one panel per set.
 
-    Each class is drawn as shares of its own number in each of the bins that both share (`bin_edges`). Values outside
-    `limits` are counted in the outermost bins; without `limits`, those are the panel's own quantiles of 0.5 and 99.5 %.
-    `units` names the samples, such as "faces". Each legend has the number of samples of each class; a class without any
-    is left out.
+    Both classes use the same bins (`bin_edges`). A bar is the share of a class's samples in the bin. The legend gives
+    the number of samples of each class; a class without samples is left out.
+
+    Args:
+        sets: labels (N,) and values (N,) of each set by name.
+        title: title of the figure.
+        xlabel: label of the values.
+        units: name of the samples, such as "faces".
+        limits: range of the axis; values outside are counted in the outermost bins. By default, the quantiles 0.5 and
+            99.5 % of each panel.
     """
     across = min(len(sets), 2 if len(sets) == 4 else _ACROSS)
     down = -(-len(sets) // across)
@@ -132,11 +149,11 @@ def _two_classes(
         axes.stairs(share, edges, color=color, linewidth=1.5, linestyle=line, label=f"{text} (n = {len(values)})")
     axes.set_xlim(*limits)
     axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
-    axes.xaxis.set_major_locator(MaxNLocator(5))  # labels as long as 2.0895 fit side by side
+    axes.xaxis.set_major_locator(MaxNLocator(5))  # few enough for labels such as 2.0895
     in_percent(axes.yaxis)
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
-    # Between title and axes, where it hides nothing.
+    # The legend is between title and axes, where it covers nothing.
     axes.legend(fontsize=8, frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0), borderaxespad=0)
 
 

@@ -1,4 +1,4 @@
-"""Progress of long work, with rate and time left: a bar on a terminal, lines in a log file."""
+"""Progress of long work, with rate and remaining time: a bar on a terminal, lines in a log file."""
 
 import time
 from collections.abc import Iterable, Iterator, Sized
@@ -19,10 +19,10 @@ from rich.text import Text
 T = TypeVar("T")
 
 SECONDS = 15.0
-"""From one line of progress to the next, where there is no terminal."""
+"""Seconds from one line of progress to the next, without a terminal."""
 
 console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-"""Prints to standard error; names may hold brackets, and a message is one line of a log file however long it is."""
+"""Prints to standard error. Brackets in names are printed as they are, and a long message stays one line."""
 
 
 class _Rate(ProgressColumn):
@@ -34,14 +34,14 @@ class _Rate(ProgressColumn):
 
 
 def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
-    """Yield `items` while their number, rate and time left are shown on standard error.
+    """Yield `items` and show their number, rate and remaining time on standard error.
 
-    On a terminal this is a bar, elsewhere (a pipe, a log file) a line every `SECONDS` seconds.
+    On a terminal this is a bar; otherwise (a pipe, a log file) a line every `SECONDS` seconds.
 
     Args:
-        items: what is worked on.
-        description: what they are, in a word or two.
-        total: how many there are; needed where `items` has no length.
+        items: the items to work on.
+        description: one or two words that describe the work.
+        total: number of items; needed if `items` has no length.
     """
     if not console.is_terminal:
         yield from _lines(items, description, total)
@@ -54,7 +54,7 @@ def track(items: Iterable[T], description: str, total: int | None = None) -> Ite
 
 
 def _lines(items: Iterable[T], description: str, total: int | None) -> Iterator[T]:
-    """Yield `items` while a line is printed now and then; none if they are done before the first is due."""
+    """Yield `items` and print a line every `SECONDS` seconds."""
     total = len(items) if total is None and isinstance(items, Sized) else total
     begin = said = time.monotonic()
     number = 0
@@ -71,7 +71,7 @@ def _lines(items: Iterable[T], description: str, total: int | None) -> Iterator[
 
 
 def duration(seconds: float) -> str:
-    """A time in hours, minutes and seconds.
+    """A duration in hours, minutes and seconds.
 
     >>> duration(7.4), duration(205), duration(3725)
     ('0:07', '3:25', '1:02:05')

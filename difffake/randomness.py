@@ -1,4 +1,4 @@
-"""The one place where random numbers come from."""
+"""Random generators from a seed and keys."""
 
 import hashlib
 
@@ -8,7 +8,7 @@ import numpy as np
 def generator(seed: int, *keys: int) -> np.random.Generator:
     """Random generator of one sample, from the run's seed and integer keys such as the epoch and the index.
 
-    The same numbers come out on any worker, rank or resumed run.
+    The numbers do not depend on workers, ranks or interruptions.
 
     >>> bool(generator(0, 3, 14).random() == generator(0, 3, 14).random())
     True
@@ -19,9 +19,9 @@ def generator(seed: int, *keys: int) -> np.random.Generator:
 
 
 def named_generator(seed: int, *names: str) -> np.random.Generator:
-    """Random generator of something that has names rather than numbers, such as a clip and a method.
+    """Random generator from a seed and names, such as those of a clip and a method.
 
-    Python's own hash differs from run to run, this one does not.
+    The hash of the names is the same in every process, unlike Python's own.
 
     >>> bool(named_generator(0, "a", "b").random() == named_generator(0, "a", "b").random())
     True

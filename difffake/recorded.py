@@ -1,4 +1,4 @@
-"""Objects that remember the arguments they were made with."""
+"""Objects that record the arguments of their constructor."""
 
 import inspect
 from dataclasses import asdict, is_dataclass
@@ -7,22 +7,22 @@ from typing import Any, Self
 
 
 class Recorded:
-    """Keeps the arguments of the constructor, defaults included, as plain values in `settings`.
+    """Keeps the arguments of the constructor, including defaults, as plain values in `settings`.
 
-    A checkpoint can so store, and a resumed run compare, every setting there is: a list kept by hand forgets new ones.
-    Dataclasses become dicts and tuples become lists. Anything else, such as a module or a function, is left out.
+    So a checkpoint stores every setting, also new ones, and a resumed run compares them. Dataclasses become dicts, and
+    tuples become lists. Other values, such as modules and functions, are left out.
     """
 
     settings: dict[str, Any]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Make the object and note the arguments."""
+        """Make the object and record the arguments."""
         self = super().__new__(cls)
-        if args or kwargs:  # none are given when an object is copied, which brings its settings along
+        if args or kwargs:  # when an object is copied, there are no arguments, and its settings are copied
             bound = inspect.signature(cls.__init__).bind_partial(self, *args, **kwargs)
             bound.apply_defaults()
             found = {name: plain(value) for name, value in list(bound.arguments.items())[1:]}
-            # Not by nn.Module's own way, which is not ready yet.
+            # nn.Module's own __setattr__ cannot be used before its __init__.
             object.__setattr__(self, "settings", {name: value for name, value in found.items() if value is not _OTHER})
         return self
 
@@ -31,7 +31,7 @@ _OTHER = object()
 
 
 def plain(value: Any) -> Any:
-    """A value made of dicts, lists, texts and numbers alone, or a marker that it is something else."""
+    """The value as dicts, lists, texts and numbers; a marker if this is not possible."""
     if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
     if isinstance(value, Enum):

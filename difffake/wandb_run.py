@@ -1,6 +1,6 @@
-"""One Weights & Biases run for all that is done with a detector: training, mixture, evaluation.
+"""One Weights & Biases run per detector, for training, anomaly model and evaluation.
 
-wandb itself is optional, and imported only where a run uses it.
+The package wandb is optional; it is imported only if a run uses it.
 """
 
 import json
@@ -18,18 +18,18 @@ from difffake.files import staged_file
 from difffake.progress import console
 
 NOTE = "wandb.json"
-"""File in a run folder that says which W&B run belongs to it."""
+"""File in a run folder with the id of its W&B run."""
 
 
 def run_id(resumed: Path | None) -> str:
-    """Id of a W&B run: as noted in the run folder that is resumed, or given by W&B's agent, or new."""
+    """Id of the W&B run: from the run folder that is resumed, or from W&B's agent, or new."""
     if resumed and (resumed / NOTE).is_file():
         return str(_read(resumed / NOTE)["id"])
     return os.environ.get("WANDB_RUN_ID") or uuid.uuid4().hex[:8]
 
 
 def prepare(identity: str) -> None:
-    """Let wandb go on with a run, without a network if nobody is logged in."""
+    """Let wandb continue the run `identity` if it exists; offline if nobody is logged in."""
     os.environ["WANDB_RUN_ID"] = identity
     os.environ["WANDB_RESUME"] = "allow"
     if "WANDB_MODE" not in os.environ and not _logged_in():
@@ -39,7 +39,7 @@ def prepare(identity: str) -> None:
 
 @contextmanager
 def reached() -> Iterator[None]:
-    """Raise `UserError` where W&B's server cannot be reached or refuses, which on a cluster's node is common."""
+    """Turn errors of W&B's server into `UserError`; on the nodes of a cluster, the server is often not reachable."""
     import wandb
 
     try:
@@ -52,13 +52,19 @@ def reached() -> Iterator[None]:
 
 
 def note_run(folder: Path, identity: str, project: str, entity: str | None) -> None:
-    """Note which W&B run belongs to a run folder."""
+    """Write the id, project and entity of the W&B run into a run folder."""
     with staged_file(folder / NOTE) as partial:
         partial.write_text(json.dumps({"id": identity, "project": project, "entity": entity}) + "\n")
 
 
 def add_to_run(ckpt: Path, values: Mapping[str, float], table: tuple[str, Sequence[Mapping[str, Any]]] | None) -> None:
-    """Add values, and a table with its name, to the W&B run that trained a checkpoint; nothing if there is none."""
+    """Add results to the W&B run that trained a checkpoint, if there is one.
+
+    Args:
+        ckpt: the checkpoint.
+        values: numbers by name, for the run's summary.
+        table: name and rows of a table, or None.
+    """
     note = ckpt.parent / NOTE
     if not note.is_file():
         return
@@ -72,7 +78,7 @@ def add_to_run(ckpt: Path, values: Mapping[str, float], table: tuple[str, Sequen
     try:
         _add(found, values, table)
     except wandb.errors.Error as error:
-        # The results are in their files already.
+        # No error: the results have been written to files already.
         console.print(f"the W&B run {found['id']} gets no results: {str(error).splitlines()[0]}")
 
 
@@ -96,11 +102,11 @@ def _read(note: Path) -> dict[str, Any]:
         found = json.loads(note.read_text())
         return {"id": found["id"], "project": found["project"], "entity": found["entity"]}
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{note} is broken: delete it, and a new W&B run is begun") from error
+        raise UserError(f"{note} is broken: delete it to start a new W&B run") from error
 
 
 def _logged_in() -> bool:
-    """Whether there is a key where wandb looks for one; asking wandb itself would settle its mode."""
+    """Whether an API key exists where wandb looks for it. Calling wandb would fix its mode already."""
     if os.environ.get("WANDB_API_KEY"):
         return True
     host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname

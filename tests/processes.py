@@ -25,7 +25,7 @@ def free_port() -> int:
 
 
 def started(work: Callable[..., None], ranks: int, *arguments: object) -> list[int | None]:
-    """Exit statuses of `work(rank, ranks, *arguments)` in a process a rank; negative where a signal ended it."""
+    """Exit statuses of `work(rank, ranks, *arguments)` in one process per rank; negative if a signal ended it."""
     processes = [CONTEXT.Process(target=work, args=(rank, ranks, *arguments)) for rank in range(ranks)]
     for process in processes:
         process.start()

@@ -60,6 +60,8 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
         pass
     with pytest.raises(UserError, match="exists already"), staged_folder(tmp_path):
         pass
+    with pytest.raises(UserError, match="is a folder, but a file is written"), staged_file(tmp_path):
+        pass
 
 
 def test_overwrite_does_not_delete_folders_of_others(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_youden_threshold_is_the_middle_of_the_gap_it_splits() -> None:
     assert metrics.youden_threshold([0, 0, 1, 1], [-10_000.0, 0.0, 10_000.0, 20_000.0]) == 5_000.0
 
 
-def test_youden_threshold_splits_neighbouring_floats() -> None:
+def test_youden_threshold_splits_neighboring_floats() -> None:
     low = 1.0
     high = np.nextafter(low, 2)
     threshold = metrics.youden_threshold([0, 1], [low, high])

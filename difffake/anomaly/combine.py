@@ -1,4 +1,4 @@
-"""Differential features: what two embeddings of one person differ in."""
+"""Differential features: the difference of two embeddings of one person."""
 
 import torch
 from torch import Tensor
@@ -6,18 +6,25 @@ from torch import Tensor
 from difffake.errors import UserError
 
 NOISE = 1e-5
-"""Differences below this share of the embeddings' largest entry count as none: rounding of float32 networks."""
+"""Differences below this share of the embeddings' largest entry count as rounding errors of float32 networks."""
 COMBINATIONS = ("abs", "sub", "square", "cube", "concat", "single")
 
 
 def combine(a: Tensor, b: Tensor, combination: str = "square") -> Tensor:
-    """Combine the rows of reference embeddings `a` and probe embeddings `b`, both (N, D), and scale them to length 1.
+    """Combine the rows of reference embeddings `a` and probe embeddings `b`, and scale them to length 1.
 
-    `abs` |a-b|, `sub` a-b, `square` (a-b)^2, `cube` (a-b)^3 (DiffFake, WACVW 2025), `concat` [a, b] with 2D columns;
-    `single` is the probe `b` alone, the ablation without pairs. All but `concat` give (N, D).
-    A row of two embeddings that are equal up to rounding (`NOISE`) is all zeros.
+    Args:
+        a: reference embeddings (N, D).
+        b: probe embeddings (N, D).
+        combination: `abs` |a-b|, `sub` a-b, `square` (a-b)^2, `cube` (a-b)^3 (DiffFake, WACVW 2025), `concat` [a, b],
+            or `single`, the probe `b` alone (ablation without pairs).
 
-    Raises `UserError` for another combination or unequal shapes.
+    Returns:
+        Feature vectors (N, D); (N, 2D) for `concat`. A row of two embeddings that are equal up to rounding (`NOISE`)
+        is all zeros.
+
+    Raises:
+        UserError: the combination is unknown or the shapes differ.
 
     >>> combine(torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 5.0]]), "sub")
     tensor([[ 0., -1.]])
@@ -32,10 +39,10 @@ def combine(a: Tensor, b: Tensor, combination: str = "square") -> Tensor:
         features = b
     else:
         difference = a - b
-        # Powers and the norm's squares of small differences would underflow: the row's scale does not matter, so
-        # divide by its largest entry first.
+        # Powers of small differences and their squares in the norm would underflow. The scale of a row does not
+        # matter, so divide by its largest entry first.
         largest = difference.abs().amax(dim=1, keepdim=True)
-        # Equal images embedded in different batches differ by rounding, which would be blown up to length 1.
+        # Embeddings of equal images in different batches differ by rounding; scaling would enlarge this to length 1.
         rounding = NOISE * torch.maximum(a.abs(), b.abs()).amax(dim=1, keepdim=True)
         difference = torch.where(largest > rounding, difference / torch.where(largest > 0, largest, 1), 0)
         features = {

@@ -1,4 +1,4 @@
-"""What an anomaly model is: a density, or anything else that scores features; the built-in ones and your own."""
+"""The interface of anomaly models, with built-in models and classes of your own."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol, Self
@@ -8,44 +8,48 @@ from torch import Tensor
 
 from difffake.anomaly.mixture import GaussianMixture
 from difffake.anomaly.one_class_svm import OneClassSVM
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 from difffake.models.class_path import class_at
 
 _METHODS = ("fit", "score", "to", "state", "from_state")
 
 
 class Density(Protocol):
-    """A model of the features of real pairs that scores others by how far they are from them.
+    """A model of the features of real pairs. It scores other pairs by their distance from the real ones.
 
-    A class of your own with these methods, and an `__init__` that needs no arguments, is taken by
-    `difffake fit-anomaly --model my_package.MyDensity`. A file of it names the class path, and is read only where that
-    package is named with --imports.
+    Your own class needs these methods and an `__init__` without required arguments. Use it with
+    `difffake fit-anomaly --model my_package.MyDensity`. Its file stores the class path; to read the file, name the
+    package with --imports.
     """
 
     def fit(self, x: Tensor, *, numbers: Tensor | None = None) -> Self:
-        """Fit the features `x` (N, D), float32, on their device.
+        """Fit the model on the device of `x`. With several ranks, the result must be the same on all ranks.
 
-        On several ranks `x` are a rank's own rows, and the model must come out the same everywhere: exchange sums
-        with `difffake.distributed.total`, or rows with `difffake.distributed.everyone`. `numbers` (N,) int64 say which
-        row of the whole each one is; None means that all rows are here.
+        Args:
+            x: features (N, D), float32; with several ranks, only this rank's rows. Exchange sums with
+                `difffake.distributed.total`, or rows with `difffake.distributed.everyone`.
+            numbers: number (N,) int64 of each row among the rows of all ranks; None if all rows are here.
+
+        Returns:
+            The model itself.
         """
         ...
 
     def score(self, x: Tensor) -> Tensor:
-        """Anomaly scores (N,), float64, of the features `x` (N, D), on their device; higher = more anomalous."""
+        """Anomaly scores (N,), float64, of features `x` (N, D), computed on their device; higher = more anomalous."""
         ...
 
     def to(self, device: torch.device | str) -> Self:
-        """Move the fitted model to `device`, where scores are then computed; gives itself."""
+        """Move the fitted model to `device` and return it."""
         ...
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors, and settings that JSON can hold; together all that `from_state` needs."""
+        """Tensors, and settings that can be written as JSON: everything that `from_state` needs."""
         ...
 
     @classmethod
     def from_state(cls, tensors: dict[str, Tensor], settings: dict[str, Any]) -> Self:
-        """The fitted model that `state` described, on the CPU."""
+        """Make the fitted model from the result of `state`, on the CPU."""
         ...
 
 
@@ -53,21 +57,25 @@ _BUILT_IN: dict[str, type[Density]] = {model.kind: model for model in (GaussianM
 
 
 def density_kind(model: Density) -> str:
-    """What a file calls the model: a built-in kind, or the path of its class."""
+    """The model's name in a file: a built-in kind, or the path of its class."""
     cls = type(model)
     return next((kind for kind, known in _BUILT_IN.items() if known is cls), f"{cls.__module__}.{cls.__qualname__}")
 
 
 def density_class(kind: str, imports: Sequence[str] = ()) -> type[Density]:
-    """The class of a built-in kind, or at a class path such as `my_package.MyDensity`.
+    """Find the class of an anomaly model.
 
-    `imports` are the packages outside difffake whose code may be imported. Raises `UserError` for an unknown kind, a
-    class outside of them, or one that lacks a method.
+    Args:
+        kind: a built-in kind, or a class path such as `my_package.MyDensity`.
+        imports: packages outside difffake whose code may be imported.
+
+    Raises:
+        UserError: the kind is unknown, its package is not in `imports`, or the class lacks a method.
     """
     if kind in _BUILT_IN:
         return _BUILT_IN[kind]
     if "." not in kind:
-        raise UserError(f"anomaly model {kind} is unknown: choose {', '.join(_BUILT_IN)}, or name a class by its path")
+        raise UsageError(f"anomaly model {kind} is unknown: write mixture or svm, or give the path of a class")
     found: Any = class_at(kind, "anomaly model", imports)
     if missing := [name for name in _METHODS if not callable(getattr(found, name, None))]:
         raise UserError(f"anomaly model {kind} has no {', '.join(missing)}: see difffake.anomaly.density.Density")

@@ -22,39 +22,40 @@ from difffake.metrics import auc, percent, youden_threshold
 from difffake.progress import console
 
 VALUES_PER_PARAMETER = 4
-"""Fewest numbers among the features of all pairs for each parameter of a mixture. For full covariances of D dimensions
-that is twice D pairs per component: the sample covariance of fewer is singular, or nearly (Marchenko & Pastur 1967)."""
+"""Smallest number of feature values, over all pairs, per parameter of a mixture. For full covariances of D dimensions
+this is about 2 D pairs per component. With fewer pairs, a sample covariance is singular or nearly singular (Marchenko &
+Pastur 1967)."""
 
 EmbedRows = Callable[[CropDataset | PairDataset, np.ndarray, str], np.ndarray]
-"""Embeddings (n, D) of the samples (n,) of a data set, with a description for the progress bar."""
+"""Function that gives the embeddings (n, D) of the samples (n,) of a data set; the text is for the progress bar."""
 
 
 @dataclass(frozen=True)
 class DensityConfig:
-    """Which density is fitted. Raises `UserError` for settings that contradict each other."""
+    """Settings of the density to fit. Raises `UserError` if settings contradict each other."""
 
     model: str = "mixture"
     """mixture, svm, or the class path of a `Density` of your own."""
     components: int = 3
-    """Of the mixture."""
+    """Number of Gaussians of the mixture."""
     covariance: str = "auto"
     """full, tied, diag or spherical; auto is full if there are enough pairs (`VALUES_PER_PARAMETER`), else diag."""
     reg_covar: float = 1e-6
-    """Added to the diagonal of the mixture's covariances."""
+    """Number added to the diagonal of the mixture's covariances."""
     max_iter: int = 250
-    """Most EM iterations."""
+    """Largest number of EM iterations."""
     nu: float = 0.5
-    """Of the SVM, the share of real pairs that may lie outside."""
+    """Largest share of real pairs that may lie outside the boundary of the SVM, in (0, 1]."""
     imports: Sequence[str] = ()
     """Packages outside difffake whose code may run."""
     seed: int = 0
-    """Of the mixture's k-means start."""
+    """Random seed of the mixture's k-means start."""
 
     def __post_init__(self) -> None:
         self.build(1, 1)
 
     def build(self, pairs: int, dimensions: int) -> Density:
-        """The density for so many pairs of features of so many dimensions, not fitted yet."""
+        """Make the density, not fitted yet, for `pairs` pairs with features of `dimensions` numbers."""
         if self.model == "mixture":
             covariance = self.covariance
             if covariance == "auto":
@@ -67,7 +68,7 @@ class DensityConfig:
         return density_class(self.model, [*self.imports, self.model.rpartition(".")[0]])()
 
     def remarks(self, pairs: int, dimensions: int) -> list[str]:
-        """What to say of a mixture that so many pairs are few for."""
+        """Notes for the user if `pairs` pairs are too few for the mixture."""
         if self.model != "mixture":
             return []
         found = []
@@ -77,15 +78,15 @@ class DensityConfig:
             if (values := self._values(pairs, dimensions, covariance)) < VALUES_PER_PARAMETER:
                 covariance = "diag"
                 found.append(
-                    f"diagonal covariances, since {pairs} pairs are few for full ones: {values:.2g} numbers per "
+                    f"diagonal covariances, because {pairs} pairs are too few for full ones: {values:.2g} numbers per "
                     f"parameter, and {VALUES_PER_PARAMETER} are needed"
                 )
         if (values := self._values(pairs, dimensions, covariance)) < VALUES_PER_PARAMETER:
             parameters = free_parameters(self.components, dimensions, covariance)
             found.append(
-                f"warning: {pairs} pairs are few for the {parameters} parameters of {self.components} {covariance} "
+                f"warning: {pairs} pairs are too few for the {parameters} parameters of {self.components} {covariance} "
                 f"component(s) of {dimensions} dimensions: {values:.2g} numbers per parameter, and "
-                f"{VALUES_PER_PARAMETER} are needed for scores that hold for new faces; add real faces, lower "
+                f"{VALUES_PER_PARAMETER} are needed for reliable scores of new faces; add real faces, lower "
                 "--components, or leave --covariance at auto"
             )
         return found
@@ -95,7 +96,7 @@ class DensityConfig:
 
 
 class Fitted(NamedTuple):
-    """A fitted density and how many pairs, on all ranks, it was fitted to."""
+    """A fitted density, and the number of pairs on all ranks that it was fitted to."""
 
     density: Density
     pairs: int
@@ -104,16 +105,25 @@ class Fitted(NamedTuple):
 def fit_density(
     train: Manifest, image_size: int, embed: EmbedRows, pairing: Pairing, config: DensityConfig, device: torch.device
 ) -> Fitted:
-    """Fit a density on `device` to pairs of the real faces of `train`, and say where there are few of them.
+    """Fit a density to pairs of real faces, and print a warning if there are too few.
 
-    Raises `UserError` if there is no pair.
+    Args:
+        train: manifest with real faces of the split train.
+        image_size: side of the images in pixels.
+        embed: function that computes embeddings.
+        pairing: how pairs are formed and combined.
+        config: settings of the density.
+        device: device on which the density is fitted.
+
+    Raises:
+        UserError: there is no pair.
     """
     own = own_rows(pair_group(train.table))
     embeddings = embed(CropDataset(train, image_size), own, "embedding")
     probes, features = pair_features(train.table.iloc[own], embeddings, pairing)
     if not (pairs := count(len(features))):
         raise UserError(
-            "no two images of one video or identity to pair: use a manifest with videos or identities, "
+            "no video or identity has two images to pair: use a manifest with videos or identities, "
             "or --combination single"
         )
     warn_of_equal_pairs(count(equal_pairs(features, pairing.combination)), pairs)
@@ -129,30 +139,30 @@ def fit_density(
 
 
 def warn_of_equal_pairs(equal: int, pairs: int) -> None:
-    """Say that some pairs are of two equal images."""
+    """Print a warning if pairs have two equal images."""
     if equal:
         console.print(
-            f"warning: {equal} of {pairs} pairs are of two equal images, as in a frozen video: they have no "
-            "difference, and their anomaly score says nothing"
+            f"warning: {equal} of {pairs} pairs have two equal images, as in a frozen video: there is no difference "
+            "to score, so their anomaly scores have no meaning"
         )
 
 
 def validation_threshold(
     val: Manifest, image_size: int, embed: EmbedRows, pairing: Pairing, density: Density, device: torch.device
 ) -> float | None:
-    """Youden's threshold between pairs of real validation faces and of the pseudo-deepfakes made from them.
+    """Youden's threshold between pairs of real validation faces and pairs of pseudo-deepfakes made from them.
 
-    None, with a remark, if the split has no pairs. The real ones are untouched, as they were fitted; both kinds are the
-    same pairs. Those of all ranks count.
+    Both kinds use the same pairs; real faces are not altered, as in fitting. The pairs of all ranks are used. Returns
+    None, and prints a note, if the split has no pairs.
     """
     group = pair_group(val.table)
     if not (group.duplicated().any() or (pairing.combination == "single" and len(val))):
-        console.print("no pairs in the split val, so the anomaly score gets no threshold (no ACC)")
+        console.print("the split val has no pairs, so the anomaly score has no threshold (no ACC)")
         return None
     own = own_rows(group)
     real = embed(CropDataset(val, image_size), own, "validation")
     forged = PairDataset(val, image_size, "pseudo", PseudoConfig(), None, pairing.seed)
-    both = embed(forged, own, "validation, forged")  # a real partner, recolored as its forgery is, and the forgery
+    both = embed(forged, own, "validation, forged")  # the real face, recolored like its forgery, and the forgery
 
     def scores(embeddings: np.ndarray) -> np.ndarray:
         features: Tensor = pair_features(val.table.iloc[own], embeddings, pairing).features
@@ -162,16 +172,22 @@ def validation_threshold(
     label, score = np.repeat([0, 1], [len(part) for part in parts]), np.concatenate(parts)
     found = auc(label, score)
     console.print(f"AUC of validation pairs, real against pseudo-deepfakes: {percent(found)} %")
-    if found < 0.5:
+    if float(percent(found)) < 50:
         console.print(
-            "warning: that is below chance: real pairs look more unusual to this model than forged ones, so its score "
-            "cannot be used; fit it to more faces, or with other settings"
+            "warning: this is below chance: the model gives real pairs higher scores than forged ones, so its scores "
+            "are of no use; fit it to more faces, or with other settings"
         )
     return youden_threshold(label, score)
 
 
 def training_keys(train: Manifest, val: Manifest, known: Manifest) -> list[str]:
-    """What the model has seen, for the leak check of test data; whose they are is looked up in `known`."""
+    """Identities, videos and crops that the model was fitted to, for the leak check of test data.
+
+    Args:
+        train: real faces that the density was fitted to.
+        val: real faces that gave the threshold.
+        known: all rows of the manifests, in which names are looked up.
+    """
     keys: set[str] = set()
     for part in (train, val):
         keys |= leak_keys(part.table, known.table) | content_keys(part.table, part.root)

@@ -16,7 +16,7 @@ from difffake.anomaly.moments import (
     chunks,
     expectation,
     log_densities,
-    maximisation,
+    maximization,
     over_ranks,
     scratch,
     spread,
@@ -26,20 +26,22 @@ from difffake.errors import UserError
 
 
 class GaussianMixture:
-    """Gaussian mixture fitted by expectation maximisation, in float64, on the device of the rows.
+    """Gaussian mixture fitted by expectation maximization, in float64, on the device of the rows.
 
-    The steps, the regularisation and the stopping rule are those of scikit-learn's `GaussianMixture`: from one start
-    both give the same parameters after the same number of iterations. The defaults are DiffFake's (WACVW 2025:
+    The steps, the regularization and the stopping rule are those of scikit-learn's `GaussianMixture`: from the same
+    start, both give the same parameters after the same number of iterations. The defaults are DiffFake's (WACVW 2025:
     3 components, full covariance, k-means start, at most 250 iterations).
 
-    Memory beyond the rows: a few numbers a row at the start, a buffer (4 MiB, at least 512 rows) and sums of the
-    covariances' size for each CPU thread (256 MiB and once on a GPU), and about 5 more arrays of that size (77 MB
-    for 3 full covariances of 1792 dimensions).
+    Memory in addition to the rows: a few numbers per row at the start; on a CPU, per thread, a buffer (4 MiB, at least
+    512 rows) and sums of the covariances' size; on a GPU, one buffer (256 MiB) and one set of sums; and about 5 more
+    arrays of the covariances' size (77 MB for 3 full covariances of 1792 dimensions).
 
-    Degenerate rows. One row alone, duplicated rows, constant columns and more dimensions than rows give a finite
-    model, its variances at least about `reg_covar`; a component without rows keeps its place with a weight near 0.
-    `UserError`: fewer rows than components, NaN or infinite rows, and covariances that are singular in spite of
-    `reg_covar` (the message names one that suffices; it is never raised silently, since it changes every score).
+    Degenerate data: a single row, duplicated rows, constant columns and more dimensions than rows give a finite model,
+    whose variances are at least about `reg_covar`. A component without rows keeps its mean, with a weight near 0.
+
+    Raises `UserError` if there are fewer rows than components, if rows have NaN or infinity, or if a covariance is
+    singular in spite of `reg_covar`. The message gives a `reg_covar` that is large enough; it is not increased
+    automatically, because it changes every score.
     """
 
     kind = "gaussian_mixture"
@@ -54,10 +56,15 @@ class GaussianMixture:
         tol: float = 1e-3,
         seed: int = 0,
     ) -> None:
-        """Choose the model.
+        """Choose the settings.
 
-        Iteration ends, `converged`, once the mean log-likelihood of a row changes by less than `tol` (nats).
-        `reg_covar` is added to all variances. `seed` fixes the k-means start.
+        Args:
+            components: number of Gaussians.
+            covariance_type: full, tied, diag or spherical.
+            reg_covar: number that is added to all variances.
+            max_iter: largest number of EM iterations.
+            tol: iteration ends, and `converged` is set, when the mean log-likelihood per row changes by less (nats).
+            seed: random seed of the k-means start.
         """
         if covariance_type not in COVARIANCE_TYPES:
             raise UserError(
@@ -72,14 +79,14 @@ class GaussianMixture:
         self.tol = tol
         self.seed = seed
         self.history: list[float] = []
-        """Mean log-likelihood of a row at the E step of each iteration."""
+        """Mean log-likelihood per row at the E step of each iteration."""
         self.converged = False
         self._parameters: Parameters | None = None
         self._whitening: Whitening | None = None
 
     @property
     def parameters(self) -> Parameters:
-        """The fitted parameters; `UserError` before `fit`."""
+        """The fitted parameters. Raises `UserError` before `fit`."""
         if self._parameters is None:
             raise UserError("the Gaussian mixture is not fitted yet: call fit first")
         return self._parameters
@@ -101,13 +108,21 @@ class GaussianMixture:
 
     @torch.no_grad()
     def fit(self, x: Tensor, start: Parameters | None = None, numbers: Tensor | None = None) -> "GaussianMixture":
-        """Fit the rows `x` (N, D), float32 or float64, from `start`, by default from k-means clusters.
+        """Fit the mixture. With several ranks, each gives its own rows, and all get the mixture of all rows.
 
-        On several ranks each gives its own rows and gets the mixture of all: sums are exchanged, never rows (but for
-        the few that k-means starts from). It is the same on any number of ranks, up to rounding, if `numbers` (N,)
-        says which row of the whole each one is.
+        Ranks exchange sums, not rows (except the few rows from which k-means starts).
 
-        Raises `UserError` as described for the class.
+        Args:
+            x: rows (N, D), float32 or float64.
+            start: parameters to start from; by default those of k-means clusters.
+            numbers: number (N,) of each row among the rows of all ranks. With it, the mixture is the same, up to
+                rounding, on any number of ranks.
+
+        Returns:
+            The mixture itself.
+
+        Raises:
+            UserError: see the class.
         """
         rows = check_rows(x, everywhere=True)
         if rows < self.components:
@@ -118,7 +133,7 @@ class GaussianMixture:
         previous = -torch.inf
         for _ in range(self.max_iter):
             moments = over_ranks(expectation(x, whitening))
-            parameters = maximisation(moments, self.reg_covar)
+            parameters = maximization(moments, self.reg_covar)
             whitening = whiten(parameters, self.reg_covar)
             self.history.append(float(moments.log_likelihood) / rows)
             if abs(self.history[-1] - previous) < self.tol:
@@ -130,24 +145,26 @@ class GaussianMixture:
 
     @torch.no_grad()
     def start(self, x: Tensor, numbers: Tensor | None = None) -> Parameters:
-        """Parameters of the k-means clusters of the rows `x` (N, D): each row belongs to its cluster alone."""
-        labels, centres = kmeans(x, self.components, self.seed, numbers)
-        moments, buffer = Moments.zeros(self.covariance_type, centres), scratch(centres)
+        """Parameters to start from: those of the k-means clusters of the rows `x` (N, D)."""
+        labels, centers = kmeans(x, self.components, self.seed, numbers)
+        moments, buffer = Moments.zeros(self.covariance_type, centers), scratch(centers)
         for part in chunks(x):
             members = torch.nn.functional.one_hot(labels[part], self.components).double()
             add_rows(moments, x[part], members, buffer)
-        return maximisation(over_ranks(moments), self.reg_covar)
+        return maximization(over_ranks(moments), self.reg_covar)
 
     @torch.no_grad()
     def log_likelihood(self, x: Tensor) -> Tensor:
-        """Log-likelihood (N,), nats, float64 on the device of `x`, of each row of `x` (N, D).
+        """Log-likelihood (N,) of each row of `x` (N, D), in nats, float64, on the device of `x`.
 
-        Raises `UserError` if a row holds NaN or infinity, or D is not that of the fitted rows.
+        Raises `UserError` if a row has NaN or infinity, or D differs from that of the fitted rows.
         """
         means, whitening = self.means, cast(Whitening, self._whitening)
         check_rows(x)
         if x.shape[1] != means.shape[1]:
-            raise UserError(f"the mixture was fitted on {means.shape[1]} dimensions, these rows have {x.shape[1]}")
+            raise UserError(
+                f"the mixture was fitted to rows of {means.shape[1]} dimensions, but these rows have {x.shape[1]}"
+            )
         found = means.new_empty(len(x))
 
         def score_chunks(parts: list[slice]) -> None:
@@ -160,18 +177,18 @@ class GaussianMixture:
         return found.to(x.device)
 
     def score(self, x: Tensor) -> Tensor:
-        """Anomaly score (N,), float64: the negative log-likelihood of the rows `x` (N, D); higher = more anomalous."""
+        """Anomaly scores (N,), float64: negative log-likelihoods of the rows `x` (N, D); higher = more anomalous."""
         return -self.log_likelihood(x)
 
     def to(self, device: torch.device | str) -> "GaussianMixture":
-        """Move the fitted model to `device`, where scores are then computed."""
+        """Move the fitted model to `device` and return it."""
         kind, *tensors = self.parameters
         self._parameters = Parameters(kind, *(tensor.to(device) for tensor in tensors))
         self._whitening = whiten(self._parameters, self.reg_covar)
         return self
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors, and settings that JSON can hold; together all that `from_state` needs."""
+        """Tensors, and settings that can be written as JSON: everything that `from_state` needs."""
         tensors = {"weights": self.weights, "means": self.means, "covariances": self.covariances}
         settings = {
             "components": self.components,
@@ -187,7 +204,7 @@ class GaussianMixture:
 
     @classmethod
     def from_state(cls, tensors: dict[str, Tensor], settings: dict[str, Any]) -> "GaussianMixture":
-        """The fitted model that `state` described; `ValueError` if the shapes contradict each other."""
+        """Make the fitted model from the result of `state`. Raises `ValueError` if shapes contradict each other."""
         settings = dict(settings)
         history, converged = settings.pop("history"), settings.pop("converged")
         model = cls(settings.pop("components"), settings.pop("covariance_type"), **settings)
@@ -203,7 +220,7 @@ class GaussianMixture:
 
 
 def free_parameters(components: int, dimensions: int, covariance_type: str) -> int:
-    """How many numbers a mixture learns: weights (one follows from the others), means and covariances."""
+    """Number of free parameters of a mixture: weights (one follows from the others), means and covariances."""
     triangle = dimensions * (dimensions + 1) // 2
     covariances = {
         "full": components * triangle,

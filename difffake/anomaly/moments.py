@@ -1,9 +1,8 @@
 """The E and M steps of a Gaussian mixture as sums over chunks of rows.
 
-What the M step needs of the data are sums over rows (`Moments`), so chunks, and ranks, are simply added; no rank
-needs another's rows for them.
-Moments are taken about the components' current means, not about zero: the sums then stay as small as the spread of
-the data, and an offset of 1e3 or more costs no digits.
+The M step needs only sums over rows (`Moments`). So sums of chunks and of ranks are added, and ranks do not exchange
+rows. Moments are taken about the components' current means, not about zero. So the sums stay as small as the spread of
+the data, and data with an offset of 1e3 or more lose no digits.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,9 +24,9 @@ T = TypeVar("T")
 
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 BUFFER_BYTES = {"cpu": 4 << 20, "cuda": 256 << 20}
-"""Size of the scratch buffer: on a CPU it should stay in the cache, on a GPU it should fill the device."""
+"""Size of the scratch buffer in bytes: on a CPU it should fit into the cache, on a GPU it should fill the device."""
 LARGEST = 1e100
-"""Entries from here on are refused, since their squares may overflow."""
+"""Entries of this size or larger are refused, because their squares may overflow."""
 
 
 class Parameters(NamedTuple):
@@ -43,7 +42,7 @@ class Parameters(NamedTuple):
 
 
 class Whitening(NamedTuple):
-    """What the density needs of `Parameters`: (x - means[k]) times factors[k] has unit covariance under component k.
+    """Form of `Parameters` for densities: (x - means[k]) times factors[k] has unit covariance under component k.
 
     `factors` has the shape of the covariances (upper triangular if full or tied); `offsets` (K,) is the log of weight
     times density at each mean.
@@ -57,33 +56,38 @@ class Whitening(NamedTuple):
 
 @dataclass
 class Moments:
-    """Sums over rows about `centres` (K, D), float64; those of other rows about the same centres may be added.
+    """Sums over rows about `centers` (K, D), float64. Moments of other rows about the same centers can be added.
 
     With r the responsibilities (N, K) and d = x - center: `counts` (K,) = sum r; `first` (K, D) = sum r d; `second` =
-    sum r d d^T in the shape of the covariances (of full and tied only the lower triangle, of spherical the trace);
-    `log_likelihood` () = sum of the rows' log-likelihoods.
+    sum r d d^T in the shape of the covariances (for full and tied only the lower triangle, for spherical the trace);
+    `log_likelihood`, a scalar, = sum of the rows' log-likelihoods.
     """
 
     covariance_type: str
-    centres: Tensor
+    centers: Tensor
     counts: Tensor
     first: Tensor
     second: Tensor
     log_likelihood: Tensor
 
     @classmethod
-    def zeros(cls, covariance_type: str, centres: Tensor) -> "Moments":
+    def zeros(cls, covariance_type: str, centers: Tensor) -> "Moments":
         """Moments of no rows."""
-        k, d = centres.shape
+        k, d = centers.shape
         shape = {"full": (k, d, d), "tied": (d, d), "diag": (k, d), "spherical": (k,)}[covariance_type]
-        zeros = centres.new_zeros
-        return cls(covariance_type, centres, zeros(k), zeros(k, d), zeros(shape), zeros(()))
+        zeros = centers.new_zeros
+        return cls(covariance_type, centers, zeros(k), zeros(k, d), zeros(shape), zeros(()))
 
 
 def check_rows(x: Tensor, everywhere: bool = False) -> int:
-    """Count of the rows of `x` (N, D), or `everywhere` of all ranks, where all then raise alike.
+    """Check the rows of `x` (N, D) and count them.
 
-    Raises `UserError` unless `x` is floating point, its entries finite and below 1e100, and there are rows.
+    Args:
+        x: rows (N, D).
+        everywhere: count the rows of all ranks; then all ranks raise the same error.
+
+    Raises:
+        UserError: `x` is not floating point, has no rows, or has entries that are not finite and below 1e100.
     """
 
     def summed(number: int) -> int:
@@ -94,10 +98,10 @@ def check_rows(x: Tensor, everywhere: bool = False) -> int:
         raise UserError(
             f"embeddings must be floating point (rows, dimensions) and not empty, not {x.dtype} {tuple(x.shape)}"
         )
-    # A comparison with NaN is false, so one test finds NaN, infinity and overflow.
+    # A comparison with NaN is false, so one test finds NaN, infinity and too large values.
     bad = summed(sum(int((~(x[part].abs().amax(dim=1) < LARGEST)).sum()) for part in chunks(x)))
     if bad:
-        raise UserError(f"{bad} of {rows} rows hold NaN, infinity or values beyond {LARGEST:g}: drop or mend them")
+        raise UserError(f"{bad} of {rows} rows have NaN, infinity or values above {LARGEST:g}: remove or correct them")
     return rows
 
 
@@ -109,17 +113,17 @@ def chunks(x: Tensor, device: torch.device | None = None) -> Iterator[slice]:
 
 
 def chunk_rows(dimensions: int, device: torch.device) -> int:
-    """Rows that the scratch buffer holds; matrix products become slow on fewer than 512, cache or not."""
+    """Number of rows in the scratch buffer; at least 512, because matrix products of fewer rows are slow."""
     return max(512, BUFFER_BYTES.get(device.type, BUFFER_BYTES["cpu"]) // (8 * dimensions))
 
 
-def scratch(centres: Tensor) -> Tensor:
-    """Buffer (rows of a chunk, D) for `differences` from `centres` (K, D)."""
-    return centres.new_empty(chunk_rows(centres.shape[1], centres.device), centres.shape[1])
+def scratch(centers: Tensor) -> Tensor:
+    """Make a buffer (rows of a chunk, D) for `differences` from `centers` (K, D)."""
+    return centers.new_empty(chunk_rows(centers.shape[1], centers.device), centers.shape[1])
 
 
 def differences(rows: Tensor, center: Tensor, buffer: Tensor) -> Tensor:
-    """`rows` (n, D) of any floating type minus `center` (D,), in the first n rows of `buffer`."""
+    """Compute `rows` (n, D) of any floating type minus `center` (D,), into the first n rows of `buffer`."""
     return torch.sub(rows, center, out=buffer[: len(rows)])
 
 
@@ -138,11 +142,11 @@ def log_densities(rows: Tensor, whitening: Whitening, buffer: Tensor) -> Tensor:
 
 
 def add_rows(moments: Moments, rows: Tensor, responsibilities: Tensor, buffer: Tensor) -> None:
-    """Add `rows` (n, D) with `responsibilities` (n, K) to all of `moments` but the log-likelihood."""
+    """Add `rows` (n, D) with `responsibilities` (n, K) to `moments`, except the log-likelihood."""
     kind = moments.covariance_type
     moments.counts += responsibilities.sum(dim=0)
     for k, r in enumerate(responsibilities.T):
-        d = differences(rows, moments.centres[k], buffer)
+        d = differences(rows, moments.centers[k], buffer)
         moments.first[k] += r @ d
         d *= r.sqrt()[:, None]
         if kind in ("full", "tied"):
@@ -156,17 +160,17 @@ def _times_triangle(d: Tensor, upper: Tensor) -> Tensor:
     """`d` (n, D) @ `upper` (D, D, upper triangular); overwrites `d` on the CPU."""
     if d.device.type != "cpu":
         return d @ upper
-    # BLAS skips the zeros, half of the work, but torch has no door to it. Fortran's order: (upper^T d^T)^T.
+    # This BLAS function skips the zeros, half of the work; torch does not offer it. Fortran order: (upper^T d^T)^T.
     product = blas.dtrmm(1.0, upper.numpy().T, d.numpy().T, lower=1, overwrite_b=1)
     return torch.from_numpy(product.T)
 
 
 def _add_gram(total: Tensor, d: Tensor) -> None:
-    """Add `d`^T (n, D) @ `d` to the lower triangle of `total` (D, D); above it anything may stand."""
+    """Add `d`^T (n, D) @ `d` to the lower triangle of `total` (D, D); values above it are undefined."""
     if d.device.type != "cpu":
         total.addmm_(d.T, d)
         return
-    # Half of the work again: BLAS writes one triangle, the upper in Fortran's order, which is the lower here.
+    # Half of the work too: BLAS writes one triangle, the upper in Fortran order, which is the lower here.
     blas.dsyrk(1.0, d.numpy().T, beta=1.0, c=total.numpy().T, overwrite_c=1)
 
 
@@ -181,7 +185,7 @@ def expectation(x: Tensor, whitening: Whitening) -> Moments:
                 joint = log_densities(x[part], whitening, buffer)
                 total = joint.logsumexp(dim=1, keepdim=True)
                 moments.log_likelihood += total.sum()
-                # The same rows again while they are in the cache: a second pass would read all of x once more.
+                # Use the rows again while they are in the cache: a second pass would read all of x again.
                 add_rows(moments, x[part], (joint - total).exp_(), buffer)
         return moments
 
@@ -189,11 +193,19 @@ def expectation(x: Tensor, whitening: Whitening) -> Moments:
 
 
 def spread(work: Callable[[list[slice]], T], parts: list[slice], device: torch.device) -> list[T]:
-    """Results of `work` on the chunks `parts`, dealt out to as many threads as torch uses; one on a GPU.
+    """Run `work` on shares of the chunks, in as many threads as torch uses; in one thread on a GPU.
 
-    Whole chunks to single-threaded workers, since threads inside each small operation cost more than they bring: they
-    wait for each other after every product, and torch's spin while SciPy's work. The deal does not depend on timing,
-    so neither do the sums.
+    Each thread works on whole chunks and without threads of its own. Threads inside each small operation would be
+    slower: they wait for each other after every product, and torch's threads keep cores busy while SciPy's work. The
+    shares do not depend on timing, so the sums do not either.
+
+    Args:
+        work: function of a list of chunks.
+        parts: all chunks.
+        device: device of the rows.
+
+    Returns:
+        The results of all threads.
     """
     workers = min(torch.get_num_threads(), len(parts)) if device.type == "cpu" else 1
     if workers <= 1:
@@ -208,10 +220,10 @@ def spread(work: Callable[[list[slice]], T], parts: list[slice], device: torch.d
 
 
 def add(a: Moments, b: Moments) -> Moments:
-    """Moments of the rows of `a` and of `b` together, both about the same centres."""
+    """Moments of the rows of `a` and `b` together; both must be about the same centers."""
     return Moments(
         a.covariance_type,
-        a.centres,
+        a.centers,
         a.counts + b.counts,
         a.first + b.first,
         a.second + b.second,
@@ -220,17 +232,17 @@ def add(a: Moments, b: Moments) -> Moments:
 
 
 def over_ranks(moments: Moments) -> Moments:
-    """Moments of the rows of all ranks, about the same centres; in one exchange."""
+    """Moments of the rows of all ranks, about the same centers, with one exchange."""
     parts = (moments.counts, moments.first, moments.second, moments.log_likelihood)
     sums = total(torch.cat([part.flatten() for part in parts])).split([part.numel() for part in parts])
     counts, first, second, log_likelihood = (found.view_as(part) for found, part in zip(sums, parts, strict=True))
-    return Moments(moments.covariance_type, moments.centres, counts, first, second, log_likelihood)
+    return Moments(moments.covariance_type, moments.centers, counts, first, second, log_likelihood)
 
 
-def maximisation(moments: Moments, reg_covar: float) -> Parameters:
+def maximization(moments: Moments, reg_covar: float) -> Parameters:
     """M step: the parameters that fit `moments`, `reg_covar` added to every variance."""
-    kind, centres = moments.covariance_type, moments.centres
-    # As scikit-learn does, so that an empty component divides by no zero; it stays where it is.
+    kind, centers = moments.covariance_type, moments.centers
+    # As in scikit-learn: an empty component does not divide by zero, and keeps its mean.
     counts = moments.counts + 10 * torch.finfo(torch.float64).eps
     shifts = moments.first / counts[:, None]
     if kind in ("full", "tied"):
@@ -245,15 +257,16 @@ def maximisation(moments: Moments, reg_covar: float) -> Parameters:
         if kind == "spherical":
             second, squares = second / shifts.shape[1], squares.mean(dim=1)
         n = counts if kind == "spherical" else counts[:, None]
-        # Rounding may leave a variance of zero a little below zero.
+        # Rounding may make a variance of zero slightly negative.
         covariances = (second / n - squares).clamp_min_(0) + reg_covar
-    return Parameters(kind, counts / counts.sum(), centres + shifts, covariances)
+    return Parameters(kind, counts / counts.sum(), centers + shifts, covariances)
 
 
 def whiten(parameters: Parameters, reg_covar: float) -> Whitening:
     """Prepare `parameters` for `log_densities`.
 
-    Raises `UserError` if a covariance is not positive definite in float64 at `reg_covar`, with one that suffices.
+    Raises `UserError` if a covariance is not positive definite in float64 with `reg_covar`; the message gives a value
+    that is large enough.
     """
     kind, weights, means, covariances = parameters
     d = means.shape[1]
@@ -274,7 +287,7 @@ def whiten(parameters: Parameters, reg_covar: float) -> Whitening:
 
 
 def _singular(covariances: Tensor, reg_covar: float) -> str:
-    """Say that some of `covariances` (..., D, D) are singular, and which larger `reg_covar` mends all of them."""
+    """The message that some of `covariances` (..., D, D) are singular, with a `reg_covar` that is large enough."""
     larger = max(reg_covar, 1e-15)
     identity = torch.eye(covariances.shape[-1], dtype=covariances.dtype, device=covariances.device)
     while larger < LARGEST and bool(torch.linalg.cholesky_ex(covariances + (larger - reg_covar) * identity).info.any()):

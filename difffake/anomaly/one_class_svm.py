@@ -8,7 +8,7 @@ from torch import Tensor
 
 from difffake.anomaly.moments import check_rows
 from difffake.distributed import everyone
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 
 _KERNEL_ENTRIES = 1 << 22
 
@@ -16,19 +16,24 @@ _KERNEL_ENTRIES = 1 << 22
 class OneClassSVM:
     """One-class SVM with radial basis functions, exp(-gamma |x - s|^2); gamma "auto" is 1 / D, as in DiffFake.
 
-    scikit-learn fits it; scores come from the support vectors in torch, so a stored model needs no pickle.
+    scikit-learn fits it. Scores are computed in torch from the support vectors, so a stored model needs no pickle.
     Fitting takes time and memory of order N^2.
     """
 
     kind = "one_class_svm"
 
     def __init__(self, nu: float = 0.5, gamma: float | str = "auto") -> None:
-        """Choose `nu` in (0, 1], the most that may be outliers among the rows, and `gamma` > 0 or "auto".
+        """Choose the settings.
 
-        Raises `UserError` for other values.
+        Args:
+            nu: largest share of the rows that may be outliers, in (0, 1].
+            gamma: factor in the kernel, above 0, or "auto".
+
+        Raises:
+            UserError: a value is out of its range.
         """
         if not 0 < nu <= 1:
-            raise UserError(f"nu={nu} is out of range: choose from (0, 1]")
+            raise UsageError(f"nu={nu} is out of range: choose from (0, 1]")
         if gamma != "auto" and (isinstance(gamma, str) or not gamma > 0):
             raise UserError(f'gamma={gamma!r} is out of range: choose "auto" or a number above 0')
         self.nu = nu
@@ -37,16 +42,16 @@ class OneClassSVM:
 
     @property
     def tensors(self) -> dict[str, Tensor]:
-        """`support` (S, D), `coefficients` (S,), `intercept` (), float64; `UserError` before `fit`."""
+        """`support` (S, D), `coefficients` (S,) and scalar `intercept`, float64. Raises `UserError` before `fit`."""
         if self._tensors is None:
             raise UserError("the one-class SVM is not fitted yet: call fit first")
         return self._tensors
 
     @torch.no_grad()
     def fit(self, x: Tensor, *, numbers: Tensor | None = None) -> "OneClassSVM":
-        """Fit the rows `x` (N, D) of all ranks; `UserError` if one holds NaN or infinity.
+        """Fit the rows `x` (N, D). With several ranks, every rank collects and fits the rows of all ranks.
 
-        scikit-learn has no sums to exchange, so every rank fits all rows. `numbers` change nothing.
+        `numbers` is not used. Raises `UserError` if a row has NaN or infinity.
         """
         rows = torch.cat(everyone(x.cpu()))
         check_rows(rows)
@@ -61,16 +66,19 @@ class OneClassSVM:
 
     @torch.no_grad()
     def score(self, x: Tensor) -> Tensor:
-        """Anomaly score (N,), float64, on the device of `x` (N, D): minus scikit-learn's `decision_function`.
+        """Anomaly scores (N,), float64, on the device of `x` (N, D): minus scikit-learn's `decision_function`.
 
-        Higher = more anomalous, above 0 outside the boundary. Raises `UserError` for NaN or infinity, or another D.
+        Higher = more anomalous; scores outside the boundary are above 0. Raises `UserError` if a row has NaN or
+        infinity, or D differs from that of the fitted rows.
         """
         support, coefficients, intercept = self.tensors.values()
         check_rows(x)
         if x.shape[1] != support.shape[1]:
-            raise UserError(f"the SVM was fitted on {support.shape[1]} dimensions, these rows have {x.shape[1]}")
+            raise UserError(
+                f"the SVM was fitted to rows of {support.shape[1]} dimensions, but these rows have {x.shape[1]}"
+            )
         gamma = 1 / support.shape[1] if isinstance(self.gamma, str) else self.gamma
-        # Chunks keep the kernel matrix (rows, S) small; the direct distance loses no digits where the rows lie close.
+        # Chunks keep the kernel matrix (rows, S) small. Direct differences lose no digits if rows are close together.
         parts = x.split(max(1, _KERNEL_ENTRIES // len(support)))
         scores = [self._outside(part.to(support), support, coefficients, gamma) - intercept for part in parts]
         return torch.cat(scores).to(x.device)
@@ -82,17 +90,17 @@ class OneClassSVM:
         return -(distances.square_().mul_(-gamma).exp_() @ coefficients)
 
     def to(self, device: torch.device | str) -> "OneClassSVM":
-        """Move the fitted model to `device`, where scores are then computed."""
+        """Move the fitted model to `device` and return it."""
         self._tensors = {name: tensor.to(device) for name, tensor in self.tensors.items()}
         return self
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors, and settings that JSON can hold; together all that `from_state` needs."""
+        """Tensors, and settings that can be written as JSON: everything that `from_state` needs."""
         return self.tensors, {"nu": self.nu, "gamma": self.gamma}
 
     @classmethod
     def from_state(cls, tensors: dict[str, Tensor], settings: dict[str, Any]) -> "OneClassSVM":
-        """The fitted model that `state` described."""
+        """Make the fitted model from the result of `state`."""
         model = cls(**settings)
         model._tensors = {name: tensors[name] for name in ("support", "coefficients", "intercept")}
         return model

@@ -1,4 +1,4 @@
-"""Which rows are compared with which: pairs of reference and probe within a video or an identity."""
+"""Pairs of a reference and a probe within a video or an identity."""
 
 from dataclasses import dataclass
 
@@ -14,10 +14,10 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of rows, in order of their groups' names, plus the groups that gave none.
+    """Pairs of rows, in the order of their groups' names, and the groups without pairs.
 
-    `reference` (P,) and `probe` (P,) are row numbers, `group` (P,) the pairs' group; `skipped` names the groups
-    without a pair (too few rows, or no reference).
+    `reference` (P,) and `probe` (P,) are row numbers, `group` (P,) has the group of each pair. `skipped` has the names
+    of groups without a pair (too few rows, or no reference).
     """
 
     reference: Indices
@@ -26,22 +26,27 @@ class Pairs:
     skipped: tuple[str, ...]
 
     def __len__(self) -> int:
-        """Count of pairs."""
+        """Number of pairs."""
         return len(self.probe)
 
 
 def sample_pairs(group: ArrayLike, order: ArrayLike, *, seed: int, max_frames: int = 40, pool_size: int = 8) -> Pairs:
     """Pair rows of the same group: frames of a video, or stills of an identity (DiffFake, WACVW 2025).
 
-    Of a group at most `max_frames` rows are taken, evenly spaced in `order`; min(`pool_size`, half of them) random ones
-    are the pool, and each other one is a probe whose reference is a random row of the pool: 40 frames give 32 pairs.
+    At most `max_frames` rows of a group are used, evenly spaced in `order`. Of these, min(`pool_size`, half of them)
+    random rows are the pool. Each other row is a probe, and its reference is a random row of the pool. So 40 frames
+    give 32 pairs. The pairs of a group depend only on `seed`, the group's key and its own rows.
 
-    `group` (N,) and `order` (N,) are one value a row: the group's key, and a sortable key that is unique in the group
-    (such as the frame number or the path), so that the pairs do not depend on the order of the rows. A group's pairs
-    depend on `seed` and its own rows and key alone: other groups, or other rows elsewhere, do not change them.
+    Args:
+        group: key (N,) of each row's group.
+        order: sortable key (N,) of each row that is unique in its group, such as the frame number or the path. Because
+            of it, pairs do not depend on the order of the rows.
+        seed: random seed of the pools and references.
+        max_frames: largest number of rows per group.
+        pool_size: number of rows per group that probes are compared with.
 
-    Raises `UserError` for unequal lengths, rows without a group, `order` keys that repeat within a group, or sizes out
-    of range.
+    Raises:
+        UserError: lengths differ, a row has no group, an `order` key occurs twice in a group, or a size is too small.
     """
     if max_frames < 2 or pool_size < 1:
         raise UserError("pairs need max_frames of at least 2 and pool_size of at least 1")
@@ -72,12 +77,22 @@ def reference_pairs(
 ) -> Pairs:
     """Pair each suspect row with a trusted row of the same group, usually a person (Ibsen et al., WIFS 2021).
 
-    Of a group's `trusted` rows (N,) bool, real ones of the person, at most `pool_size` random ones are the pool. Every
-    `suspect` row (N,) bool, by default every row, trusted ones too, is a probe (at most `max_frames` of them, evenly
-    spaced in `order`). Its reference is a random row of the pool other than itself whose `image` key (N,) differs, so
-    that a real probe is compared with other real images, and a forgery never with the very frame or still that it was
-    made from. A probe without such a row is left out. An empty or missing key excludes nothing. `group`, `order`,
-    `seed`, errors: as for `sample_pairs`.
+    The reference of a probe is a random row of its group's pool, but never the probe itself or a row with the same
+    `image` key. So a real probe is compared with other real images, and a forgery never with the frame or still that it
+    was made from. A probe without a possible reference is left out.
+
+    Args:
+        group: key (N,) of each row's group.
+        order: sortable key (N,) of each row that is unique in its group.
+        trusted: bool (N,); the real images of the person. At most `pool_size` random ones per group are the pool.
+        image: key (N,) of the image that a row shows or was made from; an empty or missing key excludes nothing.
+        suspect: bool (N,); rows that are probes, by default all rows, trusted ones included.
+        seed: random seed of the pools and references.
+        max_frames: largest number of probes per group, evenly spaced in `order`.
+        pool_size: largest number of rows in a pool.
+
+    Raises:
+        UserError: as in `sample_pairs`.
     """
     if max_frames < 1 or pool_size < 1:
         raise UserError("pairs need max_frames and pool_size of at least 1")
@@ -101,7 +116,7 @@ def reference_pairs(
 
 
 def _keys(values: ArrayLike) -> NDArray[np.str_]:
-    """Keys as text, so that 7 and "7" are one group whichever way the table was read; missing ones are empty."""
+    """Keys as text, so that 7 and "7" are the same group however the table was read; missing keys are empty."""
     return pd.Series(np.asarray(values)).astype(object).map(str, na_action="ignore").fillna("").to_numpy(dtype=np.str_)
 
 
@@ -109,9 +124,9 @@ def _groups(group: ArrayLike, order: ArrayLike) -> list[tuple[str, Indices]]:
     """Each group's key with its row numbers in the order of `order`, groups in the order of their keys."""
     keys, order = _keys(group), np.asarray(order)
     if len(keys) != len(order):
-        raise UserError(f"pairs need one order key a row: {len(keys)} rows, {len(order)} keys")
+        raise UserError(f"pairs need one order key per row: {len(keys)} rows, {len(order)} keys")
     if (keys == "").any():
-        # Together they would be one group of strangers.
+        # Together they would be one group of different people.
         raise UserError(f"{(keys == '').sum()} of {len(keys)} rows have no group: give each its video or identity")
     by_order = np.argsort(order, kind="stable")
     by_group = by_order[np.argsort(keys[by_order], kind="stable")]
@@ -125,14 +140,14 @@ def _groups(group: ArrayLike, order: ArrayLike) -> list[tuple[str, Indices]]:
 
 
 def _evenly(rows: Indices, count: int) -> Indices:
-    """At most `count` of `rows`, spread from the first to the last."""
+    """At most `count` of `rows`, evenly spaced from the first to the last."""
     if len(rows) <= count:
         return rows
     return rows[np.linspace(0, len(rows) - 1, count).round().astype(np.int64)]
 
 
 def _joined(found: list[tuple[str, Indices, Indices]]) -> Pairs:
-    """One `Pairs` of the groups' references and probes."""
+    """Join the references and probes of all groups into one `Pairs`."""
     none = np.empty(0, dtype=np.int64)
     return Pairs(
         np.concatenate([none, *(references for _, references, _ in found)]),

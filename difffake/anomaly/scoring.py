@@ -1,6 +1,6 @@
-"""The anomaly score: rows and embeddings to pairs and their features, features to scores.
+"""The anomaly score: from rows and embeddings to pairs and their features, and from features to scores.
 
-Fitting and evaluating both call it, so that a pair is scored as it was fitted.
+Fitting and evaluation both use it, so pairs are made in the same way in both.
 """
 
 from collections.abc import Sequence
@@ -26,16 +26,16 @@ PairMode = Literal["suspect", "reference"]
 
 @dataclass(frozen=True)
 class Pairing:
-    """How rows are paired and what is made of a pair."""
+    """Settings of pairs and of their features."""
 
     combination: str = "square"
-    """Of a pair's two embeddings, see `difffake.anomaly.combine`; `single` takes every row by itself."""
+    """How two embeddings are combined, see `difffake.anomaly.combine`; `single` uses every row alone, without pairs."""
     pool_size: int = 8
-    """Rows of a group that the others are compared with."""
+    """Number of rows per group that the other rows are compared with."""
     max_frames: int = 40
-    """Rows of a group that are used at most, evenly spaced."""
+    """Largest number of rows per group, evenly spaced."""
     seed: int = 0
-    """Of the random choice of references."""
+    """Random seed of the choice of references."""
 
     def __post_init__(self) -> None:
         if self.combination not in COMBINATIONS:
@@ -43,22 +43,26 @@ class Pairing:
 
 
 class PairFeatures(NamedTuple):
-    """The pairs of some rows, P of them."""
+    """P pairs of rows and their features."""
 
     probes: np.ndarray
-    """(P,) which of the rows are judged."""
+    """(P,) number of the row that is scored by each pair."""
     features: Tensor
-    """(P, D') combined embeddings, of length 1, or all zeros where both images are equal."""
+    """(P, D') combined embeddings, of length 1; all zeros if both images are equal."""
 
 
 def pair_features(
     table: pd.DataFrame, embeddings: np.ndarray, pairing: Pairing, mode: PairMode = "suspect"
 ) -> PairFeatures:
-    """Pair the rows of `table`, which `embeddings` (N, D) belong to, and combine their embeddings.
+    """Pair rows and combine their embeddings.
 
-    `mode` suspect compares two frames of a video, or two stills of a person and manipulation; reference compares every
-    row with a real image of its person. Of a table with a column `role`, the rows called reference are those real
-    images, and all others are compared with them.
+    Args:
+        table: N rows of a manifest.
+        embeddings: their embeddings (N, D).
+        pairing: settings of the pairs.
+        mode: suspect compares two frames of a video, or two stills of a person with the same manipulation. reference
+            compares every row with a real image of its person. If the table has a column `role`, only rows whose role
+            is reference are such real images, and all other rows are compared with them.
     """
     rows = torch.from_numpy(embeddings)
     if pairing.combination == "single":
@@ -76,48 +80,54 @@ def pair_features(
 
 
 def score_features(density: Density, features: Tensor, device: torch.device) -> np.ndarray:
-    """Anomaly scores (P,) of features (P, D), computed on the device that the density is on; higher = more fake."""
+    """Anomaly scores (P,) of features (P, D), computed on `device`, where the density is; higher = more fake."""
     return density.score(features.to(device)).cpu().numpy() if len(features) else np.empty(0)
 
 
 def equal_pairs(features: Tensor, combination: str) -> int:
-    """How many pairs are of two equal images, which says nothing: a frozen video has no others."""
+    """Number of pairs of two equal images, whose scores have no meaning; in a frozen video, all pairs are such."""
     return 0 if combination in ("concat", "single") else int((features == 0).all(dim=1).sum())
 
 
 @dataclass(frozen=True)
 class Anomaly:
-    """A fitted anomaly model with what `fit-anomaly` stored beside it."""
+    """A fitted anomaly model with the other content of its file."""
 
     density: Density
     pairing: Pairing
     threshold: float | None
-    """Score from which on a pair is called fake, from validation data."""
+    """Smallest score at which a pair is called fake, from validation data; None if there is none."""
     training_keys: frozenset[str]
-    """What it was fitted on, see `difffake.data.keys`."""
+    """People, videos and crops that it was fitted to, see `difffake.data.keys`."""
     device: torch.device = torch.device("cpu")  # a constant
-    """Where the density is, and scores are computed."""
+    """Device of the density, on which scores are computed."""
 
     def scores(
         self, table: pd.DataFrame, embeddings: np.ndarray, mode: PairMode = "suspect"
     ) -> tuple[PairFeatures, np.ndarray]:
-        """The pairs of a table's rows, whose embeddings are (N, D), and their scores (P,)."""
+        """Pair the rows of a table with embeddings (N, D); return the pairs and their scores (P,)."""
         pairs = pair_features(table, embeddings, self.pairing, mode)
         return pairs, score_features(self.density, pairs.features, self.device)
 
 
 def read_anomaly(path: Path, ckpt: Path, device: torch.device | str = "cpu", imports: Sequence[str] = ()) -> Anomaly:
-    """The anomaly model that was fitted on the embeddings of a checkpoint, on `device`.
+    """Read the anomaly model of a checkpoint.
 
-    `imports` are the packages outside difffake whose code may run, for a model of your own. Raises `UserError` if it
-    was fitted on another checkpoint's embeddings, or as `load_anomaly`.
+    Args:
+        path: file of `difffake fit-anomaly`.
+        ckpt: the checkpoint whose embeddings it must have been fitted to.
+        device: device to put it on.
+        imports: packages outside difffake whose code may run, for a model of your own.
+
+    Raises:
+        UserError: it was fitted to embeddings of another checkpoint, or as in `load_anomaly`.
     """
     density, stored = load_anomaly(path, imports)
     try:
         if stored["checkpoint"] != sha256(ckpt):
-            raise UserError(f"{path} was fitted on embeddings of another checkpoint than {ckpt}: run fit-anomaly again")
+            raise UserError(f"{path} was fitted to embeddings of another checkpoint than {ckpt}: run fit-anomaly again")
         pairing = Pairing(stored["combination"], stored["pool_size"], stored["max_frames"], stored["seed"])
         keys = frozenset(stored["training_keys"])
         return Anomaly(density.to(device), pairing, stored["threshold"], keys, torch.device(device))
     except KeyError as error:
-        raise UserError(f"{path} is not from `difffake fit-anomaly`: it does not say its {error}") from error
+        raise UserError(f"{path} is not from `difffake fit-anomaly`: it has no entry {error}") from error

@@ -1,4 +1,4 @@
-"""Anomaly models as safetensors files: numbers and JSON, never code."""
+"""Anomaly models as safetensors files, which contain numbers and JSON, never code."""
 
 import json
 from collections.abc import Sequence
@@ -14,9 +14,15 @@ from difffake.files import staged_file
 
 
 def save_anomaly(path: Path, model: Density, metadata: dict[str, Any]) -> None:
-    """Write the fitted `model` and `metadata`, anything that JSON can hold, to `path`, whole or not at all.
+    """Write a fitted model; the file appears only when it is complete.
 
-    Raises `UserError` if the model is not fitted or the metadata is not JSON.
+    Args:
+        path: file to write.
+        model: the fitted model.
+        metadata: other entries; they must be JSON.
+
+    Raises:
+        UserError: the model is not fitted, or the metadata cannot be written as JSON.
     """
     tensors, settings = model.state()
     try:
@@ -32,10 +38,15 @@ def save_anomaly(path: Path, model: Density, metadata: dict[str, Any]) -> None:
 
 
 def load_anomaly(path: Path, imports: Sequence[str] = ()) -> tuple[Density, dict[str, Any]]:
-    """Read the model, on the CPU, and the metadata that `save_anomaly` wrote to `path`.
+    """Read a model to the CPU, and its metadata.
 
-    `imports` are the packages outside difffake whose code may run, for a model of your own. Raises `UserError` if there
-    is no such file, it is broken or another kind of file, or it needs code of a package that is not in `imports`.
+    Args:
+        path: file that `save_anomaly` wrote.
+        imports: packages outside difffake whose code may run, for a model of your own.
+
+    Raises:
+        UserError: the file does not exist, is broken or of another kind, or needs code of a package that is not in
+            `imports`.
     """
     if not Path(path).is_file():
         raise UserError(f"{path} does not exist: fit an anomaly model first")
@@ -49,4 +60,6 @@ def load_anomaly(path: Path, imports: Sequence[str] = ()) -> tuple[Density, dict
         raise UserError(f"{path}: {error}") from error
     except (SafetensorError, KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"{path} is not a whole anomaly model ({reason}): fit it again or name another file") from None
+        raise UserError(
+            f"{path} is not a complete anomaly model ({reason}): fit it again or give another file"
+        ) from None

@@ -1,1 +1,1 @@
-"""The commands of `difffake`: a file for each, named as the command."""
+"""The commands of `difffake`: one file per command, with the same name."""

@@ -20,28 +20,28 @@ from difffake.progress import console
 
 EXAMPLES = ("difffake demo", "difffake demo --out demo --seed 1")
 _PACKAGE = Path(difffake.__file__).parent
-# In the wheel configs/ is in the package; in a clone it is beside it.
+# In the wheel, configs/ is inside the package; in a clone, it is beside the package.
 CONFIG = next(path for folder in (_PACKAGE, _PACKAGE.parent) if (path := folder / "configs" / "demo.yaml").is_file())
 
 
 def demo(out: Path = Path("demo"), seed: Annotated[int, AtLeast(0)] = 0, overwrite: bool = False) -> None:
-    """Run every stage on drawn faces, on a CPU, without data or downloads; ends with the cross-data-set table.
+    """Run every stage on drawn faces and print the cross-data-set table; needs a CPU only, no data, no downloads.
 
-    A detector learns from one kind of forgery and from pseudo-deepfakes on one set of drawn people, then meets unseen
-    people, another camera and two other kinds of forgery. The numbers show that the pipeline works; they say nothing
-    about real deepfakes. A demo that was stopped goes on when the same command is given again.
+    A detector is trained on one set of drawn people, with one forgery method and pseudo-deepfakes. It is tested on
+    other people, with another camera and two other forgery methods. The numbers show that the pipeline works; they say
+    nothing about real deepfakes. To continue a demo that was stopped, run the same command again.
 
     Args:
         out: folder to write: data/, run/, evaluation/, results.json, report.html.
-        seed: seed of all random numbers.
+        seed: random seed of all stages.
         overwrite: replace an existing demo folder.
     """
     start = time.perf_counter()
     with continued_folder(out, f"difffake {difffake.__version__}, seed {seed}", overwrite):
         try:
             _run(out, seed)
-        except Terminated as stop:  # of the training, which speaks of its own options
-            raise Terminated("stopped; the same command goes on") from stop
+        except Terminated as stop:  # its text names an option of fit, which demo does not have
+            raise Terminated("stopped; run the same command again to continue") from stop
     console.print(f"done in {time.perf_counter() - start:.0f} s: open {out / 'report.html'}")
 
 
@@ -72,9 +72,17 @@ def _run(out: Path, seed: int) -> None:
 
 
 def draw_and_forge(folder: Path, dataset: DrawnDataset, methods: Sequence[str], seed: int, workers: int = 0) -> Path:
-    """Draw a data set to folder/NAME-real and forge it to folder/NAME; gives the manifest of the latter.
+    """Draw a data set into folder/NAME-real and forge it into folder/NAME, unless folder/NAME exists.
 
-    Nothing is done if it is there already.
+    Args:
+        folder: folder of both data sets.
+        dataset: the data set to draw; it gives NAME.
+        methods: forgery methods.
+        seed: random seed of drawing and forging.
+        workers: processes that forge; 0 is one per core.
+
+    Returns:
+        Path of the forged data set's manifest.
     """
     if (folder / dataset.name).is_dir():
         return folder / dataset.name / "manifest.parquet"

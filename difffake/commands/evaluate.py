@@ -1,4 +1,4 @@
-"""The command `evaluate`: scores of every crop, and what they say with intervals."""
+"""The command `evaluate`: scores of every crop, and metrics with confidence intervals."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -47,25 +47,26 @@ def evaluate(
     seed: Annotated[int, AtLeast(0)] = 0,
     overwrite: bool = False,
 ) -> None:
-    """Score face crops and report frame and video AUC, EER, AP and ACC, with 95 % intervals, in percent.
+    """Score face crops and report AUC, EER, AP and ACC in percent, per frame and per video, with 95 % intervals.
 
     Args:
-        ckpt: Checkpoint of difffake fit, or its run folder, whose best.ckpt is taken.
-        manifest: Manifests to test on. None may share people, videos or crops with the training data.
-        out: Folder to write: results.json, results.md, scores.parquet, figures, the run's config.yaml.
-        anomaly: Model of difffake fit-anomaly; by default anomaly.safetensors beside the checkpoint, if it is there.
-        split: Rows of the manifests to score.
-        methods: Of the fakes, only those of these manipulations, against all real faces.
-        compressions: Only faces of these, such as c23, and those whose compression is not known.
-        pairs: What the anomaly score compares. suspect takes two frames of the same video, reference each row with
-            another real image of the same person (the rows whose role is reference, if the manifest has such a column).
-        resamples: Bootstrap resamples behind each interval. 0 gives no intervals.
-        batch_size: Images per batch. It changes speed and memory only.
-        workers: Processes that load images; 0 loads them in this one.
-        device: auto, cpu, cuda or cuda:N, for the detector and the anomaly model.
-        imports: Packages of your own whose code may run, for an encoder or anomaly model in them.
-        seed: Of the bootstrap.
-        overwrite: Replace an existing output folder.
+        ckpt: checkpoint of difffake fit, or the run folder, whose best.ckpt is used.
+        manifest: manifests to test on. None may share people, videos or crops with the training data.
+        out: folder to write: results.json, results.md, scores.parquet, figures, the run's config.yaml.
+        anomaly: model of difffake fit-anomaly; by default anomaly.safetensors beside the checkpoint, if it exists.
+        split: score only the rows of this split; all scores every row.
+        methods: of the fakes, score only those of these manipulations, against all real faces.
+        compressions: score only faces of these compressions, such as c23, and faces whose compression is unknown.
+        pairs: which pairs the anomaly score compares. suspect compares frames of the same video; reference compares
+            each row with another real image of the same person (if the manifest has a column role, with a row whose
+            role is reference).
+        resamples: number of bootstrap resamples per interval; 0 gives no intervals.
+        batch_size: images per batch; it changes only speed and memory.
+        workers: number of processes that load images; 0 loads them in the main process.
+        device: auto, cpu, cuda or cuda:N; for the detector and the anomaly model.
+        imports: packages of your own whose code may run, if the encoder or the anomaly model is in one of them.
+        seed: random seed of the bootstrap.
+        overwrite: replace an existing output folder.
     """
     ckpt = checkpoint_file(ckpt)
     refuse_existing(out, overwrite, [ckpt, *manifest, *([anomaly] if anomaly else [])])
@@ -80,7 +81,7 @@ def evaluate(
     scores = score_tests(detector, differential, tests, pairs, Loading(info.config.image_size, batch_size, workers))
     if rank() > 0:
         return
-    # A video's score is on the scale of its frames' scores, so one threshold serves both levels.
+    # A video's score is on the same scale as the scores of its frames, so both levels use one threshold.
     limits = {CLASSIFIER: info.threshold, ANOMALY: differential.threshold if differential else None}
     rows = result_rows(scores, {name: {"frame": at, "video": at} for name, at in limits.items()}, resamples, seed)
     inputs = [ckpt, *([path] if differential else []), *map(manifest_file, manifest)]
@@ -98,6 +99,6 @@ def evaluate(
 
 
 def _summary(rows: list[Row]) -> dict[str, float]:
-    """AUC by data set, manipulation, level and score, for the W&B run."""
+    """AUC per data set, manipulation, compression, level and score, for the W&B run."""
     keys = ("dataset", "method", "compression", "level", "score")
     return {"/".join(["auc", *(row[key] for key in keys if row[key])]): row["auc"] for row in rows}

@@ -1,4 +1,4 @@
-"""The command `figures`: what regularizers taught a detector, as pictures and numbers."""
+"""The command `figures`: pictures and numbers that show the effect of a detector's regularizers."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from difffake.data.partners import PairOrder
 from difffake.evaluation.provenance import provenance
 from difffake.evaluation.report import TESTBEDS
 from difffake.files import refuse_existing, staged_folder
-from difffake.models.checkpoint import load_detector
+from difffake.models.checkpoint import checkpoint_file, load_detector
 from difffake.models.device import choose_device
 from difffake.progress import console
 from difffake.regularizers.saved import load_regularizers
@@ -42,30 +42,32 @@ def figures(
     seed: Annotated[int, AtLeast(0)] = 0,
     overwrite: bool = False,
 ) -> None:
-    """Draw what a frozen model taught a detector.
+    """Draw what a detector learned from its regularizers.
 
-    Each regularizer of the checkpoint draws its own pictures. A guide: rebuilt sources and targets, weights, feature
-    distances. Noise learning: noise, attention and saliency on faces, and how much of a face the detector looks at.
+    Each regularizer of the checkpoint draws its own pictures. A guide draws reconstructed sources and targets, weights
+    and feature distances. Noise learning draws noise, attention and saliency on faces, and how much of a face the
+    detector looks at.
 
     Args:
-        ckpt: checkpoint of a run of difffake fit with regularizers.
-        manifest: manifests to draw from, such as the one that was trained on and others.
-        out: folder to write: reconstructions.png, weights.png, distances.png of a guide; noise.png, coverage.png of
-            noise learning; figures.json.
+        ckpt: checkpoint of difffake fit with regularizers, or the run folder, whose best.ckpt is used.
+        manifest: manifests to draw from, such as the training manifest and others.
+        out: folder to write: figures.json; for a guide, reconstructions.png, weights.png and distances.png; for noise
+            learning, noise.png and coverage.png.
         diffusion: where the frozen model is now, if it has moved since training.
-        imports: packages outside difffake whose code may run, for an encoder or a regularizer of your own.
-        faces: how many fakes of the training data are drawn, and as many unseen ones; a real face comes with each.
-        noises: how many noises source and target are rebuilt from.
-        steps: steps of sampling; more take longer and change little.
-        split: rows of the manifests that are measured.
-        limit: at most so many faces of each data set and manipulation are measured; 0 takes all.
-        pair_order: which partner of a fake is taken for its source; the same as in training.
-        batch_size: images per batch.
-        workers: loader processes.
+        imports: packages of your own whose code may run, if the encoder or a regularizer is in one of them.
+        faces: number of fakes to draw of the training data, and as many of other data; each with a real face.
+        noises: number of noises from which source and target are reconstructed.
+        steps: number of sampling steps; more steps take longer and change little.
+        split: measure only the rows of this split; all measures every row.
+        limit: measure at most this many faces of each data set and manipulation; 0 measures all.
+        pair_order: which partner of a fake is its source; give the same value as in training.
+        batch_size: images per batch; it changes only speed and memory.
+        workers: number of processes that load images; 0 loads them in the main process.
         device: auto, cpu, cuda or cuda:N.
-        seed: decides the noises and the choice of faces.
+        seed: random seed of the noises and of the choice of faces.
         overwrite: replace an existing output folder.
     """
+    ckpt = checkpoint_file(ckpt)
     refuse_existing(out, overwrite, [ckpt, *manifest, *([diffusion] if diffusion else [])])
     where = choose_device(device)
     detector, info = load_detector(ckpt, where, imports or ())
@@ -73,7 +75,7 @@ def figures(
     found = read_faces_to_draw(manifest, info.training_keys, split, pair_order)
     rows = limited(found.manifest.table, found.measured, limit, seed)
     if len(rows) < len(found.measured):
-        console.print(f"{len(rows)} of {len(found.measured)} faces are measured; --limit 0 takes all")
+        console.print(f"{len(rows)} of {len(found.measured)} faces are measured; --limit 0 measures all")
     drawing = Drawing(found, rows, faces, noises, steps, ckpt.parent, batch_size, workers, seed)
     with staged_folder(out, overwrite) as folder:
         content: dict[str, Any] = {}

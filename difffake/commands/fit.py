@@ -9,13 +9,14 @@ from typing import Any
 
 import lightning
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from difffake.commands.help_text import HelpFormatter, shown
 from difffake.commands.mistakes import first_reason
 from difffake.commands.parse import Parser
 from difffake.data.manifest import existing_manifest
 from difffake.diffusion.load import DiffusionConfig
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 from difffake.files import MARKER, refuse_existing
 from difffake.progress import console
 from difffake.regularizers import import_own
@@ -32,11 +33,11 @@ EXAMPLES = (
 )
 SHORT_HELP = {
     "run": {
-        "--config": "YAML file with options, such as those in configs/; options after it change single ones",
+        "--config": "YAML file with options, such as those in configs/; options after it override the file",
         "--out": "run folder to write: checkpoints, config.yaml, metrics.csv",
-        "--resume": "go on from the last checkpoint in the run folder, or start if there is none yet",
+        "--resume": "continue from the last checkpoint in the run folder; start a new run if there is none",
         "--overwrite": "replace an existing run folder",
-        "--seed_everything": "seed of all random numbers",
+        "--seed_everything": "random seed of the run",
     },
     "data": {
         "--data.manifest": "",
@@ -52,20 +53,22 @@ SHORT_HELP = {
         "--model.image_size": "",
         "--model.optimizer.name": "",
         "--model.optimizer.lr": "",
-        "--model.regularizers": "losses beside it: --model.regularizers.guide Guide adds one, null leaves it out",
+        "--model.regularizers": "losses besides the classification loss: --model.regularizers.guide Guide adds one, "
+        "--model.regularizers.guide null removes it",
         "--model.diffusion.name": "",
     },
     "trainer": {
-        "--trainer.max_epochs": "passes over the training data",
+        "--trainer.max_epochs": "number of passes over the training data",
         "--trainer.devices": "number of GPUs or processes, or auto for all GPUs",
         "--trainer.accelerator": "cpu, gpu or auto",
         "--trainer.precision": "bf16-mixed is fastest on recent GPUs; by default 32-true",
-        "--trainer.gradient_clip_val": "largest norm of the gradient; by default it is not clipped",
-        "--trainer.limit_train_batches": "number of batches per epoch, or a share of them; by default all",
-        "--trainer.logger": "WandbLogger, or TensorBoardLogger --trainer.logger.save_dir PATH, beside metrics.csv",
+        "--trainer.gradient_clip_val": "clip the gradient to this norm; by default it is not clipped",
+        "--trainer.limit_train_batches": "number of batches per epoch, or a share of all batches; by default all",
+        "--trainer.logger": "log to WandbLogger, or TensorBoardLogger --trainer.logger.save_dir PATH; metrics.csv is "
+        "always written",
     },
 }
-"""Options of the short help by group; their own description where the text is empty."""
+"""Options of the short help, by group. Where the text is empty, the help shows the option's own description."""
 
 
 class FitParser(Parser, LightningArgumentParser):
@@ -73,8 +76,15 @@ class FitParser(Parser, LightningArgumentParser):
 
     whole = False
 
+    def dump(self, cfg: Any, *rest: Any, **options: Any) -> str:
+        """The config as YAML, without the regularizers that null leaves out: jsonargparse would write a text there."""
+        cfg = cfg.clone()
+        if parts := cfg.get("model.regularizers"):
+            cfg["model.regularizers"] = {name: part for name, part in parts.items() if part is not None}
+        return super().dump(cfg, *rest, **options)
+
     def format_help(self, *rest: Any) -> str:
-        """The options of `SHORT_HELP`, or all."""
+        """The help with the options of `SHORT_HELP`, or with all options after `--help-all`."""
         if self.whole:
             return super().format_help(*rest)
         groups, self._action_groups = self._action_groups, [*map(self._short_group, SHORT_HELP)]
@@ -103,29 +113,31 @@ class _HelpAll(argparse.Action):
 
 
 class FitCLI(LightningCLI):
-    """Adds the run folder, resuming, and the settings that model and data share."""
+    """Lightning's command line with a run folder, resuming, and settings that model and data share."""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Options beside model, data and trainer."""
+        """Add the options that belong to neither model, data nor trainer."""
         parser.add_argument("--help-all", action=_HelpAll)
-        parser.add_argument("--out", type=Path, required=True, help="run folder: checkpoints, config, metrics")
+        parser.add_argument("--out", type=Path, required=True, help="run folder to write")
         parser.add_argument("--overwrite", type=bool, default=False, help="replace an existing run folder")
         parser.add_argument(
             "--resume",
             type=bool,
             default=False,
-            help="go on from last.ckpt in the run folder, or start if there is none yet",
+            help="continue from last.ckpt in the run folder; start a new run if there is none",
         )
         parser.add_argument(
             "--checkpoint_steps", type=int, default=1000,
-            help="steps from one last.ckpt to the next within an epoch; 0: only between epochs, and at SIGTERM",
+            help="write last.ckpt every so many steps within an epoch; 0: only after each epoch and at SIGTERM",
         )  # fmt: skip
         parser.link_arguments("model.image_size", "data.image_size")
         parser.link_arguments("seed_everything", "model.seed")
         parser.link_arguments("seed_everything", "data.seed")
 
     def before_instantiate_classes(self) -> None:
-        """Refuse at once what would be refused after the data have been read."""
+        """Check options that Lightning does not check, and paths, before the data are read."""
+        if (self.config.trainer.gradient_clip_val or 0) < 0:
+            raise UsageError(f"--trainer.gradient_clip_val {self.config.trainer.gradient_clip_val} must be at least 0")
         out = Path(self.config.out)
         begun = (out / MARKER).is_file()
         kept = self.config.trainer.fast_dev_run or (begun and self.config.resume)
@@ -133,23 +145,32 @@ class FitCLI(LightningCLI):
             if rank() == 0 and not kept:
                 refuse_existing(out, self.config.overwrite, _inputs(self.config))
         except UserError as error:
-            advice = ", or --resume to go on with it" if begun and "--overwrite" in str(error) else ""
+            advice = ", or --resume to continue it" if begun and "--overwrite" in str(error) else ""
             raise UserError(f"{error}{advice}") from error
         paths = self.config.data.manifest
         for path in [paths] if isinstance(paths, str) else paths:
             existing_manifest(Path(path))
 
     def instantiate_trainer(self, **kwargs: Any) -> lightning.Trainer:
-        """The Trainer with the run folder's checkpoints and logs."""
+        """Make the Trainer, with callbacks that write checkpoints and logs into the run folder."""
         add_callbacks(self.config_init.trainer, Path(self.config.out), self.config_init.checkpoint_steps)
-        return super().instantiate_trainer(**kwargs)
+        try:
+            return super().instantiate_trainer(**kwargs)
+        except (MisconfigurationException, TypeError, ValueError) as error:
+            reason = " ".join(str(error).replace("`", "").split())
+            raise UsageError(f"the options --trainer.* do not work together or here: {reason}") from error
 
 
 def fit(arguments: list[str]) -> None:
-    """Train a detector; `arguments` are those of `difffake fit`."""
+    """Train a detector.
+
+    Args:
+        arguments: words of the command line after `difffake fit`.
+    """
     for message in _NOISE:
         warnings.filterwarnings("ignore", message)
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     import_own()
     try:
         cli = FitCLI(
@@ -158,15 +179,15 @@ def fit(arguments: list[str]) -> None:
             args=arguments,
             run=False,
             seed_everything_default=0,
-            save_config_callback=None,  # the run folder gets it whatever the logger
-            # Samplers of the data module give each rank its share; Lightning's would pad validation with duplicates.
+            save_config_callback=None,  # `train` writes the config to the run folder, with any logger
+            # The data module's samplers give each rank its share. Lightning's would pad validation with duplicates.
             trainer_defaults={"use_distributed_sampler": False},
             parser_class=FitParser,
             parser_kwargs={
                 "prog": "difffake fit",
                 "usage": "difffake fit --config FILE --data.manifest PATH ... --out PATH [options]",
-                "description": "Train a detector. These are the options that people set; --help-all shows all, and "
-                "--print_config writes all with their values as YAML.",
+                "description": "Train a detector. --help shows the most used options, --help-all shows all options, "
+                "and --print_config prints all options with their values as YAML.",
                 "epilog": shown(EXAMPLES),
                 "formatter_class": HelpFormatter,
                 "allow_abbrev": False,
@@ -175,7 +196,7 @@ def fit(arguments: list[str]) -> None:
         )
     except (ValueError, ModuleNotFoundError) as error:
         raise _not_made(error) from error
-    # Not what was asked for but what was taken: the tag of timm's weights and their normalization.
+    # Save the values that are used, not those that were given: the full tag of timm's weights, their normalization.
     taken = cli.model.detector.config
     for name, value in (("encoder", taken.encoder), ("mean", list(taken.mean)), ("std", list(taken.std))):
         cli.config.model[name] = value
@@ -200,7 +221,7 @@ def _inputs(config: Any) -> list[str]:
 
 
 def _not_made(error: Exception) -> UserError:
-    """Why something that the config names cannot be made: a package is missing, or jsonargparse has a reason."""
+    """The error in one line: a missing package, or the reason of jsonargparse."""
     cause: BaseException | None = error
     while cause and not isinstance(cause, ModuleNotFoundError):
         cause = cause.__cause__ or cause.__context__
@@ -209,18 +230,20 @@ def _not_made(error: Exception) -> UserError:
         if extra:
             return UserError(f"{extra} is not installed: pip install 'difffake[{extra}]'")
         return UserError(f"a package is not installed: {' '.join(str(cause).split())}")
+    if "numpy accepts from" in str(error):
+        return UsageError(f"--seed_everything {error}")
     return UserError(first_reason(str(error)))
 
 
-# Lightning's notes on what is meant to be so here.
+# Warnings of Lightning that do not apply here.
 _NOISE = (
     ".*args parameter is intended to run from within Python.*",
     ".*does not have many workers.*",
-    ".*in eval mode at the start of training.*",  # what is frozen
+    ".*in eval mode at the start of training.*",  # frozen networks
     ".*is smaller than the logging interval.*",
     ".*exists and is not empty.*",
     ".*`tensorboardX` has been removed as a dependency.*",
-    ".*It is recommended to use .self.log.*sync_dist=True.*",  # all samples of all ranks are in val/auc already
-    ".*your dataloader is not resumable.*",  # FaceData is
+    ".*It is recommended to use .self.log.*sync_dist=True.*",  # val/auc already includes all samples of all ranks
+    ".*your dataloader is not resumable.*",  # FaceData is resumable
     ".*isinstance\\(treespec, LeafSpec\\).*",
 )

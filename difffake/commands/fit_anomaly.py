@@ -15,7 +15,7 @@ from difffake.data.keys import check_splits
 from difffake.data.manifest import Manifest, read_manifests
 from difffake.distributed import rank
 from difffake.errors import UserError
-from difffake.files import refuse_existing, sha256
+from difffake.files import refuse_existing_file, sha256
 from difffake.models.checkpoint import checkpoint_file, load_detector
 from difffake.models.device import choose_device
 from difffake.models.embed import embed
@@ -51,36 +51,38 @@ def fit_anomaly(
     seed: Annotated[int, AtLeast(0)] = 0,
     overwrite: bool = False,
 ) -> None:
-    """Fit the anomaly model on pairs of real training faces, and take its threshold from the validation split.
+    """Fit the anomaly model to pairs of real training faces, and choose its threshold on the validation split.
 
     Args:
-        ckpt: Checkpoint of difffake fit, or its run folder, whose best.ckpt is taken.
-        manifest: Manifests. Only real faces are used: those of the split train are fitted, those of val give the
-            threshold.
-        out: File to write; by default anomaly.safetensors beside the checkpoint.
-        compressions: Only faces of these, such as c23, and those whose compression is not known. By default all, if
-            the splits train and val have not several: they are mixed only where several are named.
-        combination: What is made of the two embeddings of a pair. square is the paper's best; single takes each image
-            alone, without pairs.
-        model: mixture (of Gaussians), svm (one-class), or the class path of your own.
-        components: Number of Gaussians in the mixture. More follow the data more closely and need more pairs.
-        covariance: Shape of the Gaussians. auto is full if the features of all pairs hold 4 numbers or more for each
-            parameter (about 2 D pairs per component for embeddings of D numbers), else diag.
-        reg_covar: Added to the variances, so that covariances can be inverted. Larger values smooth the scores.
-        max_iter: Most iterations of expectation maximization.
-        nu: Of the SVM, the largest share of real pairs that may lie outside its boundary.
-        pool_size: How many images of a video or person the others are compared with.
-        max_frames: How many images of a video or person are used at most, evenly spaced.
-        batch_size: Images per batch when they are embedded. It changes speed and memory only.
-        workers: Processes that load images; 0 loads them in this one.
+        ckpt: checkpoint of difffake fit, or the run folder, whose best.ckpt is used.
+        manifest: manifests with real faces; fakes are not used. The model is fitted to the split train; the split val
+            gives the threshold.
+        out: file to write; by default anomaly.safetensors beside the checkpoint.
+        compressions: use only faces of these compressions, such as c23, and faces whose compression is unknown. The
+            default is all, if the splits train and val have only one: several are mixed only if all are named.
+        combination: how the two embeddings of a pair are combined into one feature vector. square is the best in the
+            DiffFake paper; single uses each image alone, without pairs.
+        model: mixture (of Gaussians), svm (one-class), or the class path of your own model.
+        components: number of Gaussians in the mixture. More Gaussians fit the data more closely and need more pairs.
+        covariance: form of the covariance matrices. auto means full if the feature vectors of all pairs hold at least
+            4 numbers per parameter of the mixture (about 2 D pairs per component for embeddings of D numbers), else
+            diag.
+        reg_covar: number that is added to the variances, so that covariances can be inverted. Larger values give
+            smoother scores.
+        max_iter: largest number of iterations of expectation maximization.
+        nu: largest share of real pairs that may lie outside the boundary of the SVM.
+        pool_size: number of images per video or person that the other images are compared with.
+        max_frames: largest number of images per video or person, evenly spaced.
+        batch_size: images per batch; it changes only speed and memory.
+        workers: number of processes that load images; 0 loads them in the main process.
         device: auto, cpu, cuda or cuda:N.
-        imports: Packages of your own whose code may run, for an encoder or anomaly model in them.
-        seed: Of the choice of pairs, the start of the mixture and the pseudo-deepfakes of the validation split.
-        overwrite: Replace an existing file.
+        imports: packages of your own whose code may run, if the encoder or the anomaly model is in one of them.
+        seed: random seed of the pairs, the start of the mixture and the pseudo-deepfakes of the validation split.
+        overwrite: replace an existing file.
     """
     ckpt = checkpoint_file(ckpt)
     path = out or ckpt.parent / "anomaly.safetensors"
-    refuse_existing(path, overwrite, [ckpt])
+    refuse_existing_file(path, overwrite, [ckpt])
     config = DensityConfig(model, components, covariance, reg_covar, max_iter, nu, imports, seed)
     pairing = Pairing(combination, pool_size, max_frames, seed)
     chosen = choose_rows(read_manifests(manifest), Choice(compressions=compressions))

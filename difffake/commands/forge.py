@@ -9,7 +9,7 @@ import pandas as pd
 
 from difffake.commands.parse import AtLeast
 from difffake.data.manifest import Manifest
-from difffake.errors import UserError
+from difffake.errors import UsageError
 from difffake.files import refuse_existing
 from difffake.forge.audit import check_shortcuts
 from difffake.forge.inputs import check_settings, real_faces
@@ -39,24 +39,25 @@ def forge(
     seed: Annotated[int, AtLeast(0)] = 0,
     overwrite: bool = False,
 ) -> int:
-    """Forge real faces by several methods: a testbed with source, target and mask known, not a public benchmark.
+    """Forge real faces with several methods: a testbed with known source, target and mask, not a public benchmark.
 
-    An interrupted run goes on where it was when the same command is given again. Without --methods and --out, --check
-    checks a manifest that has fakes already.
+    To continue an interrupted run, run the same command again. Without --methods and --out, --check checks a manifest
+    that has fakes already.
 
     Args:
-        manifest: real faces with landmarks, from difffake prepare; its fakes are left out, its splits are kept.
+        manifest: real faces with landmarks, from difffake prepare. Fakes in it are left out; its splits are kept.
         methods: one or several of faceswap, alpha_swap, reenact, mouth_texture, autoencoder, diffusion_swap, synthesis.
         out: folder to write: manifest.parquet, crops/, masks/, forgeries.parquet, skipped.csv.
-        compression: one or several of raw, c23 (H.264 at factor 23) and c40; real and forged faces alike.
-        diffusion: frozen diffusion model for diffusion_swap and synthesis: a folder of difffake pretrain-guide, a Hub
-            name, or drawn-faces for drawn faces; run on the CPU.
+        compression: one or several of raw, c23 and c40 (H.264 with constant rate factor 23 or 40). Real and forged
+            faces are compressed in the same way.
+        diffusion: frozen diffusion model for diffusion_swap and synthesis: a folder from difffake pretrain-guide, a
+            Hub name, or drawn-faces if the faces are drawn. It runs on the CPU.
         size: side of all crops in pixels; an even number.
-        split: forge only the faces of one split; all is every face.
-        check: see whether trivial cues (file size, color, sharpness, border) tell real from fake; fails if they do.
-        workers: processes; 0 is one per core.
-        seed: seed of all random numbers.
-        overwrite: replace an existing output folder, or the rest of an interrupted run with other settings.
+        split: forge only the faces of this split; all forges every face.
+        check: test whether trivial cues (file size, color, sharpness, border) separate real from fake, and fail if so.
+        workers: number of processes; 0 is one per core.
+        seed: random seed of all forgeries.
+        overwrite: replace an existing output folder, or what an interrupted run with other settings left.
 
     Returns:
         The exit status: 1 if --check found a cue.
@@ -64,7 +65,9 @@ def forge(
     if check and not methods and out is None:
         return check_shortcuts(Manifest.read(manifest), None, workers, seed)
     if not methods or out is None:
-        raise UserError("give --methods and --out to forge, or neither with --check to check a manifest that has fakes")
+        raise UsageError(
+            "give --methods and --out to forge, or neither with --check to check a manifest that has fakes"
+        )
     settings = Settings(tuple(dict.fromkeys(methods)), tuple(dict.fromkeys(compression)), size, seed, diffusion)
     check_settings(settings)
     real = real_faces(manifest, split)
@@ -81,7 +84,7 @@ def _print_summary(out: Path, crops: int, seconds: float, total: float) -> None:
     made = Manifest.read(out).table
     counts = ", ".join(f"{method} {number}" for method, number in made["method"].value_counts().items())
     console.print(f"{len(made)} crops ({counts}) in {out}/manifest.parquet")
-    console.print(f"{crops} forged in {seconds:.0f} s: {crops / seconds:.1f} images/s; {total:.0f} s in all")
+    console.print(f"{crops} forged in {seconds:.0f} s: {crops / seconds:.1f} images/s; {total:.0f} s in total")
     skipped = pd.read_csv(out / "skipped.csv")
     for why, number in (skipped["method"] + ": " + skipped["reason"]).value_counts().items():
-        console.print(f"skipped {number} times, {why}")
+        console.print(f"skipped {number} times: {why}")

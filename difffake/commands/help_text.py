@@ -1,4 +1,4 @@
-"""The help of a command: short, as wide as a terminal, with examples."""
+"""The help of a command: short, at most 80 columns wide, with examples."""
 
 import argparse
 import re
@@ -11,14 +11,14 @@ from jsonargparse import ActionConfigFile, DefaultHelpFormatter
 from difffake.commands.option_types import element, parts, type_of, typed
 
 WIDTH = 80
-"""Columns that the help of a command fits into."""
+"""Width of a help text in columns."""
 EXAMPLES = "examples:"
-"""How the end of a help text begins."""
+"""Heading of the last section of a help text."""
 _METAVARS = {int: "N", float: "X", Path: "PATH", str: "TEXT"}
 
 
 class HelpFormatter(DefaultHelpFormatter):
-    """Short help: an option, what it does, and its default as it would be typed."""
+    """Formats an option, its effect, and its default as it would be typed."""
 
     def _get_help_string(self, action: argparse.Action) -> str:
         text = (action.help or "").rstrip(".")
@@ -30,7 +30,7 @@ class HelpFormatter(DefaultHelpFormatter):
             return text
         if action.required:
             return f"{text} (required)"
-        if action.default is None or action.default is False or action.default in ("", argparse.SUPPRESS):
+        if action.default is None or action.default is False or action.default in ("", [], (), argparse.SUPPRESS):
             return text
         return f"{text} (default: {typed(action.default)})"
 
@@ -59,7 +59,7 @@ class HelpFormatter(DefaultHelpFormatter):
 
 
 def shown(examples: Sequence[str]) -> str:
-    """Examples as the end of a help text, lines that are too long folded before an option."""
+    """The last section of a help text: the examples. Long lines are broken before an option."""
     lines = [EXAMPLES]
     for example in examples:
         line = " "

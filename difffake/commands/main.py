@@ -1,9 +1,9 @@
-"""The command `difffake`: one subcommand for each stage.
+"""The command `difffake`: one subcommand per stage.
 
-A subcommand is a file of this folder: its function's signature and docstring make the options (see `parse`), EXAMPLES
-ends its help, RANKS says that several processes, as torchrun starts them, share its work and talk to each other, and
-SHARES that they share it by files alone. Only the chosen one is imported, because the libraries below take seconds to
-load.
+Each subcommand is a file of this folder. The signature and docstring of its function define the options (see `parse`).
+EXAMPLES is the last section of its help. `RANKS = True` says that several processes, started by torchrun, may share
+its work and exchange data; `SHARES = True` that they may share it through files only. Only the chosen subcommand is
+imported, because the libraries that it needs take seconds to load.
 """
 
 import difflib
@@ -18,24 +18,31 @@ from difffake.errors import Terminated, UsageError, UserError
 COMMANDS = {
     "demo": "run every stage on drawn faces, without data or downloads",
     "prepare": "turn videos or images into face crops and a manifest",
-    "forge": "forge real faces: a testbed with source and target known",
+    "forge": "forge real faces: a testbed with known source and target",
     "preview": "draw a sheet of forgeries or pseudo-deepfakes",
     "pretrain-guide": "train a small latent diffusion model of real faces",
     "fit": "train a detector from a config",
     "fit-anomaly": "fit the anomaly model to real faces",
     "evaluate": "measure AUC, EER, AP and ACC on test data, with intervals",
-    "figures": "draw what regularizers taught a detector",
+    "figures": "draw what a detector learned from its regularizers",
     "predict": "score images, videos and folders",
     "sweep": "run a W&B sweep file, without a server",
     "report": "write one HTML page from result folders",
 }
-"""Commands in the order of their use, and what each is for."""
-_GOES_ON = dict.fromkeys(("demo", "forge", "pretrain-guide", "sweep"), "; the same command goes on")
-_GOES_ON["fit"] = "; the same command with --resume goes on"
+"""Commands in the order of their use, with a summary of each."""
+_CONTINUE = dict.fromkeys(("demo", "forge", "pretrain-guide", "sweep"), "; run the same command again to continue")
+_CONTINUE["fit"] = "; run the same command with --resume to continue"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one subcommand; the exit status is 0 only when all worked, and 2 if the options were wrong."""
+    """Run one subcommand.
+
+    Args:
+        arguments: words of the command line after `difffake`; by default those of this process.
+
+    Returns:
+        Exit status: 0 if everything worked, 2 if the options were wrong, 130 after Ctrl-C, 143 after SIGTERM, else 1.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_overview())
@@ -55,28 +62,28 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"difffake {name}: {error}", file=sys.stderr)
         return 2
     except UserError as error:
-        # One that comes from a loader's worker carries the worker's traceback; its last line is the message.
+        # An error from a loader process contains that process's traceback; the last line is the message.
         message = str(error).strip().splitlines()[-1].removeprefix(f"{UserError.__module__}.{UserError.__name__}: ")
         print(f"difffake {name}: {message}", file=sys.stderr)
         return 1
     except RuntimeError as error:
         if not str(error).startswith("DataLoader worker (pid"):
             raise
-        print(f"difffake {name}: a loader process was killed, most often for want of memory: lower --workers "
+        print(f"difffake {name}: a loader process was killed, usually because memory ran out: lower --workers "
               "(--data.workers of fit) or the batch size", file=sys.stderr)  # fmt: skip
         return 1
     except Terminated as error:
         print(f"difffake {name}: {error}", file=sys.stderr)
-        return 143  # as a shell says of a process that SIGTERM ended
+        return 143  # the exit status that a shell gives to a process ended by SIGTERM
     except BrokenPipeError:
-        # The reader of a pipe, such as head, has left; nothing more can be said.
+        # The reader of a pipe, such as head, has ended; nothing more can be printed.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
         print(f"difffake {name}: {error.filename or 'file'}: {error.strerror or error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"difffake {name}: stopped{_GOES_ON.get(name, '')}", file=sys.stderr)
+        print(f"difffake {name}: stopped{_CONTINUE.get(name, '')}", file=sys.stderr)
         return 130
 
 
@@ -87,7 +94,7 @@ def _overview() -> str:
         f"difffake {__version__}: deepfake detection that generalizes to unseen forgeries\n\n"
         f"usage: difffake COMMAND [options]\n\n{lines}\n\n"
         "difffake COMMAND --help shows a command's options and examples.\n"
-        "difffake demo needs no data: a good start."
+        "Start with difffake demo, which needs no data."
     )
 
 
@@ -104,5 +111,5 @@ def _run(name: str, arguments: list[str]) -> int | None:
         with process_group():
             return function(*found.args, **found.kwargs)
     if not getattr(module, "SHARES", False) and (ranks := launched()) and ranks["RANK"] != "0":
-        raise UserError("this command is for one process, not for torchrun or srun with several tasks")
+        raise UserError("this command runs in one process: start it without torchrun, or with one task of srun")
     return function(*found.args, **found.kwargs)

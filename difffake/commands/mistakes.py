@@ -1,4 +1,4 @@
-"""What is wrong with a command line, in one line, with what may have been meant."""
+"""One-line messages about mistakes on a command line, with the option that was probably meant."""
 
 import difflib
 import re
@@ -10,7 +10,15 @@ from difffake.commands.option_types import described, is_option, type_of
 
 
 def one_line(parser: ArgumentParser, message: str) -> str:
-    """What jsonargparse says of wrong arguments, as one line, with the option that may be meant."""
+    """Shorten a message of jsonargparse about wrong arguments to one line.
+
+    Args:
+        parser: parser that raised the error; its options are suggested for unknown ones.
+        message: text of jsonargparse's error, possibly of many lines.
+
+    Returns:
+        One line that names the option and, if there is a similar one, the option that was probably meant.
+    """
     options = list(parser._option_string_actions)
     if match := re.search(r"unrecognized arguments: (.*)", message, re.DOTALL):
         words = match[1].split()
@@ -30,22 +38,34 @@ def one_line(parser: ArgumentParser, message: str) -> str:
         wanted = described(type_of(action)) if action else ""
         if value and wanted:
             return f"{name} {_flat(value[1])}: give {wanted}"
+        if "Not of type EncoderClass" in reason:
+            form = """'{"class_path": ..., "init_args": ...}'"""
+            return f"{name}: write a class and its arguments as one value, {form}"
+        if value and "Expected a <class 'dict'>" in reason and "NestedArg" not in reason:
+            return f"{name} {_flat(value[1])}: give it a name of your choice, {name}.NAME {_flat(value[1])}"
         if missing := re.search(r"File does not exist: '?([^']+)", reason):
             return f"{name} {missing[1]} does not exist"
         inner = re.search(r"NestedArg\(key='([^']+)'", reason)
+        if inner and "." in inner[1]:  # a setting of a class that has a name of its own
+            owner = f"{name}.{inner[1].partition('.')[0]}"
+            if "Expected a dot import path string" in reason:
+                return f"{owner} has no class yet: write {owner} CLASS before {name}.{inner[1]}"
+            if "is not an option: --help" in reason:
+                return f"{name}.{inner[1]} is not an option of its class, or {owner} has no class yet"
         return _explained(f"{name}.{inner[1]}" if inner else name, first_reason(reason), action and type_of(action))
     return _flat(message)
 
 
 def first_reason(message: str) -> str:
-    """The reason that says most, of those that jsonargparse lists for each type that an option may have."""
+    """The most helpful of the reasons that jsonargparse lists, one for each type that an option may have."""
+    message = re.sub(r":\n *(?!Subtypes|Errors|-)(?=\w)", ": ", message)  # join a reason of two lines
     reasons = [line.strip().removeprefix("- ") for line in message.splitlines() if line.lstrip().startswith("- ")]
     telling = [reason for reason in reasons if not re.match("Expected a (<class|path but)|Does not validate", reason)]
     return _flat((telling or reasons or [message])[0])
 
 
 def _explained(name: str, reason: str, kind: Any) -> str:
-    """What is wrong with an option of a type, or with one within the class that it names."""
+    """The message about a wrong value of option `name` with type `kind`, or of a setting inside the class it names."""
     if re.fullmatch(r"-*\w+ is missing", reason):
         return f"{name}.{reason.strip('-')}"
     if match := re.match(r"(?:in the config, )?(\S+) (is not an option: .*)", reason):
@@ -57,11 +77,15 @@ def _explained(name: str, reason: str, kind: Any) -> str:
         close = difflib.get_close_matches(match[1], {found.__name__ for found in _classes(kind)}, 1)
         advice = f"did you mean {close[0]}?" if close else "give its name, or module.Name"
         return f"{name} {match[1]} is not a class: {advice}"
-    return f"{name}: {reason}"
+    reason = re.sub("^Type .* expects a function or a callable class: |[.]* Got value: .*", "", reason)
+    if match := re.match(r"Expected '(.+)' to be a subclass of <class '(?:.*[.])?(\w+)'>", reason):
+        return f"{name} {match[1]} is not a {match[2]}"
+    advice = ": install its package, or set PYTHONPATH to the folder above it" if "No module named" in reason else ""
+    return f"{name}: {reason}{advice}"
 
 
 def _classes(kind: Any) -> Iterator[type]:
-    """All classes that an option of this type may name, and a few more."""
+    """All classes that an option of this type may name, and a few more that it may not."""
     for part in kind if isinstance(kind, list) else get_args(kind):
         yield from _classes(part)
     if isinstance(kind, type) and not get_args(kind):
@@ -72,7 +96,7 @@ def _classes(kind: Any) -> Iterator[type]:
 
 
 def _name(parser: ArgumentParser, key: str) -> str:
-    """A key of jsonargparse as it is typed: an option, or the name of a positional value."""
+    """A key of jsonargparse as a user types it: an option, or the name of a positional value."""
     strings = [option for action in parser._actions if action.dest == key for option in action.option_strings]
     option = next((string for string in strings if string.startswith("--")), None)
     positional = any(a.dest == key and not a.option_strings for a in parser._actions)
@@ -84,7 +108,7 @@ def _flat(text: str) -> str:
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """That there is no option of this name, and which one of those `known` comes next to it.
+    """The message that the option `name` does not exist, with the most similar of the `known` options.
 
     >>> did_you_mean("--weights", ["--model.weights", "--out"])
     '--weights is not an option: did you mean --model.weights?'

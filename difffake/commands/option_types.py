@@ -1,4 +1,4 @@
-"""What the type of an option says: whether it takes several values, and which."""
+"""Type annotations of options: whether an option takes several values, and which values it takes."""
 
 import argparse
 import re
@@ -12,12 +12,12 @@ SIMPLE = (str, int, float, bool, Path)
 
 
 def parts(kind: Any) -> tuple[Any, ...]:
-    """Members of a union; a tuple of the type itself if it is none."""
+    """Members of a union type; for any other type, a tuple that holds only the type."""
     return get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
 
 
 def element(kind: Any) -> Any:
-    """Type of the values of a list of words, alone or in a union; None for what is not such a list."""
+    """Type of the items, if `kind` is a list of simple values or a union with such a list; otherwise None."""
     for part in parts(kind):
         inner = [argument for argument in get_args(part) if argument is not Ellipsis]
         words = all(p in SIMPLE or get_origin(p) is Literal for argument in inner for p in parts(argument))
@@ -27,7 +27,7 @@ def element(kind: Any) -> Any:
 
 
 def may_be_none(kind: Any, word: str) -> bool:
-    """Whether a word stands for no value: none or null, unless a choice is called so."""
+    """Whether `word` (none or null) means "no value" for this type. It does not if it is one of the type's choices."""
     choices = {value for part in parts(kind) if get_origin(part) is Literal for value in get_args(part)}
     return word.lower() in ("none", "null") and type(None) in parts(kind) and word not in choices
 
@@ -38,11 +38,11 @@ def type_of(action: argparse.Action) -> Any:
 
 
 def described(kind: Any) -> str:
-    """What values a type has, in words; empty for what is no word of a command line."""
+    """Description of the values of a type, for messages; empty for types that are not simple."""
     if item := element(kind):
         inner = described(item)
         return f"one or several of {inner[7:]}" if inner.startswith("one of ") else f"{inner}, one or several"
-    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path"}
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Path: "a path"}
     found = []
     for part in parts(kind):
         if get_origin(part) is Literal:
@@ -57,7 +57,7 @@ def described(kind: Any) -> str:
 
 
 def typed(value: Any) -> str:
-    """A value as it would be typed on a command line.
+    """The text to type on a command line for `value`.
 
     >>> typed((30, 95)), typed(True), typed(None)
     ('30 95', 'true', 'none')

@@ -1,7 +1,7 @@
-"""Options of a command: from the signature and docstring of its function, in one spelling everywhere.
+"""Options of a command, made from the signature and docstring of its function.
 
-A list is written `--manifest a b`, or `--manifest '[a, b]'`, and in YAML as a list or as the only value. What is wrong
-with the options ends in one line, never in the whole usage.
+A list is written `--manifest a b` or `--manifest '[a, b]'`; in YAML, as a list or as a single value. A wrong option
+gives a message of one line, without the usage text.
 """
 
 import argparse
@@ -25,28 +25,31 @@ from difffake.errors import UsageError
 
 @dataclass(frozen=True)
 class AtLeast:
-    """The smallest value of an option, noted where the option is defined: `workers: Annotated[int, AtLeast(0)] = 2`.
+    """The smallest allowed value of an option, as in `workers: Annotated[int, AtLeast(0)] = 2`.
 
     Args:
-        value: smallest allowed value. Of an option with several values, each must be as large.
+        value: smallest allowed value. If an option has several values, it holds for each of them.
     """
 
     value: float
 
 
 class Parser(ArgumentParser):
-    """jsonargparse's parser, with lists in one spelling and errors of one line."""
+    """jsonargparse's parser, with one spelling of lists and with error messages of one line."""
 
     def parse_args(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:  # type: ignore[override]
-        """Parse as jsonargparse does; the values of each list are joined before."""
-        return super().parse_args(None if args is None else joined(self, args), *rest, **options)
+        """Join the values of each list (see `joined`), then parse as jsonargparse does."""
+        try:
+            return super().parse_args(None if args is None else joined(self, args), *rest, **options)
+        except UnicodeDecodeError as error:
+            raise UsageError("--config is not a text file: give a YAML file") from error
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Raise `UsageError` of one line."""
+        """Raise `UsageError` with a message of one line."""
         raise UsageError(one_line(self, message)) from ex
 
     def _check_value_key(self, action: argparse.Action, value: Any, key: str, cfg: Any, append: bool = False) -> Any:
-        # From YAML, a single value stands for a list of one.
+        # In YAML, a single value means a list of one.
         kind = type_of(action)
         if kind and element(kind) and isinstance(value, SIMPLE) and not any(part in SIMPLE for part in parts(kind)):
             value = [value]
@@ -56,17 +59,17 @@ class Parser(ArgumentParser):
 def parse(
     prog: str, function: Callable[..., Any], examples: Sequence[str], arguments: Sequence[str]
 ) -> inspect.BoundArguments:
-    """Arguments of `function` from the words of a command line.
+    """Parse the words of a command line into the arguments of `function`.
 
     Args:
         prog: name of the command in its help, such as `difffake forge`.
-        function: its parameters are the options, those before `/` are values without an option; the `Args:` of its
-            docstring are their help.
-        examples: command lines that the help ends with.
+        function: function whose parameters define the options. Parameters before `/` are positional values of the
+            command line. The `Args:` section of its docstring gives the help texts.
+        examples: example command lines, shown at the end of the help.
         arguments: words after the command's name.
 
     Returns:
-        A value for each parameter: call `function(*found.args, **found.kwargs)`.
+        The arguments, one per parameter: call `function(*found.args, **found.kwargs)`.
 
     Raises:
         UsageError: an option or a value is wrong.
@@ -97,7 +100,7 @@ def parse(
 
 
 def _add(parser: Parser, parameter: inspect.Parameter, help_text: str) -> float | None:
-    """Add the option of a parameter; gives its smallest value, if there is one."""
+    """Add the option of a parameter and return its smallest allowed value, if it has one."""
     kind, least = _plain(parameter.annotation)
     options: dict[str, Any] = {"help": " ".join(help_text.split())}
     if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
@@ -131,7 +134,7 @@ def _usage(prog: str, parameters: list[inspect.Parameter]) -> str:
 
 
 def _plain(kind: Any) -> tuple[Any, float | None]:
-    """A type without `Annotated` in it, and the bound of `AtLeast` that was there."""
+    """Remove `Annotated` from a type; return the plain type and the bound that `AtLeast` gave."""
     least = None
     if get_origin(kind) is Annotated:
         kind, *notes = get_args(kind)
@@ -153,10 +156,10 @@ def _numbers(value: Any) -> Iterator[float]:
 
 
 def joined(parser: ArgumentParser, arguments: Sequence[str]) -> list[str]:
-    """Words of a command line with each option and its values in one word, positional values last.
+    """Join each option of a command line with its values into one word, and put positional values last.
 
-    `--manifest a b` becomes `--manifest=["a", "b"]`, by the type that the parser knows; `--overwrite` becomes
-    `--overwrite=true`; none for an option that may be left out becomes null.
+    `--manifest a b` becomes `--manifest=["a", "b"]` if the parser knows `--manifest` as a list. `--overwrite` becomes
+    `--overwrite=true`. The value none becomes null for an option that accepts it.
     """
     takes_words = any(not action.option_strings for action in parser._actions)
     found: list[str] = []
@@ -175,7 +178,7 @@ def joined(parser: ArgumentParser, arguments: Sequence[str]) -> list[str]:
         kind = type_of(action) if action else None
         given = [value] if equals else []
         if action is None or element(kind):
-            # An option within a class that the parser does not know yet takes several values as well.
+            # The parser does not know the options inside a class yet: such an option may take several values.
             limit = 1 if action is None and takes_words else len(rest)
         elif kind is bool:
             limit = int(bool(rest) and not equals and rest[0].lower() in ("true", "false"))
@@ -185,7 +188,7 @@ def joined(parser: ArgumentParser, arguments: Sequence[str]) -> list[str]:
             given.append(rest.pop(0))
             limit -= 1
         if rest and not takes_words and given and not is_option(rest[0]):
-            parser.error(f"{name} takes one value, so {rest[0]} is one too many")
+            parser.error(f"{name} takes one value: remove {rest[0]}")
         if not given and action and action.nargs != 0 and kind not in (bool, None):
             parser.error(f"{name} needs a value")
         if not given:
@@ -196,7 +199,7 @@ def joined(parser: ArgumentParser, arguments: Sequence[str]) -> list[str]:
 
 
 def _one_word(kind: Any, given: list[str]) -> str:
-    """The values of an option as one word, in YAML if they are several."""
+    """The values of an option as one word; several values are written as a YAML list."""
     alone = len(given) == 1
     if alone and may_be_none(kind, given[0]):
         return "null"

@@ -35,30 +35,32 @@ def predict(
     imports: list[str] | None = None,
     json: bool = False,
 ) -> int:
-    """Score images, videos and all of them in folders; a file that fails is reported and the rest go on.
+    """Score images and videos, and all images and videos in folders. A file that fails is reported and passed over.
 
     Args:
         files: images, videos or folders.
-        ckpt: checkpoint of difffake fit, or its run folder, of which best.ckpt is taken.
-        frames: how many frames of a video are scored, evenly spaced over the whole clip.
-        cropped: the files show one face each, cropped already; no face is looked for.
+        ckpt: checkpoint of difffake fit, or the run folder, whose best.ckpt is used.
+        frames: number of frames to score per video, evenly spaced over the whole clip.
+        cropped: take each image or frame as a crop of one face, without face detection.
         landmarker: MediaPipe's face_landmarker.task; by default $DIFFFAKE_LANDMARKER, the cache or a download.
         device: auto, cpu, cuda or cuda:N.
-        imports: packages outside difffake whose code may run, for an encoder of your own.
-        json: one JSON object per line and file on standard output instead of a table.
+        imports: packages of your own whose code may run, if the encoder is in one of them.
+        json: print one line per file, a JSON object, instead of a table.
 
     Returns:
         The exit status: 1 if any file failed.
     """
-    paths = list(_expand(files))
+    paths, remarks = _expand(files)
     scored: list[tuple[Path, Prediction]] = []
     failures = 0
     with Predictor(ckpt, landmarker, frames, None, device, cropped, imports=imports or ()) as predictor:
+        for remark in remarks:
+            console.print(remark)
         try:
             for path in track(paths, "files"):
                 try:
                     prediction = predictor.predict_file(path)
-                except Exception as error:  # whatever a library makes of one file, the others are scored
+                except Exception as error:  # any error of a library: the other files are still scored
                     failures += 1
                     reason = _reason(error, path)
                     console.print(f"failed: {path}: {reason}")
@@ -68,7 +70,7 @@ def predict(
                 if json:
                     print(json_format.dumps({"file": path.as_posix(), **prediction.to_dict()}), flush=True)
                 scored.append((path, prediction))
-        finally:  # also of what was scored before the user stopped it
+        finally:  # also if the user stopped the command: print what was scored before
             if scored and not json:
                 _print_table(scored, predictor.threshold)
     if failures:
@@ -76,22 +78,24 @@ def predict(
     return 1 if failures else 0
 
 
-def _expand(files: Sequence[Path]) -> Iterator[Path]:
-    """Files as given, and images and videos of folders at any depth."""
+def _expand(files: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """The given files, and all images and videos in the given folders; then remarks about other files in them."""
+    paths, remarks = [], []
     for file in files:
-        if file.is_dir():
-            found = list_media(file)
-            if not found.media:
-                raise UserError(f"{file} holds no images or videos")
-            if found.others:
-                console.print(left_out(found.others, file))
-            yield from found.media
-        else:
-            yield file
+        if not file.is_dir():
+            paths.append(file)
+            continue
+        found = list_media(file)
+        if not found.media:
+            raise UserError(f"{file} holds no images or videos")
+        paths += found.media
+        if found.others:
+            remarks.append(left_out(found.others, file))
+    return paths, remarks
 
 
 def _reason(error: Exception, path: Path) -> str:
-    """One line of what went wrong, without the path that it may begin with."""
+    """One line that says what failed, without a path at its start."""
     text = " ".join(str(error).split()) or type(error).__name__
     if not isinstance(error, UserError):
         text = f"{type(error).__name__}: {text}"
@@ -99,46 +103,52 @@ def _reason(error: Exception, path: Path) -> str:
 
 
 def _print_table(scored: list[tuple[Path, Prediction]], threshold: float | None) -> None:
+    out = Console(highlight=False, markup=False)
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("File", overflow="fold")
-    table.add_column("Scored", overflow="fold")
+    table.add_column("Scored", no_wrap=True)
     table.add_column("P(fake) %", justify="right", no_wrap=True)
     table.add_column("Verdict", no_wrap=True)
+    rows: list[tuple[Path | None, str, str, str]] = []
     for path, prediction in scored:
         looked_at = len(prediction.faces) + len(prediction.frames_without_face)
         what = f"{len(prediction.faces)} of {looked_at} frames" if prediction.kind == "video" else _faces(prediction)
-        table.add_row(_wrapped(path), what, _percent(prediction.probability), prediction.verdict or "-")
+        rows.append((path, what, _percent(prediction.probability), prediction.verdict or "-"))
         if prediction.kind == "image" and len(prediction.faces) > 1:
             for face in prediction.faces:
                 x0, y0, x1, y1 = face.box or (0, 0, 0, 0)
-                table.add_row("", f"at {x0},{y0} to {x1},{y1}", _percent(face.probability), "")
-    out = Console(highlight=False, markup=False)
+                rows.append((None, f"at {x0},{y0} to {x1},{y1}", _percent(face.probability), ""))
+    # What the other columns and the space between all of them leave.
+    width = max(20, min(40, out.width - 29 - max(len(what) for _, what, *_ in rows)))
+    for name, *others in rows:
+        table.add_row(_wrapped(name, width) if name else "", *others)
     out.print(table)
     for path, prediction in scored:
         for note in _notes(prediction):
             out.print(f"{path}: {note}")
     if threshold is None:
-        out.print("No verdict: the checkpoint has no threshold of validation data.")
+        out.print("No verdict: the checkpoint has no threshold from validation data.")
     else:
-        out.print(f"Verdict: fake from {_percent(threshold)} % on, the threshold of the checkpoint's validation data.")
+        out.print(f"Verdict: fake at {_percent(threshold)} % or more (threshold of the checkpoint's validation data).")
 
 
 def _faces(prediction: Prediction) -> str:
     return "whole image" if prediction.faces[0].box is None else count(len(prediction.faces), "face")
 
 
-def _wrapped(path: Path, width: int = 40) -> str:
-    """A path in lines of at most `width` characters, broken between folders where that is possible."""
+def _wrapped(path: Path, width: int) -> str:
+    """A path as lines of at most `width` characters, broken after a folder if possible, else after a word."""
     lines = [""]
     for part in re.findall(r"[^/]*/|[^/]+$", path.as_posix()):
-        if lines[-1] and len(lines[-1]) + len(part) > width:
-            lines.append("")
-        lines[-1] += part
+        for piece in [part] if len(part) <= width else re.findall(r"[^-_. ]*[-_. ]+|[^-_. ]+", part):
+            if lines[-1] and len(lines[-1]) + len(piece) > width:
+                lines.append("")
+            lines[-1] += piece
     return "\n".join(lines)
 
 
 def _notes(prediction: Prediction) -> Iterator[str]:
-    """What a table cannot hold of a file, one line each."""
+    """Remarks about a file that do not fit into the table, one line each."""
     if prediction.kind == "video":
         first, last = prediction.faces[0], prediction.faces[-1]
         yield (
@@ -148,7 +158,7 @@ def _notes(prediction: Prediction) -> Iterator[str]:
     if missed := prediction.frames_without_face:
         yield f"no face in the frames {', '.join(f'{frame} ({time:.2f} s)' for frame, time in missed)}"
     if several := prediction.frames_with_several:
-        yield f"several faces in {count(len(several), 'frame')}, of which the largest was scored"
+        yield f"several faces in {count(len(several), 'frame')}; only the largest face was scored"
     yield from prediction.notes
 
 

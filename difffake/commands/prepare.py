@@ -58,33 +58,33 @@ def prepare(
     seed: Annotated[int, AtLeast(0)] = 0,
     overwrite: bool = False,
 ) -> None:
-    """Turn a data set into face crops with 68 landmarks, a manifest, and a list of what was skipped.
+    """Turn a data set into face crops with 68 landmarks, a manifest, and a list of skipped files.
 
     Args:
-        reader: layout of the data set, such as folder, videos, table or ffpp; list shows all of them, with the files
+        reader: layout of the data set, such as folder, videos, table or ffpp; list shows all readers, with the files
             that each expects.
-        root: folder of the data set (required, but for --reader list).
-        out: folder to write: manifest.parquet, crops/, skipped.csv (required, but for --reader list).
-        dataset: name in the manifest; by default the name of the root folder.
-        table: name of the CSV in root, for the reader table.
+        root: folder of the data set (required, except for --reader list).
+        out: folder to write: manifest.parquet, crops/, skipped.csv (required, except for --reader list).
+        dataset: name of the data set in the manifest; by default the name of the root folder.
+        table: file name of the CSV in the root folder, for the reader table.
         methods: of the fakes, only those of these manipulations, beside all real faces; real leaves out the fakes.
-        compressions: only files of these, such as c23, and those whose compression is not known.
+        compressions: only files of these compressions, such as c23, and files whose compression is unknown.
         splits: only these of the data set's own splits, such as test.
-        split: shares of train, val and test; not used where the data set has its own splits (a column split of the
-            table, or train.json, val.json and test.json of FaceForensics++).
-        split_by: what is kept in one split: identity, original (the real file that a fake was made from), video
-            or none (every file for itself); by default the first of these that is known for every file. A fake's
-            source and target stay with it in any case.
-        frames: at most so many frames per video, evenly spaced over the clip. Videos that are source or target of one
-            another get frames of the same numbers, spaced over the shortest of them.
+        split: shares of train, val and test. They are not used if the data set has its own splits (a column split in
+            the table, or train.json, val.json and test.json of FaceForensics++).
+        split_by: keep all files of one identity, original (the real file that a fake was made from) or video in the
+            same split; none splits file by file. The default is the first of these that is known for every file. A
+            fake is always in the split of its source and target.
+        frames: largest number of frames per video, evenly spaced over the clip. Videos that are source or target of
+            one another get frames of the same numbers, spaced over the shortest of them.
         every: take each frame whose number is a multiple of this, instead of --frames.
-        people: of several people in a video, main keeps the one who is in most of its frames (the largest face of a
-            still), and all keeps everyone, as tracks.
-        margin: side of the crop as a multiple of the face's box.
-        max_size: larger crops are scaled down to this side, in pixels.
+        people: which of several people in a video are kept. main keeps the person who is in most of its frames (the
+            largest face of a still); all keeps everyone, as tracks.
+        margin: side of the crop as a multiple of the side of the face's box.
+        max_size: largest side of a crop in pixels; larger crops are scaled down.
         landmarker: MediaPipe's face_landmarker.task; by default $DIFFFAKE_LANDMARKER, the cache or a download.
-        workers: processes; 0 is one per core.
-        seed: seed of the split.
+        workers: number of processes; 0 is one per core.
+        seed: random seed of the split.
         overwrite: replace an existing output folder.
     """
     known = find_readers()

@@ -1,4 +1,4 @@
-"""The command `pretrain-guide`: a small latent diffusion model of any real faces."""
+"""The command `pretrain-guide`: train a small latent diffusion model on any real faces."""
 
 import json
 from dataclasses import asdict
@@ -10,7 +10,7 @@ import torch
 from difffake.commands.parse import AtLeast
 from difffake.data.manifest import Manifest, manifest_file
 from difffake.diffusion.pretrain import PATCH, Settings, load_faces, pretrain
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 from difffake.files import refuse_existing, resumable_folder, sha256
 from difffake.models.device import choose_device
 from difffake.progress import console
@@ -33,23 +33,24 @@ def pretrain_guide(
     seed: Annotated[int, AtLeast(0)] = 0,
     overwrite: bool = False,
 ) -> None:
-    """Train a small latent diffusion model of real faces: the frozen teacher where Stable Diffusion is too large.
+    """Train a small latent diffusion model on real faces: a frozen model to use where Stable Diffusion is too large.
 
-    An interrupted run goes on where it was when the same command is given again.
+    To continue an interrupted run, run the same command again.
 
     Args:
-        manifest: one or more; real faces of the split train are learned from, those of val measure what was learned.
+        manifest: one or more manifests. Real faces of the split train are the training data; those of val are used to
+            measure the model.
         out: folder to write, in diffusers' layout: vae/, unet/, scheduler/, samples.png, training.json.
-        image_size: side of the images in pixels, a multiple of 16; use the model at about this size.
-        vae_steps: optimizer steps of the VAE.
-        unet_steps: optimizer steps of the U-Net.
-        batch_size: latents per step of the U-Net; the VAE gets a quarter as many patches.
+        image_size: side of the images in pixels, a multiple of 16. Use the model at about this size.
+        vae_steps: number of optimizer steps of the VAE.
+        unet_steps: number of optimizer steps of the U-Net.
+        batch_size: latents per step of the U-Net. A step of the VAE has a quarter as many patches.
         device: auto, cpu, cuda or cuda:N.
-        seed: seed of all random numbers.
-        overwrite: replace an existing output folder, or the rest of an interrupted run with other settings.
+        seed: random seed of training.
+        overwrite: replace an existing output folder, or what an interrupted run with other settings left.
     """
     if image_size % 16:
-        raise UserError(f"--image-size {image_size} must be a multiple of 16")
+        raise UsageError(f"--image-size {image_size} must be a multiple of 16")
     where = choose_device(device)
     real = Manifest.concat([Manifest.read(path) for path in manifest]).select(label=0)
     if not len(real.select(split="train")):
@@ -62,4 +63,4 @@ def pretrain_guide(
     note = json.dumps({**asdict(settings), "manifests": files, "torch": torch.__version__})
     with resumable_folder(out, note, overwrite) as folder:
         pretrain(faces, held_out, settings, folder)
-    console.print(f"{out}: a model of {len(faces)} faces; look at {out / 'samples.png'}")
+    console.print(f"{out}: a model trained on {len(faces)} faces; see {out / 'samples.png'}")

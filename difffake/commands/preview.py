@@ -1,4 +1,4 @@
-"""The command `preview`: what training will see, looked at before it starts."""
+"""The command `preview`: a picture of the fakes that training will use."""
 
 from collections import Counter
 from pathlib import Path
@@ -19,7 +19,7 @@ from difffake.evaluation.preview import (
     pseudo_rows,
     real_faces,
 )
-from difffake.files import refuse_existing
+from difffake.files import refuse_existing_file
 from difffake.plots import save_figure, sheet
 from difffake.progress import console
 
@@ -37,21 +37,22 @@ def preview(
     seed: Annotated[int, AtLeast(0)] = 0,
     overwrite: bool = False,
 ) -> None:
-    """Draw a sheet of forgeries, or of the pseudo-deepfakes that training would make.
+    """Draw a sheet of forgeries, or of pseudo-deepfakes as training makes them.
 
-    A manifest of difffake forge is shown method by method: target, source, forgery, mask, difference. From the real
-    faces of any other, or from drawn faces, pseudo-deepfakes are made, one of each region and hull.
+    For a manifest of difffake forge, the sheet shows forgeries of each method: target, source, forgery, mask,
+    difference. For any other manifest, or without one, it shows pseudo-deepfakes of real or drawn faces, one for each
+    region and hull.
 
     Args:
-        manifest: Take faces from this manifest, at random. Without it, faces are drawn.
-        out: Picture to write; its name ends in .png or .jpg.
-        rows: How many forgeries of each method and compression are shown. Pseudo-deepfakes are one of each kind.
-        seed: Another seed shows other faces, and other pseudo-deepfakes of them.
-        overwrite: Replace the picture if it exists.
+        manifest: manifest from which faces are chosen at random; without it, the faces are drawn.
+        out: picture to write; its name ends in .png or .jpg.
+        rows: number of forgeries to show of each method and compression. Pseudo-deepfakes are always one of each kind.
+        seed: random seed of the choice of faces and of the pseudo-deepfakes.
+        overwrite: replace the picture if it exists.
     """
     if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise UserError(f"{out} (--out) is no picture's name: end it in .png or .jpg")
-    refuse_existing(out, overwrite)
+        raise UserError(f"{out} (--out) is not the name of a picture: end it in .png or .jpg")
+    refuse_existing_file(out, overwrite)
     faces = None if manifest is None else Manifest.read(manifest)
     records = None if faces is None else read_records(faces.root)
     if faces is not None and records is not None:

@@ -15,8 +15,8 @@ def report(runs: list[Path], /, out: Path = Path("report.html"), overwrite: bool
     """Write one HTML page with the tables, figures, configs and provenance of runs.
 
     Args:
-        runs: folders with a results.json, and figures (*.png) and a config.yaml where there are any.
-        out: page to write; it needs no other file and no network.
+        runs: folders with a results.json; figures (*.png) and config.yaml in them are included.
+        out: page to write; the page needs no other file and no network.
         overwrite: replace the page if it exists.
     """
     write_report(runs, out, overwrite)

@@ -24,19 +24,20 @@ def sweep(
     metrics: Sequence[Literal["auc", "eer", "ap", "acc"]] = ("auc",),
     seed: Annotated[int, AtLeast(0)] = 0,
 ) -> int:
-    """Run a W&B sweep file here, without a server: every combination of a grid, or random ones, and make its tables.
+    """Run a W&B sweep file on this machine, without a server, and make tables of the results.
 
-    The same command goes on where an interrupted sweep was, and tries failed runs again. Started several times, also on
-    machines that share the folder, each takes runs that no other has taken. Before the first run all files that the
-    runs read are looked for. The data that a file names are replaced by the environment variables TRAIN, TEST (several,
-    separated by spaces), TEACHER and CKPT.
+    The runs are all combinations of a grid, or random combinations. To continue an interrupted sweep and repeat failed
+    runs, run the same command again. If the command is started several times, also on machines that share the folder,
+    each run is still done once. Before the first run, the command checks that all files that the runs read exist. The
+    environment variables TRAIN, TEST (one or several, separated by spaces), TEACHER and CKPT replace the data, the
+    frozen model and the checkpoint that the file names.
 
     Args:
         file: sweep file in W&B's format, with the method grid or random.
-        out: folder of the runs, runs.csv and summary.md; by default sweeps/NAME after the file's name.
-        jobs: number of runs at the same time; each gets its part of the GPUs and cores.
-        runs: number of runs of the method random, or of a grid's first combinations; by default run_cap in the file.
-        metrics: metrics of the evaluation that the tables show.
-        seed: seed of random parameters.
+        out: folder of the runs, runs.csv and summary.md; by default sweeps/ and the file's name.
+        jobs: number of runs at the same time; each gets an equal share of the GPUs and cores.
+        runs: number of random combinations, or of a grid's first combinations; by default run_cap of the file.
+        metrics: metrics of the evaluation to show in the tables.
+        seed: random seed of the combinations with the method random.
     """
     return run_sweep(read_sweep(file), out or Path("sweeps") / file.stem, jobs, runs, metrics, seed)

@@ -1,1 +1,1 @@
-"""Manifest, readers, faces, video, pseudo-deepfakes, data module."""
+"""The manifest, its keys, data sets, pseudo-deepfakes, augmentations and loaders."""

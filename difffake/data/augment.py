@@ -5,21 +5,21 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from difffake.errors import UserError
+from difffake.errors import UsageError
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Probabilities and ranges. DiffusionFake flips and cuts out; the code that DiffFake builds on (SBI) adds JPEG.
+    """Probabilities and ranges. DiffusionFake uses flips and cutout; SBI's code, on which DiffFake builds, uses JPEG.
 
     Args:
         flip: probability of a horizontal flip.
         downscale: probability of scaling down and back, before JPEG, as in video of low quality.
-        downscale_factor: range of its factor.
-        jpeg: probability of a JPEG round trip.
-        jpeg_quality: range of its quality, both ends included.
-        cutout: probability that squares of the image are blanked.
-        cutout_holes: how many squares.
+        downscale_factor: smallest and largest factor by which an image is scaled down.
+        jpeg: probability of encoding and decoding as JPEG.
+        jpeg_quality: smallest and largest JPEG quality, both included.
+        cutout: probability that squares of the image are set to gray.
+        cutout_holes: number of such squares.
         cutout_size: side of a square as a share of the image's side.
     """
 
@@ -35,22 +35,29 @@ class AugmentConfig:
     def __post_init__(self) -> None:
         for name in ("flip", "downscale", "jpeg", "cutout", "cutout_size"):
             if not 0 <= getattr(self, name) <= 1:
-                raise UserError(f"augment.{name} = {getattr(self, name)} must be between 0 and 1")
+                raise UsageError(f"augment.{name} = {getattr(self, name)} must be between 0 and 1")
         if not 1 <= self.downscale_factor[0] <= self.downscale_factor[1]:
-            raise UserError(
+            raise UsageError(
                 f"augment.downscale_factor = {list(self.downscale_factor)} must be an increasing pair from 1"
             )
         low, high = self.jpeg_quality
         if not 1 <= low <= high <= 100:
-            raise UserError(f"augment.jpeg_quality = {[low, high]} must be an increasing pair between 1 and 100")
+            raise UsageError(f"augment.jpeg_quality = {[low, high]} must be an increasing pair between 1 and 100")
 
 
 def augment(images: list[np.ndarray], config: AugmentConfig, rng: np.random.Generator) -> tuple[list[np.ndarray], bool]:
-    """Change every image (H, W, 3) uint8 in the same way, so that the change tells nothing of the label.
+    """Change all images in the same way, so that the change is independent of the label.
 
-    Also gives whether they were mirrored, which a frozen diffusion model must know; the rest it need not see.
+    Args:
+        images: images (H, W, 3) uint8.
+        config: probabilities and ranges.
+        rng: source of random numbers.
+
+    Returns:
+        The changed images, and whether they were mirrored. Faces for a frozen diffusion model are mirrored too; the
+        other changes do not apply to them.
     """
-    # All numbers are drawn, used or not, so that switching one augmentation off does not change the others.
+    # All numbers are always drawn, so that switching one augmentation off does not change the others.
     flip, downscale, jpeg, cutout = rng.random(4) < (config.flip, config.downscale, config.jpeg, config.cutout)
     factor = float(rng.uniform(*config.downscale_factor))
     quality = int(rng.integers(config.jpeg_quality[0], config.jpeg_quality[1] + 1))
@@ -79,7 +86,7 @@ def _downscale(image: np.ndarray, factor: float) -> np.ndarray:
 
 
 def _cut_out(image: np.ndarray, corners: np.ndarray, size: float) -> np.ndarray:
-    """Squares with upper left corners (N, 2), in [0, 1] of what keeps them inside, set to mid-gray."""
+    """Set N squares to mid-gray. `corners` (N, 2) in [0, 1] are relative to the range that keeps squares inside."""
     image = image.copy()
     side = round(size * min(image.shape[:2]))
     for y, x in (corners * (np.array(image.shape[:2]) - side)).astype(int):

@@ -1,4 +1,4 @@
-"""Batches: what a model is given, and how samples become one."""
+"""Batches of samples, and how they are collated."""
 
 from typing import NotRequired, TypedDict
 
@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 Key = tuple[int, int]
-"""Epoch and index of a sample; the samplers give both, so that any worker can draw the same numbers."""
+"""Epoch and index of a sample. Samplers give both, so that every worker draws the same random numbers."""
 
 
 class Batch(TypedDict):
-    """What models are given; the entries after `index` are there only where the data set has `Extras`."""
+    """A batch; the entries after `index` exist only if the data set has `Extras`."""
 
     image: Tensor
-    """(B, 3, H, W) uint8 RGB; the training module turns it into floats in [0, 1] on the device."""
+    """(B, 3, H, W) uint8 RGB; the training module converts it to floats in [0, 1] on the device."""
     label: Tensor
     """(B,) float, 0 real, 1 fake."""
     index: Tensor
@@ -23,17 +23,17 @@ class Batch(TypedDict):
     draws: NotRequired[dict[str, Tensor]]
     """Random numbers (B, ...) by name."""
     roles: NotRequired[Tensor]
-    """(B, 3) int64: which of `latents`, then `faces`, is the image itself, its source and its target; -1 unknown."""
+    """(B, 3) int64: position of the image, its source and its target in `latents` followed by `faces`; -1 unknown."""
     latents: NotRequired[Tensor]
     """(L, c, h, w) float32, cached latents of faces."""
     faces: NotRequired[Tensor]
-    """(F, 3, H, W) uint8, faces whose latents are not cached: mirrored as the image is, but not otherwise augmented."""
+    """(F, 3, H, W) uint8, faces whose latents are not cached: mirrored like the image, without other augmentations."""
     arrays: NotRequired[dict[str, Tensor]]
-    """Cached arrays (N, C, h, w) float32 by name, of those N images whose latents are cached."""
+    """Cached arrays (N, C, h, w) float32 by name, for the N images whose latents are cached."""
 
 
 def to_tensor(image: np.ndarray, size: int) -> Tensor:
-    """(3, size, size) uint8 from (H, W, 3) uint8."""
+    """Resize an image (H, W, 3) uint8 and convert it to (3, size, size) uint8."""
     if image.shape[:2] != (size, size):
         shrinks = image.shape[0] > size
         image = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
@@ -41,16 +41,16 @@ def to_tensor(image: np.ndarray, size: int) -> Tensor:
 
 
 def to_unit(images: Tensor) -> Tensor:
-    """Images (B, 3, H, W) uint8 as float32 in [0, 1], on the device they are on.
+    """Convert images (B, 3, H, W) uint8 to float32 in [0, 1], on the same device.
 
-    In the layout channels_last: EfficientNets train about 1.6 times as fast with it on a CPU, and bf16 convolutions
-    on a GPU want it too. Networks take either.
+    The memory layout is channels_last. With it, EfficientNets train about 1.6 times as fast on a CPU, and bf16
+    convolutions on a GPU are faster too. Networks accept either layout.
     """
     return images.to(torch.float32, memory_format=torch.channels_last).div_(255)
 
 
 def collate(samples: list[Batch]) -> Batch:
-    """One batch from samples of one or two images each."""
+    """Make one batch from samples with one or two images each."""
     first = samples[0]
     batch = Batch(
         image=torch.cat([sample["image"] for sample in samples]),
@@ -68,7 +68,7 @@ def collate(samples: list[Batch]) -> Batch:
 
 
 def _joined_roles(samples: list[Batch], latents: int) -> Tensor:
-    """Roles of all samples, counted from the start of the batch; a sample has either latents or faces."""
+    """Roles of all samples as positions in the batch; a sample has either latents or faces."""
     ends, joined = [0, latents], []
     for sample in samples:
         has_faces = len(sample["faces"]) > 0

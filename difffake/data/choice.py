@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from difffake.data.manifest import Manifest
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 from difffake.readers.item import REAL, Item
 
 
@@ -104,4 +104,4 @@ def _refuse_unknown(
     option: str, chosen: Collection[str], known: Collection[str], shown: Collection[str], nothing: str, where: str
 ) -> None:
     if unknown := [name for name in chosen if name not in known]:
-        raise UserError(f"{option} {', '.join(unknown)}: {where} has {', '.join(sorted(shown)) or nothing}")
+        raise UsageError(f"{option} {', '.join(unknown)}: {where} has {', '.join(sorted(shown)) or nothing}")

@@ -1,4 +1,4 @@
-"""Data sets of crops: single ones, and real faces paired with a forgery."""
+"""Data sets of single crops, and of real faces paired with a forgery."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -23,7 +23,12 @@ Fakes = Literal["pseudo", "manifest", "both"]
 
 
 class CropDataset(Dataset[Batch]):
-    """Every row of a manifest as it is, for validation, embedding and evaluation."""
+    """Every row of a manifest without augmentation, for validation, embedding and evaluation.
+
+    Args:
+        manifest: manifest of the crops.
+        image_size: side of the images in pixels.
+    """
 
     def __init__(self, manifest: Manifest, image_size: int) -> None:
         self.manifest = manifest
@@ -43,17 +48,22 @@ class CropDataset(Dataset[Batch]):
 
 
 class PairDataset(Dataset[Batch]):
-    """Real faces, each with a forgery: two images a sample, real first, that share one augmentation.
+    """Real faces, each with a forgery. A sample has two images, real first, with the same augmentation.
 
-    `fakes` says where forgeries come from:
-    - `pseudo`: a pseudo-deepfake of the real face (DiffFake). The real partner is its target, color
-      transformation included.
-    - `manifest`: a fake of the manifest, drawn anew in each epoch from those with the same target where there
-      are any, so that the two differ by the forgery alone; else from all.
-    - `both`: one or the other, with equal chances.
+    Args:
+        manifest: manifest with the real faces, and the fakes if they are needed.
+        image_size: side of the images in pixels.
+        fakes: where the forgeries come from. `pseudo`: a pseudo-deepfake of the real face (DiffFake); the real image is
+            its target, color transformation included. `manifest`: a fake of the manifest, drawn in each epoch from
+            those with the same target, so that the two images differ only by the forgery, or from all if there are
+            none. `both`: one or the other with equal probability.
+        pseudo: probabilities and ranges of pseudo-deepfakes.
+        augment: probabilities and ranges of augmentations. None (for validation): no augmentation, and the pair of an
+            index is the same in every epoch.
+        seed: random seed.
+        extras: what the regularizers need in a sample. It does not change images, labels or their order.
 
-    Without `augment`, as for validation, the pair of an index is the same in every epoch. With `extras` a sample also
-    has what the regularizers need; images, labels and their order are the same without it.
+    Raises `UserError` if real faces, landmarks or fakes are missing.
     """
 
     def __init__(
@@ -85,7 +95,7 @@ class PairDataset(Dataset[Batch]):
         if fakes != "pseudo":
             if not len(fake_rows):
                 raise UserError(f"no fakes in {manifest.root}: use --data.fakes pseudo, or a manifest with fakes")
-            # The compression belongs to the key: a real face beside a fake of another would be told by that.
+            # The key includes the compression. Otherwise, real and fake could be distinguished by their compression.
             kind = table["dataset"] + "/" + table["compression"] + "/"
             origin = kind + original(table)
             fakes_of, alike = _rows_by(origin, fake_rows), _rows_by(kind, fake_rows)
@@ -115,7 +125,7 @@ class PairDataset(Dataset[Batch]):
             index=torch.tensor([row, row]),
         )
         if self.extras and self.extras.draws:
-            # Numbers of their own, so that the images are the same with and without regularizers.
+            # A separate generator, so that the images are the same with and without regularizers.
             own = generator(self.seed, epoch if self.augment else 0, index, 1)
             sample["draws"] = self.extras.draw(len(images), own)
         if self.extras and self.extras.faces:
@@ -123,7 +133,7 @@ class PairDataset(Dataset[Batch]):
         return sample
 
     def _pseudo_pair(self, row: int, rng: np.random.Generator) -> list[np.ndarray]:
-        """Real face, which is the target, and pseudo-deepfake; then the source, where it is wanted."""
+        """Real face, which is the target, and pseudo-deepfake; then the source, if it is needed."""
         faces = self.extras.faces if self.extras else None
         sourced = faces is not None and faces.partners is not None
         landmarks = self.manifest.landmarks(row)
@@ -138,11 +148,11 @@ class PairDataset(Dataset[Batch]):
     def _add_faces(
         self, sample: Batch, wanted: FaceExtras, made_of: list[np.ndarray] | tuple[int, int], mirrored: bool
     ) -> None:
-        """The faces that real one and fake are made of, each once, as cached latents or as images."""
+        """Add the faces that the two images were made from, each once, as cached latents or as images."""
         side = self.image_size // wanted.scale
         sample["latents"] = torch.empty(0, wanted.channels, side, side)
         sample["faces"] = torch.empty(0, 3, self.image_size, self.image_size, dtype=torch.uint8)
-        if isinstance(made_of, list):  # a pseudo-deepfake, new each time: target, fake, and source if wanted
+        if isinstance(made_of, list):  # a pseudo-deepfake, new each time: target, fake, and source if it is needed
             sample["roles"] = torch.tensor([[0, 0, 0], [1, 2 if len(made_of) > 2 else -1, 0]])
             sample["faces"] = self._stacked(made_of, mirrored)
             sample["arrays"] = {name: torch.empty(0, *store.shape) for name, store in wanted.arrays.items()}
@@ -169,12 +179,12 @@ class PairDataset(Dataset[Batch]):
 
 
 def _rows_by(key: pd.Series, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Those of `rows` that have each value of `key`, one value a row of the manifest."""
+    """Group `rows` by `key`, which has one value per row of the manifest."""
     return {str(name): group.to_numpy() for name, group in pd.Series(rows).groupby(key[rows].to_numpy())}
 
 
 class Concatenated(Dataset[Batch]):
-    """Data sets one after the other; torch's own `ConcatDataset` takes no keys with an epoch."""
+    """Data sets one after the other; torch's own `ConcatDataset` does not support keys with an epoch."""
 
     def __init__(self, parts: Sequence[PairDataset | CropDataset]) -> None:
         self.parts = parts

@@ -1,4 +1,4 @@
-"""Data sets of drawn people: clips of real faces with manifest, as `difffake prepare` would make them."""
+"""Data sets of drawn people: crops of "real" faces with a manifest, as from `difffake prepare`."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,21 +20,21 @@ from difffake.randomness import generator
 from difffake.readers.item import REAL, SPLITS
 
 _FRAME_SIZE = 180
-"""Side of a drawn frame in pixels: large enough that no crop of `CROP_SIZE` has to be enlarged."""
+"""Side of a drawn frame in pixels, so large that no crop must be enlarged to `CROP_SIZE`."""
 CROP_SIZE = 112
 
 
 @dataclass(frozen=True)
 class DrawnDataset:
-    """Who is drawn, and how often. `identities` counts the people of train, val and test."""
+    """Size and style of a data set. `identities` has the numbers of people in train, val and test."""
 
     name: str
     style: Style
     identities: tuple[int, int, int]
     videos: int
-    """Videos a person."""
+    """Videos per person."""
     frames: int
-    """Frames a video."""
+    """Frames per video."""
 
 
 DRAWN_A = DrawnDataset("drawn-a", STUDIO, (14, 4, 6), 2, 12)
@@ -42,10 +42,19 @@ DRAWN_B = DrawnDataset("drawn-b", PHONE, (0, 0, 10), 3, 12)
 
 
 def write_drawn_faces(out: Path, dataset: DrawnDataset, seed: int = 0, workers: int = 2) -> Path:
-    """Draw a data set to the folder `out`, with manifest.parquet and crops/; gives the manifest's path.
+    """Draw a data set, with manifest.parquet and crops/.
 
-    Crops are PNG, 112 x 112, the landmarks' box enlarged 1.3 times; every frame passes the style's camera. The result
-    depends on `seed` and the data set alone.
+    Crops are PNG files of 112 x 112 pixels; a crop is the box of the landmarks, enlarged 1.3 times. The camera of the
+    style is applied to every frame. The result depends on `seed` and the data set only.
+
+    Args:
+        out: folder to write.
+        dataset: the data set.
+        seed: random seed.
+        workers: number of processes.
+
+    Returns:
+        Path of the manifest.
     """
     clips = [(person, video) for person in range(sum(dataset.identities)) for video in range(dataset.videos)]
     with ThreadPoolExecutor(workers) as pool:

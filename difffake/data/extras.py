@@ -1,4 +1,4 @@
-"""What training samples have beside images and labels, because a regularizer declared that it needs it."""
+"""What training samples contain besides images and labels, because a regularizer declares that it needs it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,9 +16,9 @@ class Draw:
     """Random numbers for each image of a batch."""
 
     shape: tuple[int, ...]
-    """Of the numbers of one image."""
+    """Shape of the numbers of one image."""
     below: int | None = None
-    """Whole numbers from 0 up to, but not including, this one, all equally likely; None: standard normal numbers."""
+    """If given, uniform integers from 0 to `below` - 1; if None, standard normal numbers."""
 
     def __call__(self, images: int, random: np.random.Generator) -> Tensor:
         """Numbers (images, *shape): int64 or float32."""
@@ -30,7 +30,7 @@ class Draw:
 
 
 class ArrayStore(Protocol):
-    """An array (c, h, w) for each face of a manifest and for the same face mirrored: `store[path, mirrored]`."""
+    """An array (c, h, w) for each face of a manifest, mirrored or not: `store[path, mirrored]`."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -41,28 +41,28 @@ class ArrayStore(Protocol):
 
 @dataclass(frozen=True)
 class FaceExtras:
-    """Which faces come with an image, so that a frozen diffusion model can see them."""
+    """Faces that a sample contains for a frozen diffusion model."""
 
     channels: int
-    """Channels of a latent."""
+    """Number of channels of latents."""
     scale: int
-    """Pixels per latent on each side."""
+    """Pixels per latent position along each axis."""
     partners: Partners | None = None
-    """Sources and targets of the manifest's rows; None where only the images themselves are wanted."""
+    """Sources and targets of the manifest's rows; None if only the images themselves are needed."""
     latents: ArrayStore | None = None
-    """Latents of the manifest's faces, if they were computed before; else the faces come as pictures."""
+    """Cached latents of the manifest's faces; None if samples contain the faces as images instead."""
     arrays: Mapping[str, ArrayStore] = field(default_factory=dict)
-    """Other arrays of the manifest's faces that were computed before, by name."""
+    """Other cached arrays of the manifest's faces, by name."""
 
 
 @dataclass(frozen=True)
 class Extras:
-    """All that is added to a sample."""
+    """Everything that is added to a sample."""
 
     draws: Mapping[str, Draw] = field(default_factory=dict)
-    """Random numbers by name. They are drawn in this order, so what is added at the end changes none before it."""
+    """Random numbers by name. They are drawn in this order, so a new entry at the end does not change the others."""
     faces: FaceExtras | None = None
 
     def draw(self, images: int, random: np.random.Generator) -> dict[str, Tensor]:
-        """The random numbers of a sample of so many images, by name."""
+        """Draw the random numbers of a sample with `images` images, by name."""
         return {name: draw(images, random) for name, draw in self.draws.items()}

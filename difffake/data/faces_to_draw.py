@@ -1,4 +1,4 @@
-"""Faces of manifests that are drawn and measured."""
+"""Choice of the faces that `difffake figures` draws and measures."""
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
@@ -17,47 +17,47 @@ from difffake.randomness import generator
 from difffake.readers.item import SPLITS
 
 SET = ["dataset", "compression", "split"]
-"""Columns that tell one data set of faces from another."""
-_CHOICE, _LIMIT = 0, 2  # keys of random numbers; those between are of the pictures
+"""Columns that identify a set of faces."""
+_CHOICE, _LIMIT = 0, 2  # keys of random numbers; pictures use the key between them
 
 
 @dataclass(frozen=True)
 class FacesToDraw:
-    """All rows of all manifests, and which of them are drawn and measured."""
+    """All rows of all manifests, and the rows to draw and to measure."""
 
     manifest: Manifest
     partners: Partners
     paths: list[str]
-    """Of each row, as in its own manifest, but for absolute ones, which would name hosts and users."""
+    """Path of each row's crop as in its own manifest, never absolute, because it is published."""
     training: np.ndarray
-    """Rows of the split train of what the detector was trained on."""
+    """Numbers of the rows in the split train of the detector's training data."""
     unseen: np.ndarray
-    """Rows of the split test."""
+    """Numbers of the rows in the split test."""
     measured: np.ndarray
-    """Rows of the split that was asked for."""
+    """Numbers of the rows in the chosen split."""
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """What pictures are asked for, and of which faces."""
+    """Settings of the pictures, and the faces to draw and to measure."""
 
     found: FacesToDraw
     rows: np.ndarray
-    """Rows that are measured."""
+    """Numbers of the rows to measure."""
     faces: int
-    """Fakes to draw of the training data, and as many unseen ones."""
+    """Number of fakes to draw of the training data, and of unseen data."""
     noises: int
-    """Noises that an image is rebuilt from."""
+    """Number of noises from which an image is reconstructed."""
     steps: int
-    """Steps of sampling."""
+    """Number of sampling steps."""
     run: Path
-    """Folder of the run, with metrics.csv."""
+    """Folder of the run, which may have metrics.csv."""
     batch_size: int
     workers: int
     seed: int
 
     def chosen(self, partners: Partners | None = None) -> dict[str, list[int]]:
-        """Rows to draw of the training data and of unseen faces, where there are any; see `choose_rows`."""
+        """Rows to draw of the training data and of unseen faces, if there are any; see `choose_rows`."""
         found = self.found
         groups = (("training", found.training), ("unseen", found.unseen))
         rows = {name: choose_rows(found.manifest, partners, among, self.faces, self.seed) for name, among in groups}
@@ -67,10 +67,20 @@ class Drawing:
 def read_faces_to_draw(
     paths: Sequence[Path], training_keys: Set[str], split: str, pair_order: PairOrder
 ) -> FacesToDraw:
-    """Read manifests. Raises `UserError` if one lacks the split, or its split test is not unseen."""
+    """Read manifests and find the rows to draw and to measure.
+
+    Args:
+        paths: manifests.
+        training_keys: keys of the detector's training data, see `difffake.data.keys`.
+        split: split to measure.
+        pair_order: which of a fake's partners is its source.
+
+    Raises:
+        UserError: a manifest has no rows in the split, or its split test shares keys with the training data.
+    """
     manifests = [Manifest.read(path) for path in paths]
     if len(manifests) > 1:
-        manifests = [Manifest(m.table, m.root.resolve()) for m in manifests]  # as their union has it
+        manifests = [Manifest(m.table, m.root.resolve()) for m in manifests]  # as in the union of manifests
     trained_on = []
     for path, whole in zip(paths, manifests, strict=True):
         if not len(whole.select(split=split)):
@@ -78,7 +88,7 @@ def read_faces_to_draw(
         train, test = (leak_keys(whole.select(split=name).table, whole.table) for name in ("train", "test"))
         contents = content_keys(whole.select(split="test").table, whole.root)
         check_leaks(set(training_keys), test | contents, f"{path}, split test,")
-        # A manifest has a split train too where another one was trained on.
+        # A manifest may have a split train without being the detector's training data.
         trained_on += [bool(train & training_keys)] * len(whole)
     union = Manifest.concat(manifests)
     splits = union.table["split"].to_numpy()
@@ -93,7 +103,7 @@ def read_faces_to_draw(
 
 
 def limited(table: pd.DataFrame, rows: np.ndarray, limit: int, seed: int) -> np.ndarray:
-    """At most `limit` random ones of `rows`, rising, of each data set and manipulation; 0 means all."""
+    """At most `limit` random rows of each data set and manipulation, in ascending order; 0 means all."""
     if not limit:
         return rows
     shuffled = generator(seed, _LIMIT).permutation(rows)
@@ -102,10 +112,17 @@ def limited(table: pd.DataFrame, rows: np.ndarray, limit: int, seed: int) -> np.
 
 
 def choose_rows(manifest: Manifest, partners: Partners | None, among: np.ndarray, count: int, seed: int) -> list[int]:
-    """Rows of at most `count` random fakes, of each manipulation in turn, then of one real face.
+    """Choose random fakes, taking the manipulations in turn, and one real face.
 
-    `among` are the rows to choose from; where `partners` are given, only fakes whose partners are known. Empty if there
-    is no such fake.
+    Args:
+        manifest: manifest of the rows.
+        partners: if given, only fakes with known partners are chosen.
+        among: numbers of the rows to choose from.
+        count: largest number of fakes.
+        seed: random seed.
+
+    Returns:
+        Numbers of the chosen rows, the real face last; empty if there is no such fake.
     """
     table = manifest.table
     label = table["label"].to_numpy()
@@ -115,13 +132,13 @@ def choose_rows(manifest: Manifest, partners: Partners | None, among: np.ndarray
     methods = table["method"].to_numpy()[fakes]
     turn = pd.Series(methods).groupby(methods).cumcount().to_numpy()
     chosen = np.sort(np.argsort(turn, kind="stable")[:count])
-    chosen = chosen[np.argsort(methods[chosen], kind="stable")]  # those of one manipulation one below the other
+    chosen = chosen[np.argsort(methods[chosen], kind="stable")]  # fakes of one manipulation are drawn below each other
     reals = among[label[among] == 0]
     return [int(row) for row in (*fakes[chosen], *rng.permutation(reals)[: min(1, len(chosen))])]
 
 
 def by_set(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The rows of each data set, compression and split, reals first, by a name to print."""
+    """The rows of each data set, compression and split, real faces first, by a printable name."""
     found = {}
     for (dataset, compression, split), part in ordered(table).groupby(SET, sort=False):
         found[f"{dataset} {compression}".strip() + f", {split}"] = part
@@ -129,7 +146,7 @@ def by_set(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def ordered(table: pd.DataFrame) -> pd.DataFrame:
-    """Data sets as they come, of each the splits train, val, test, of each the real faces first."""
+    """Sort rows: data sets in their first order, then splits (train, val, test), then real faces first."""
     place = pd.DataFrame(
         {
             "dataset": pd.factorize(table["dataset"])[0],

@@ -1,12 +1,11 @@
 """What a row of a manifest belongs to: its video, person, original, pair group, resampling unit and leak keys.
 
-Every such question is answered here and nowhere else. The functions take a manifest's `table` (N rows) and give one
-value for each row.
+Only this module answers such questions. Most functions take a manifest's `table` (N rows) and return one value per row.
 
-How videos and stills are named. Readers name a file by its path below the root of the data set, without suffix; the
-columns video, source and target hold such names, and the crop of a still has its name below the folder crops/. In a
-manifest that was made by hand a name may have its suffix, or be the path of a crop: `stem` makes them equal, so
-`crops/ann/1.png`, `ann/1.jpg` and `ann/1` are one still.
+Names of videos and stills: readers name a file by its path below the root of the data set, without suffix. The columns
+video, source and target contain such names, and the crop of a still has this name below the folder crops/. In a
+manifest that was made by hand, a name may have a suffix or be the path of a crop. `stem` makes them equal, so that
+`crops/ann/1.png`, `ann/1.jpg` and `ann/1` are the same still.
 """
 
 import hashlib
@@ -22,26 +21,26 @@ from difffake.faces.listing import MEDIA_SUFFIXES
 from difffake.readers.item import SPLITS
 
 FORGED = "forged-"
-"""How the names of data sets begin that `difffake forge` made of others."""
+"""Prefix of the names of data sets that `difffake forge` made from others."""
 VIDEO = ["dataset", "compression", "method", "video"]
-"""Columns that tell one video from another: FaceForensics++ has a folder 000_003 for each manipulation."""
+"""Columns that identify a video; FaceForensics++ has a folder 000_003 for each manipulation."""
 NAMES = ["dataset", "label", "identity", "video", "source", "target", "path"]
 """Columns that leak keys are made of."""
 _CROPS = re.compile(r"^(?:.*/)?crops/")
 _SUFFIX = re.compile("(?:" + "|".join(map(re.escape, MEDIA_SUFFIXES)) + ")+$", re.IGNORECASE)
 _HASHED = 4096
-"""Bytes at either end of a file that tell it from others; the end of a PNG file is a checksum of all its pixels."""
+"""Number of bytes at each end of a file that are hashed; a PNG file ends with a checksum of all its pixels."""
 
 
 def stem(names: pd.Series) -> pd.Series:
-    """Names of videos and stills (N,) without the suffix of an image or video and without what leads to crops/."""
+    """Names of videos and stills (N,) without the suffix of an image or video, and without the path up to crops/."""
     return names.map({name: _SUFFIX.sub("", _CROPS.sub("", name)) for name in names.unique()})
 
 
 def home(table: pd.DataFrame) -> pd.Series:
-    """Name of the data set (N,) that each row's people and videos are from: forged data sets share those of their own.
+    """Name (N,) of the data set that each row's people and videos are from; for forged data sets, the original one.
 
-    A name of a video or a person means the same in one home only.
+    The name of a video or person identifies it only within this data set.
     """
     return table["dataset"].map({name: name.removeprefix(FORGED) for name in table["dataset"].unique()})
 
@@ -49,7 +48,7 @@ def home(table: pd.DataFrame) -> pd.Series:
 def original(table: pd.DataFrame) -> pd.Series:
     """Name (N,) of the real video or still that each row is or was made from: its target, else its video, else itself.
 
-    Of a real row it is what fakes call it in their columns source and target.
+    For a real row, it is the name that fakes have in their columns source and target.
     """
     itself = table["video"].where(table["video"] != "", table["path"])
     return stem(table["target"].where(table["target"] != "", itself))
@@ -66,9 +65,9 @@ def subject(table: pd.DataFrame) -> pd.Series:
 
 
 def pair_group(table: pd.DataFrame) -> pd.Series:
-    """What a pair is drawn within (N,): a person of the row's video, or for stills its manipulation and identity.
+    """Group (N,) within which pairs are drawn: a person of a video, or for stills their manipulation and identity.
 
-    Stills of unknown identity are groups of their own, which give no pairs.
+    A still of unknown identity is a group of its own, which gives no pairs.
     """
     prefix = table["dataset"] + "/" + table["compression"] + "/" + table["method"] + "/"
     still = ("identity " + table["identity"]).where(table["identity"] != "", "path " + table["path"])
@@ -77,15 +76,15 @@ def pair_group(table: pd.DataFrame) -> pd.Series:
 
 
 def frame_order(table: pd.DataFrame) -> pd.Series:
-    """A key of each row (N,) that sorts frames by number and stills by path."""
+    """Sort key (N,) of each row: frames are sorted by number, stills by path."""
     return table["frame"].map("{:09d}".format) + "/" + table["path"]
 
 
 def resampling_unit(table: pd.DataFrame) -> tuple[np.ndarray, str]:
-    """What the bootstrap draws as a whole (N,), and what kinds of units these are, such as "video".
+    """Unit (N,) of each row that the bootstrap draws as a whole, and the kinds of these units, such as "video".
 
-    Frames go by their video. Stills go by their original, so that it is drawn together with its fakes; where no still
-    has a target, by identity; where none has that either, each is a unit of its own.
+    The unit of a frame is its video. The unit of a still is its original, so that a real image and its fakes are drawn
+    together; if no still has a target, its identity; if no still has an identity either, the still itself.
     """
     video = table["video"] != ""
     stills = table[~video]
@@ -100,21 +99,33 @@ def resampling_unit(table: pd.DataFrame) -> tuple[np.ndarray, str]:
 
 
 def split_group(table: pd.DataFrame, groups: Sequence[str]) -> list[str]:
-    """The group of each row (N,) that must be in one split, named as the first of the groups that it joins.
+    """Group (N,) of each row, where all rows of a group must be in one split.
 
-    `groups` (N,), such as identities, are one if a row of each is or was made of the same video or still, if only
-    through others: a fake joins its source's group to its own.
+    Groups are joined if rows of both are or were made from the same video or still, directly or through other groups.
+    So a fake joins the group of its source and its own.
+
+    Args:
+        table: N rows.
+        groups: first groups (N,), such as identities.
+
+    Returns:
+        The name of each row's joined group: the smallest name of the groups in it.
     """
     columns = (stem(table[column]) for column in ("video", "source", "target", "path"))
     return join_groups(groups, [set(names) - {""} or {path} for *names, path in zip(*columns, strict=True)])
 
 
 def join_groups(groups: Sequence[str], names: Sequence[Set[str]]) -> list[str]:
-    """Group of each row (N,), where groups that share one of their rows' `names` (N,), if only through others, are one.
+    """Join groups whose rows share a name, directly or through other groups.
 
-    A joint group is named as its first.
+    Args:
+        groups: group (N,) of each row.
+        names: set of names (N,) of each row.
+
+    Returns:
+        Joined group (N,) of each row; its name is the smallest of its groups' names.
     """
-    before = {group: group for group in groups}  # one of the same joint group with a lesser name, else itself
+    before = {group: group for group in groups}  # a group of the same joined group with a smaller name, or itself
 
     def first(group: str) -> str:
         while before[group] != group:
@@ -130,11 +141,15 @@ def join_groups(groups: Sequence[str], names: Sequence[Set[str]]) -> list[str]:
 
 
 def leak_keys(table: pd.DataFrame, known: pd.DataFrame | None = None) -> set[str]:
-    """Names that must not be on both sides of training and test: identities, videos, sources, targets, lone stills.
+    """Names that training and test must not share: identities, videos, sources, targets, stills without these.
 
-    All but identities are videos or stills, so they share one name space. Whose they are is looked up among the real
-    rows of `known`, by default `table` itself: a person whose face was put into a training video has been seen in
-    training. A data set that `difffake forge` made shares all names with the one that it was made of.
+    Videos and stills (all except identities) have one common name space. The identities of sources and targets are
+    included: a person whose face was put into a training video is known from training. A data set of `difffake forge`
+    shares all names with the data set that it was made from.
+
+    Args:
+        table: rows of a manifest.
+        known: real rows of it are used to look up the identities of videos and stills; by default `table`.
     """
     table, known = _distinct(table), _distinct(table if known is None else known)
     keys = _named("identity", table, table["identity"])
@@ -144,7 +159,7 @@ def leak_keys(table: pd.DataFrame, known: pd.DataFrame | None = None) -> set[str
         keys |= _named("video", table, stem(table[column]))
         if column != "video":
             keys |= _named("identity", table, (home(table) + "/" + stem(table[column])).map(person).fillna(""))
-    # A lone still is known by its name to those that were made from it.
+    # Fakes that were made from such a still refer to it by its name.
     lone = table[(table["identity"] == "") & (table["video"] == "") & (table["target"] == "")]
     return keys | _named("video", lone, original(lone))
 
@@ -162,10 +177,14 @@ def _named(kind: str, table: pd.DataFrame, names: pd.Series) -> set[str]:
 
 
 def content_keys(table: pd.DataFrame, root: Path) -> set[str]:
-    """Fingerprints of crops, which must not be on both sides of training and test either, whatever their names.
+    """Hashes of crops, which training and test must not share either, to find the same files under other names.
 
-    One of each video, its first frame, and one of each still: they find the same files prepared under another name.
-    240,000 stills take a few seconds. `root` is the manifest's folder; a crop that is missing has none.
+    The first frame of each video and each still are hashed. 240,000 stills take a few seconds. Missing crops are left
+    out.
+
+    Args:
+        table: rows of a manifest.
+        root: folder of the manifest.
     """
     moving = table["video"] != ""
     first = table[moving].sort_values("frame", kind="stable").drop_duplicates(VIDEO)["path"]
@@ -178,26 +197,32 @@ def content_keys(table: pd.DataFrame, root: Path) -> set[str]:
                 file.seek(max(0, size - _HASHED))
                 digest = hashlib.blake2b(head + file.read() + str(size).encode(), digest_size=10)
         except OSError:
-            continue  # it is said where the crop is read
+            continue  # reported where the crop is read
         found.add(f"crop {digest.hexdigest()}")
     return found
 
 
 def check_leaks(train: Set[str], test: Set[str], where: str) -> None:
-    """Raise `UserError` with the offending keys if training and test share any. `where` names the test set."""
+    """Raise `UserError` if training and test share keys.
+
+    Args:
+        train: keys of the training data.
+        test: keys of the test data.
+        where: name of the test data in the message.
+    """
     shared = sorted(train & test)
     named = [key for key in shared if not key.startswith("crop ")]
     if named:
         shown = ", ".join(named[:5]) + (" ..." if len(named) > 5 else "")
         raise UserError(
             f"{where} shares {len(named)} key(s) with the training data ({shown}): split by identity, video or "
-            "original, so that none is on both sides; if other people or videos have these names, prepare one of the "
-            "two again with another --dataset"
+            "original, so that training and test share none; if these names belong to different people or videos, "
+            "prepare one of the two again with another --dataset"
         )
     if shared:
         raise UserError(
-            f"{where} holds {len(shared)} crop(s) of the training data under other names: test on videos and images "
-            "that were not trained on, and prepare each data set under one --dataset name"
+            f"{where} has {len(shared)} crop(s) of the training data under other names: test on videos and images "
+            "that were not in the training data, and prepare each data set under one --dataset name"
         )
 
 

@@ -20,9 +20,17 @@ def loader(
     sampler: EpochSampler | Sequence[Key],
     drop_last: bool = False,
 ) -> DataLoader[Batch]:
-    """A loader of collated batches; `batch_size` counts samples, and a pair is one sample."""
-    # Workers are forked: OpenCV's threads would not come along, and a worker that waits for one hangs for good.
-    # They share the cores already, so one thread each is best anyway, here and (inherited) in them.
+    """Make a loader of collated batches.
+
+    Args:
+        dataset: the data set.
+        batch_size: samples per batch; a pair is one sample.
+        workers: number of processes that load data; 0 loads in this process.
+        sampler: keys (epoch, index) of the samples in their order.
+        drop_last: leave out a last batch that is smaller.
+    """
+    # Workers are forked, and a fork does not have OpenCV's threads: a worker that waits for one never ends. With
+    # several workers, one thread each is best anyway. The setting is inherited by the workers.
     cv2.setNumThreads(1)
     return DataLoader(
         dataset,
@@ -38,19 +46,19 @@ def loader(
 
 
 def _outlive_sigterm(worker: int) -> None:
-    """SLURM sends SIGTERM to all processes of a job: the run needs its loaders until it has been saved."""
+    """Ignore SIGTERM in workers. SLURM sends it to all processes, but the run needs its loaders until it is saved."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _end_workers() -> None:
-    """Kill the workers that are left when this process exits, such as those of a command that an error ended.
+    """Kill workers that still run when this process exits, such as after an error.
 
-    Python would send them SIGTERM, which they ignore, and then wait for them for ever.
+    Python would send them SIGTERM, which they ignore, and then wait for them without end.
     """
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler would raise an error for each
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler would raise an error for each worker
     for process in multiprocessing.active_children():
-        if process.daemon:  # Python ends these itself, and no others
+        if process.daemon:  # only daemons: Python waits for others in any case
             process.kill()
 
 
-Finalize(None, _end_workers, exitpriority=0)  # before Python's own end of them
+Finalize(None, _end_workers, exitpriority=0)  # before Python's own handling of daemons

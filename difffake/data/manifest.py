@@ -1,4 +1,4 @@
-"""The manifest: one table, a row a face crop, that every stage reads and writes."""
+"""The manifest: a table with one row per face crop, which all stages read and write."""
 
 import hashlib
 import json
@@ -13,26 +13,26 @@ import pyarrow as pa
 from pyarrow import compute, parquet
 
 from difffake.data.keys import original
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 from difffake.files import staged_file
 from difffake.readers.item import SPLITS
 
 TEXT_COLUMNS = (
-    "path",  # of the crop, relative to the manifest's folder, with forward slashes
+    "path",  # path of the crop, relative to the manifest's folder, with forward slashes
     "dataset",
     "split",  # train, val or test
     "method",  # the manipulation; "real" for real faces
     "video",  # "" for a still image
-    "identity",  # "" where unknown
-    "source",  # video or still that the inserted face came from, "" where unknown
-    "target",  # video or still that the background came from; joins a fake to its real original
-    "compression",  # such as c23, "" where unknown
+    "identity",  # "" if unknown
+    "source",  # video or still that the inserted face came from, "" if unknown
+    "target",  # video or still that the background came from: the real original of a fake
+    "compression",  # such as c23, "" if unknown
 )
 INTEGER_COLUMNS = ("label", "frame", "track")  # label: 0 real, 1 fake; frame: number in the video, 0 for a still;
 # track: number of the person in the video or still, from 0
-FLOAT_COLUMNS = ("margin",)  # side of the crop as a multiple of the face's box, NaN where unknown
+FLOAT_COLUMNS = ("margin",)  # side of the crop as a multiple of the side of the face's box, NaN if unknown
 LIST_COLUMNS = ("box", "landmarks")  # box: x0 y0 x1 y1 of the crop in the original image, in pixels;
-# landmarks: 68 points (x0 y0 x1 y1 ...) in pixels of the crop; both None where unknown
+# landmarks: 68 points (x0 y0 x1 y1 ...) in pixels of the crop; both NA if unknown
 _LISTS = pd.ArrowDtype(pa.list_(pa.float32()))
 OPTIONAL_COLUMNS = ("role",)  # text; role: reference for a trusted image of its person, see `difffake evaluate --pairs`
 COLUMNS = TEXT_COLUMNS + INTEGER_COLUMNS + FLOAT_COLUMNS + LIST_COLUMNS
@@ -42,8 +42,8 @@ COLUMNS = TEXT_COLUMNS + INTEGER_COLUMNS + FLOAT_COLUMNS + LIST_COLUMNS
 class Manifest:
     """Face crops of one or more data sets.
 
-    `table` has the columns `COLUMNS`, and maybe some of `OPTIONAL_COLUMNS`. `root` is the folder that `path` is
-    relative to.
+    `table` has the columns `COLUMNS`, and possibly `OPTIONAL_COLUMNS`. Paths of crops are relative to the folder
+    `root`.
     """
 
     table: pd.DataFrame
@@ -57,9 +57,9 @@ class Manifest:
 
     @staticmethod
     def read(path: Path) -> "Manifest":
-        """Read a manifest from Parquet or CSV (by suffix); a folder means its manifest.parquet.
+        """Read a manifest from Parquet or CSV (by suffix); for a folder, read manifest.parquet in it.
 
-        Raises `UserError` for a missing file, another format, or missing columns.
+        Raises `UserError` if the file is missing, has another format, or lacks columns.
         """
         path = existing_manifest(Path(path))
         try:
@@ -78,20 +78,20 @@ class Manifest:
 
     @staticmethod
     def concat(manifests: Sequence["Manifest"]) -> "Manifest":
-        """Several manifests as one; its paths are absolute, so it is for use in memory only."""
+        """Join several manifests. The paths are absolute, so the result is for use in memory only."""
         if len(manifests) == 1:
             return manifests[0]
         tables = []
         for manifest in manifests:
             root, table = manifest.root.resolve(), manifest.table
-            # A lone still is named by its path in its own manifest.
+            # A still without video and target is named by its path in its own manifest.
             lone = (table["video"] == "") & (table["target"] == "")
             table = table.assign(target=table["target"].where(~lone, original(table)))
             tables.append(table.assign(path=[(root / path).as_posix() for path in table["path"]]))
         return Manifest(pd.concat(tables, ignore_index=True), Path())
 
     def write(self, path: Path) -> None:
-        """Write to Parquet or CSV (by suffix), whole or not at all."""
+        """Write to Parquet or CSV (by suffix); the file appears only when it is complete."""
         with staged_file(path) as partial:
             if path.suffix == ".csv":
                 table = self.table.copy()
@@ -102,7 +102,7 @@ class Manifest:
                 self.table.to_parquet(partial, index=False)
 
     def select(self, *, split: str | None = None, label: int | None = None) -> "Manifest":
-        """The rows of one split and/or label; `None` and the split "all" mean every row."""
+        """The rows of a split and a label; None, or the split "all", selects every row."""
         keep = np.ones(len(self.table), dtype=bool)
         if split not in (None, "all"):
             keep &= (self.table["split"] == split).to_numpy()
@@ -115,7 +115,7 @@ class Manifest:
 
     @property
     def margin(self) -> float | None:
-        """The margin that all crops have, or None if it is not known or they have several."""
+        """The margin of all crops; None if it is unknown or differs between crops."""
         values = self.table["margin"].unique()
         return float(values[0]) if len(values) == 1 and np.isfinite(values[0]) else None
 
@@ -124,7 +124,7 @@ class Manifest:
         return self.root / str(self.table["path"].iat[index])
 
     def check_files(self, splits: Sequence[str] = SPLITS) -> None:
-        """Raise `UserError` if crops of these splits are missing; each folder is listed once, so it is quick."""
+        """Raise `UserError` if crops of these splits are missing. It is quick, because each folder is listed once."""
         rows = self.table[self.table["split"].isin(splits)]
         there: dict[str, set[str]] = {}
         missing = []
@@ -141,27 +141,27 @@ class Manifest:
             )
 
     def landmarks(self, index: int) -> np.ndarray | None:
-        """Landmarks (68, 2) of one row in pixels of the crop, float32, or None."""
+        """Landmarks (68, 2) float32 of one row in pixels of the crop; None if unknown."""
         value = self.table["landmarks"].iat[index]
         return np.asarray(value, dtype=np.float32).reshape(68, 2) if isinstance(value, list) else None
 
 
 def read_manifests(paths: Sequence[Path]) -> list[Manifest]:
-    """The manifests at several paths. Raises `UserError` if one is named twice, or as `Manifest.read`."""
+    """Read several manifests. Raises `UserError` if a path occurs twice, or as in `Manifest.read`."""
     files = [manifest_file(Path(path)).resolve() for path in paths]
     for number, file in enumerate(files):
         if file in files[:number]:
-            raise UserError(f"--manifest names {paths[number]} twice: each row counts once, so name it once")
+            raise UserError(f"--manifest has {paths[number]} twice: give it once")
     return [Manifest.read(path) for path in paths]
 
 
 def manifest_file(path: Path) -> Path:
-    """The file of a manifest that is named by its folder or by itself."""
+    """The file of a manifest, from the path of the file or of its folder."""
     return path / "manifest.parquet" if path.is_dir() else path
 
 
 def existing_manifest(path: Path) -> Path:
-    """The same file. Raises `UserError` if it does not exist."""
+    """As `manifest_file`. Raises `UserError` if the file does not exist."""
     path = manifest_file(path)
     if not path.is_file():
         raise UserError(f"{path} does not exist: make a manifest with `difffake prepare`")
@@ -169,17 +169,24 @@ def existing_manifest(path: Path) -> Path:
 
 
 def check_fractions(fractions: Sequence[float]) -> None:
-    """Raise `UserError` if these are not the shares of train, val and test."""
+    """Raise `UserError` if `fractions` are not three shares (train, val, test) that sum to 1."""
     if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
         shares = " ".join(map(str, fractions))
-        raise UserError(f"--split {shares} must be three shares (train, val and test) that sum to 1")
+        raise UsageError(f"--split {shares} must be three shares (train, val and test) that sum to 1")
 
 
 def split_by_group(groups: Sequence[str], fractions: Sequence[float], seed: int) -> np.ndarray:
-    """Split name of each row, so that all rows of one group are in one split.
+    """Choose splits so that all rows of a group are in the same split.
 
-    `fractions` are the shares of groups for train, val and test; they add up to 1. Groups are ordered by a
-    hash of seed and name: the result does not depend on the order of the rows.
+    Groups are ordered by a hash of seed and name, so the result does not depend on the order of rows.
+
+    Args:
+        groups: group (N,) of each row.
+        fractions: shares of groups for train, val and test, which sum to 1.
+        seed: random seed.
+
+    Returns:
+        Name (N,) of each row's split.
     """
     check_fractions(fractions)
     names = np.asarray(groups, dtype=str)

@@ -1,4 +1,4 @@
-"""Which real faces a fake was made of: its source and its target, as rows of the manifest."""
+"""The source and target of each fake as rows of the manifest."""
 
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
@@ -15,7 +15,7 @@ Rows = NDArray[np.int64]
 
 
 class Partners(NamedTuple):
-    """For each row of a manifest (N,) the row of its source and of its target, -1 where unknown.
+    """Row numbers (N,) of the source and target of each row of a manifest; -1 if unknown.
 
     A real face is its own source and target.
     """
@@ -25,7 +25,7 @@ class Partners(NamedTuple):
 
     @property
     def known(self) -> NDArray[np.bool_]:
-        """(N,), whether both are known."""
+        """(N,) bool: whether both partners are known."""
         return (self.source >= 0) & (self.target >= 0)
 
 
@@ -34,15 +34,18 @@ def find_partners(
     order: PairOrder = "target_source",
     exact: Mapping[str, tuple[str, str]] | None = None,
 ) -> Partners:
-    """Source and target of every row among the manifest's own real rows.
+    """Find the source and target of every row among the manifest's own real rows.
 
-    A fake's partner is the frame of the same number in the real video that its column source or target names, in the
-    same data set and compression, or else the nearest frame there is (of two the earlier): never a random one, since
-    results must not depend on it. `exact` goes before: source and target of a crop, all by file path, as `difffake
-    forge` records them.
+    The columns source and target of a fake name real videos. Its partner is the frame with the same number in this
+    video, in the same data set and compression; otherwise the nearest frame (of two, the earlier). The choice is never
+    random, because results must not depend on it.
 
-    `order`: FaceForensics++ names fakes `<target>_<source>`, and manifests say which is which; DiffusionFake's
-    published loader takes one for the other, which `source_target` does too, for comparison with it.
+    Args:
+        manifest: the manifest.
+        order: `source_target` swaps source and target, as DiffusionFake's published loader does by mistake: it reads
+            the names `<target>_<source>` of FaceForensics++ in the wrong order.
+        exact: source and target by path of the crop (all are file paths), as `difffake forge` records them; used before
+            the columns.
     """
     table = manifest.table.drop(columns=list(LIST_COLUMNS))  # whose copying takes most of the time
     fakes = np.flatnonzero(table["label"].to_numpy() == 1)

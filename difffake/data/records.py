@@ -1,4 +1,4 @@
-"""The table beside a forged testbed's manifest that says what each forgery was made of."""
+"""The table of a forged testbed with the source, target and parameters of each forgery."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,12 +9,12 @@ from difffake.data.manifest import Manifest
 from difffake.errors import UserError
 
 RECORDS = "forgeries.parquet"
-"""A row a forged crop: path, method, compression, target_path, source_path, mask_path and parameters (JSON)."""
+"""One row per forged crop: path, method, compression, target_path, source_path, mask_path and parameters (JSON)."""
 _ROLES = ("", "source_", "target_")
 
 
 def read_records(root: Path) -> pd.DataFrame | None:
-    """The forgeries' table in a testbed's folder; None in any other folder. Raises `UserError` if it is broken."""
+    """Read the table of forgeries in a testbed's folder; None if there is none. Raises `UserError` if it is broken."""
     path = root / RECORDS
     if not path.is_file():
         return None
@@ -29,9 +29,13 @@ def read_records(root: Path) -> pd.DataFrame | None:
 
 
 def exact_partners(manifests: Sequence[Manifest]) -> dict[str, tuple[str, str]]:
-    """Source and target of forged crops, all by file path, where `difffake forge` recorded them: for `find_partners`.
+    """Source and target of forged crops as `difffake forge` recorded them, for `find_partners`.
 
-    `manifests` are as they were read, each in its own folder.
+    Args:
+        manifests: manifests as they were read, each with its own folder.
+
+    Returns:
+        Paths of the files of source and target, by path of the forged crop's file.
     """
     found: dict[str, tuple[str, str]] = {}
     for manifest in manifests:

@@ -1,4 +1,4 @@
-"""Which samples a rank sees, in which order."""
+"""The samples of each rank and their order."""
 
 from collections.abc import Iterator
 
@@ -12,9 +12,16 @@ from difffake.randomness import generator
 class EpochSampler(Sampler[Key]):
     """Keys (epoch, index) of one rank's share of `length` samples.
 
-    Shuffled for training: the order depends on seed and epoch alone, and the last few samples of an epoch are
-    left out so that every rank has as many (others have their turn in the next epoch). Not shuffled for
-    validation and test: each sample comes exactly once on any number of ranks, and ranks may differ by one.
+    Shuffled (for training), the order depends only on seed and epoch. The last few samples of an epoch are left out, so
+    that all ranks have equally many; other samples are left out in the next epoch. Not shuffled (for validation and
+    test), each sample occurs exactly once over all ranks, and the numbers of two ranks may differ by one.
+
+    Args:
+        length: number of samples.
+        shuffle: whether to shuffle.
+        seed: random seed of the order.
+        rank: number of this rank.
+        ranks: number of ranks.
     """
 
     def __init__(self, length: int, *, shuffle: bool, seed: int = 0, rank: int = 0, ranks: int = 1) -> None:
@@ -27,11 +34,11 @@ class EpochSampler(Sampler[Key]):
         self._resumed = (0, 0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
+        """Set the epoch. Lightning calls this before each epoch."""
         self.epoch = epoch
 
     def resume(self, epoch: int, samples: int) -> None:
-        """Begin with `epoch`, of which this rank has had the first `samples` already."""
+        """Begin with `epoch` and skip this rank's first `samples` samples."""
         self.epoch = epoch
         self._resumed = (epoch, samples)
 

@@ -1,4 +1,4 @@
-"""Files that `difffake prepare` found no face in: what a manifest lacks, as far as its folder knows."""
+"""Files without any crop in a manifest, according to skipped.csv of `difffake prepare`."""
 
 from typing import NamedTuple
 
@@ -9,9 +9,9 @@ from difffake.data.manifest import Manifest
 from difffake.errors import UserError
 
 SKIPPED = "skipped.csv"
-"""A row for each frame or file that was left out, or kept with a remark, beside the manifest."""
+"""A file beside the manifest, with one row per frame or file that was left out, or kept with a remark."""
 COLUMNS = ["file", "name", "split", "method", "compression", "frame", "kept", "reason"]
-"""name: of the file, as its crops are named; kept: whether there is a crop in spite of the remark."""
+"""name: name of the file as in its crops' paths; kept: whether there is a crop in spite of the remark."""
 
 
 def crop_path(name: str, frame: int | None, person: int = 0) -> str:
@@ -25,15 +25,15 @@ def crop_path(name: str, frame: int | None, person: int = 0) -> str:
 
 
 class Coverage(NamedTuple):
-    """How many of the files that were prepared are in a manifest."""
+    """Files with and without crops in a manifest."""
 
     scored: int
-    """Videos and stills with at least one crop."""
+    """Number of videos and stills with at least one crop."""
     lost: list[str]
     """Names of files without any crop."""
 
     def __str__(self) -> str:
-        """In words."""
+        """The coverage as a text."""
         shown = ", ".join(self.lost[:3]) + (" ..." if len(self.lost) > 3 else "")
         return f"{self.scored} of {self.scored + len(self.lost)} files scored; without any crop: {shown}"
 

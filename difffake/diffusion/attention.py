@@ -1,4 +1,4 @@
-"""Attention of diffusion models: diffusers' processors, each where it is the faster one."""
+"""Attention of diffusion models: the faster of diffusers' processors for each case."""
 
 from typing import Any
 
@@ -6,14 +6,15 @@ import torch
 from torch import Tensor
 
 SHORT = 144
-"""Positions up to which plain attention was measured to be the faster one in bfloat16 on a CPU."""
+"""Largest number of positions at which plain attention was measured to be faster in bfloat16 on a CPU."""
 
 
 class Attention:
     """Fused attention (SDPA), but plain matrix products for short sequences in half precision on a CPU.
 
-    There the backward pass of torch's fused kernel takes 2 to 9 times as long (16 to 144 positions, torch 2.15). Small
-    latents have no longer ones; everywhere else the fused kernel is faster or saves memory. For `set_attn_processor`.
+    In that case, the backward pass of torch's fused kernel takes 2 to 9 times as long (16 to 144 positions, torch
+    2.15). Small latents have only such short sequences. In all other cases, the fused kernel is faster or saves memory.
+    Use it with `set_attn_processor`.
     """
 
     def __init__(self) -> None:

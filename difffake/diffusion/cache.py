@@ -1,4 +1,4 @@
-"""What a frozen model says of faces, computed once: memory-mapped shards that any process reads."""
+"""Caches of a frozen model's outputs for faces: memory-mapped shards that all processes read."""
 
 import hashlib
 import json
@@ -15,24 +15,24 @@ from difffake.errors import UserError
 from difffake.files import MARKER, staged_file
 
 SHARD = 512
-"""Faces a shard."""
+"""Faces per shard."""
 _NOTE = "cache.json"
 
 
 class LatentCache:
-    """Latents of every row of a manifest, and of the same mirrored: `cache[row, mirrored]` is (c, h, w) float32.
+    """Latents of every row of a manifest, mirrored or not: `cache[row, mirrored]` is (c, h, w) float32.
 
-    Or of the noise predicted in them, with more channels. A folder holds cache.json, which says what the latents are
-    of, and shards in safetensors: `latents` (SHARD, 2, c, h, w) float16, as is and mirrored. Shards are written whole
-    or not at all, so an interrupted run goes on where it was, and several ranks can write them side by side.
+    It can also contain the noise predicted in latents, with more channels. The folder has cache.json, which describes
+    faces and model, and shards in safetensors: `latents` (SHARD, 2, c, h, w) float16, unchanged and mirrored. A shard
+    appears only when it is complete. So an interrupted run can continue, and several ranks can write at the same time.
 
     Args:
-        folder: where the shards are or will be.
-        manifest: whose rows they are of.
-        model: fingerprint of what computes them, such as the VAE.
-        image_size: side of the images in pixels that are encoded.
+        folder: folder of the shards.
+        manifest: manifest of the faces.
+        model: fingerprint of the model that computes the arrays, such as the VAE.
+        image_size: side of the encoded images in pixels.
 
-    Raises `UserError` if the folder holds latents of other faces, another model or size: nothing stale is ever read.
+    Raises `UserError` if the folder has latents of other faces, another model or another size.
     """
 
     def __init__(self, folder: Path, manifest: Manifest, model: str, image_size: int) -> None:
@@ -52,7 +52,7 @@ class LatentCache:
         elif folder.exists() and not folder.is_dir():
             raise UserError(f"{folder} is a file: choose another --data.latents")
         elif folder.is_dir() and any(not entry.name.startswith((MARKER, ".partial-")) for entry in folder.iterdir()):
-            raise UserError(f"{folder} holds something else than cached latents: choose another --data.latents")
+            raise UserError(f"{folder} has other files than cached latents: choose another --data.latents")
         else:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / MARKER).touch()
@@ -60,7 +60,7 @@ class LatentCache:
                 partial.write_text(json.dumps(note, indent=1) + "\n")
 
     def missing(self) -> list[range]:
-        """Rows of each shard that is not there yet."""
+        """Rows of each shard that does not exist yet."""
         return [
             range(start, min(start + SHARD, self.length))
             for start in range(0, self.length, SHARD)
@@ -68,7 +68,7 @@ class LatentCache:
         ]
 
     def write(self, rows: range, latents: Tensor) -> None:
-        """Write the shard of `rows`: latents (len(rows), 2, c, h, w), as is and mirrored."""
+        """Write the shard of `rows`: latents (len(rows), 2, c, h, w), unchanged and mirrored."""
         with staged_file(self._file(rows.start // SHARD)) as partial:
             save_file({"latents": latents.to(torch.float16).contiguous()}, partial)
 
@@ -78,7 +78,7 @@ class LatentCache:
         if number not in self._open:
             path = self._file(number)
             try:
-                # Mapped, not read: a tensor of a shard takes no memory until its pages are touched.
+                # The file is mapped: a tensor of a shard takes no memory until its pages are read.
                 with safe_open(path, framework="pt") as file:
                     shard = file.get_tensor("latents")
             except (SafetensorError, OSError) as error:
@@ -96,7 +96,7 @@ class LatentCache:
 
 
 class LatentStore:
-    """The caches of several manifests as one: `store[path, mirrored]` is a crop's latents (c, h, w) float32."""
+    """The caches of several manifests together: `store[path, mirrored]` has a crop's latents (c, h, w) float32."""
 
     def __init__(self, caches: Sequence[tuple[Manifest, LatentCache]]) -> None:
         self._place = {
@@ -114,7 +114,7 @@ class LatentStore:
 
 
 def _digest(manifest: Manifest) -> str:
-    """SHA-256 of names, sizes and a little of the content of all crops, which tells compressed pictures apart."""
+    """SHA-256 of names, sizes and some bytes of all crops, which is enough to distinguish compressed images."""
     digest = hashlib.sha256()
     for row, path in enumerate(manifest.table["path"]):
         file = manifest.file(row)
@@ -133,7 +133,7 @@ def _check(path: Path, wanted: dict[str, object]) -> None:
     try:
         found = dict(json.loads(path.read_text()))
     except (ValueError, TypeError) as error:
-        raise UserError(f"{path} is broken: delete {path.parent}, and its latents are made again") from error
+        raise UserError(f"{path} is broken: delete {path.parent} to compute its latents again") from error
     words = {
         "model": "another model or other settings",
         "image_size": "another image size",
@@ -143,6 +143,6 @@ def _check(path: Path, wanted: dict[str, object]) -> None:
     for key, value in wanted.items():
         if found.get(key) != value:
             raise UserError(
-                f"{path.parent} holds latents of {words.get(key, 'another version')}: delete it, or choose another "
+                f"{path.parent} has latents of {words.get(key, 'another version')}: delete it, or choose another "
                 "--data.latents"
             )

@@ -1,4 +1,4 @@
-"""Latents of a batch's images and of the faces that they were made of."""
+"""Latents of a batch's images and of their sources and targets."""
 
 from typing import NamedTuple
 
@@ -10,20 +10,20 @@ from difffake.diffusion.latent_diffusion import LatentDiffusion
 
 
 class FaceLatents(NamedTuple):
-    """Latents of B images and of the faces that they were made of; a real face is its own source and target."""
+    """Latents of B images and of their sources and targets; a real face is its own source and target."""
 
     image: Tensor
     """(B, 4, h, w)."""
     source: Tensor
-    """(B, 4, h, w), the inserted face's image; any value where unknown."""
+    """(B, 4, h, w), image of the inserted face; undefined if unknown."""
     target: Tensor
-    """(B, 4, h, w), the image that it was inserted into; any value where unknown."""
+    """(B, 4, h, w), image that it was inserted into; undefined if unknown."""
     known: Tensor
-    """(B,) bool, whether source and target are known: only such images count."""
+    """(B,) bool: whether source and target are known. Losses use only such images."""
 
 
 def face_latents(batch: Batch, diffusion: LatentDiffusion) -> FaceLatents:
-    """Latents of image, source and target of each of B images: cached ones, and the rest encoded here."""
+    """Latents of image, source and target for B images; latents that are not cached are computed here."""
     known = batch["latents"]
     if len(batch["faces"]):
         known = torch.cat([known, diffusion.encode(to_unit(batch["faces"]))])

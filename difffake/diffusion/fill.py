@@ -1,4 +1,4 @@
-"""Filling caches with what a frozen diffusion model says of faces: their latents, and the noise in these."""
+"""Filling caches with latents of faces, and with the noise that a frozen diffusion model predicts in them."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,17 @@ def fill_cache(
     ranks: int = 1,
     workers: int = 2,
 ) -> None:
-    """Encode the rows of `manifest` whose shards the cache lacks; each of several ranks does its share of them."""
+    """Encode the rows whose shards do not exist yet.
+
+    Args:
+        cache: cache to fill.
+        manifest: its manifest.
+        diffusion: model with the VAE.
+        image_size: side of the images in pixels.
+        rank: number of this rank, which does its share of the shards.
+        ranks: number of ranks.
+        workers: number of processes that load images; 0 loads them in this process.
+    """
     shards = _share(cache, rank, ranks)
     keys = [(0, row) for shard in shards for row in shard]
     if not keys:
@@ -53,9 +63,16 @@ def fill_from_latents(
     rank: int = 0,
     ranks: int = 1,
 ) -> None:
-    """Fill `cache` with what `compute` makes (B, C, h, w) of the cached latents (B, c, h, w) of the same rows.
+    """Compute the missing shards of a cache from cached latents.
 
-    Each of several ranks does its share of the missing shards; `description` names the work on the progress line.
+    Args:
+        cache: cache to fill.
+        latents: latents of the same rows.
+        compute: function from latents (B, c, h, w) to arrays (B, C, h, w).
+        device: device of the computation.
+        description: name of the work on the progress line.
+        rank: number of this rank, which does its share of the shards.
+        ranks: number of ranks.
     """
     for shard in track(_share(cache, rank, ranks), f"{description}, by shard"):
         both = torch.stack([latents[row, mirrored] for row in shard for mirrored in (False, True)])
@@ -65,5 +82,5 @@ def fill_from_latents(
 
 def _share(cache: LatentCache, rank: int, ranks: int) -> list[range]:
     """The missing shards of one rank."""
-    # By a shard's number, not by its place among the missing ones: another rank may be writing already.
+    # Shards are assigned by their number, not by their position among the missing ones: another rank may write already.
     return [shard for shard in cache.missing() if shard.start // SHARD % ranks == rank]

@@ -16,14 +16,14 @@ M = TypeVar("M", bound=nn.Module)
 
 
 class LatentDiffusion:
-    """VAE, U-Net, noise schedule and the embedding of the empty prompt, all frozen for good.
+    """VAE, U-Net, noise schedule and the embedding of the empty prompt, all frozen.
 
-    Not an `nn.Module` on purpose: a module that holds one neither saves it, nor trains it, nor synchronises it.
+    It is not an `nn.Module`, so that a module with a reference to it does not save, train or synchronize it.
 
     Args:
-        vae: diffusers' AutoencoderKL; always in float32, because Stable Diffusion's overflows in float16.
-        unet: diffusers' UNet2DConditionModel, whose precision is the one it is run in.
-        scheduler: of the training noise, from step 0 to `steps` - 1.
+        vae: diffusers' AutoencoderKL; always in float32, because Stable Diffusion's VAE overflows in float16.
+        unet: diffusers' UNet2DConditionModel; it runs in the precision of its weights.
+        scheduler: schedule of the training noise, from step 0 to `steps` - 1.
         prompt: (1, L, D), embedding of the empty prompt.
         name: Hub name or folder that it was loaded from.
 
@@ -45,33 +45,33 @@ class LatentDiffusion:
         self.prompt = prompt.to(unet.dtype)
         self.name = name
         self.signal = scheduler.alphas_cumprod.float()
-        """(T,), share of the image's variance that is left at each step: alpha-bar."""
+        """(T,), alpha-bar: share of the image's variance that is left at each step."""
         self.steps = len(self.signal)
         self.vae_fingerprint = fingerprint(vae.state_dict())
-        """SHA-256 of the VAE's weights: cached latents belong to it."""
+        """SHA-256 of the VAE's weights, to recognize cached latents."""
 
     def __deepcopy__(self, memo: dict[int, object]) -> "LatentDiffusion":
-        # It never changes, so copies of what holds it, such as a moving average of a training module, share it.
+        # It never changes, so a copy of its owner, such as a moving average of a training module, shares it.
         return self
 
     @property
     def scale(self) -> int:
-        """Pixels a latent on each side: 8 for Stable Diffusion."""
+        """Pixels per latent position along each axis: 8 for Stable Diffusion."""
         return 2 ** (len(self.vae.config["block_out_channels"]) - 1)
 
     @property
     def channels(self) -> int:
-        """Channels of a latent: 4 for Stable Diffusion."""
+        """Number of channels of latents: 4 for Stable Diffusion."""
         return int(self.vae.config["latent_channels"])
 
     @property
     def width(self) -> int:
-        """Channels after the U-Net's first convolution: 320 for Stable Diffusion 1.5."""
+        """Number of channels after the U-Net's first convolution: 320 for Stable Diffusion 1.5."""
         return int(self.unet.config["block_out_channels"][0])
 
     @property
     def device(self) -> torch.device:
-        """Where it is."""
+        """Device of the model."""
         return self.prompt.device
 
     def fingerprint(self) -> str:
@@ -80,7 +80,7 @@ class LatentDiffusion:
         return fingerprint(parts | {"signal": self.signal, "prompt": self.prompt, "vae": _text(self.vae_fingerprint)})
 
     def to(self, device: torch.device | str) -> "LatentDiffusion":
-        """Move everything, in place."""
+        """Move all parts in place; returns the model itself."""
         self.vae.to(device)
         self.unet.to(device)
         self.prompt = self.prompt.to(device)
@@ -89,9 +89,9 @@ class LatentDiffusion:
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
-        """Latents (B, 4, h, w) float32 of images (B, 3, H, W) in [0, 1], about unit variance.
+        """Latents (B, 4, h, w) float32 of images (B, 3, H, W) in [0, 1], with about unit variance.
 
-        The mean of the VAE's distribution, so that it can be computed once; DiffusionFake's code draws from it.
+        They are the mean of the VAE's distribution, so that they can be cached. DiffusionFake's code draws samples.
         """
         with torch.autocast(images.device.type, enabled=False):
             mean = self.vae.encode(images.float() * 2 - 1).latent_dist.mode()
@@ -112,10 +112,13 @@ class LatentDiffusion:
     def predict_noise(
         self, noisy: Tensor, timestep: Tensor, down: Sequence[Tensor] | None = None, middle: Tensor | None = None
     ) -> Tensor:
-        """The noise (B, 4, h, w) float32 that the U-Net sees in `noisy` at steps (B,).
+        """The noise (B, 4, h, w) float32 that the U-Net predicts. Models that predict velocity work too.
 
-        `down` and `middle` are added to the decoder's skip connections and to the middle block's output, as a
-        ControlNet's are; gradients flow to them. Works for models that predict noise or velocity.
+        Args:
+            noisy: noisy latents (B, 4, h, w).
+            timestep: timesteps (B,).
+            down: tensors that are added to the decoder's skip connections, as those of a ControlNet, with gradients.
+            middle: tensor that is added to the output of the middle block, with gradients.
         """
         dtype = self.unet.dtype
         with torch.autocast(noisy.device.type, enabled=False):
@@ -150,5 +153,5 @@ def _text(text: str) -> Tensor:
 
 
 def _frozen(module: M) -> M:
-    # channels_last: EfficientNets and U-Nets alike run faster with it, on the CPU and in half precision on a GPU.
+    # With channels_last, EfficientNets and U-Nets run faster on a CPU, and in half precision on a GPU.
     return module.requires_grad_(False).eval().to(memory_format=torch.channels_last)

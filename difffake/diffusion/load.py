@@ -16,14 +16,14 @@ from difffake.errors import UserError
 
 @dataclass(frozen=True)
 class DiffusionConfig:
-    """Which frozen diffusion model teaches.
+    """The frozen diffusion model of a run.
 
     Args:
-        name: drawn-faces (a small one in the package, of drawn faces), a folder in diffusers' layout, such as one of
-            `difffake pretrain-guide`, or a Hub name such as stable-diffusion-v1-5/stable-diffusion-v1-5.
-        precision: of the U-Net; bfloat16 halves its time and memory on a GPU. The VAE stays in float32.
-        pretrained: whether the U-Net keeps its weights; without, they are random, for the ablation. The VAE keeps
-            its own, as latents without it would say nothing.
+        name: drawn-faces (a small model in the package, trained on drawn faces), a folder in diffusers' layout, such as
+            one from `difffake pretrain-guide`, or a Hub name such as stable-diffusion-v1-5/stable-diffusion-v1-5.
+        precision: precision of the U-Net; bfloat16 halves its time and memory on a GPU. The VAE is always in float32.
+        pretrained: whether the U-Net has its trained weights; false gives random weights (ablation). The VAE always has
+            its trained weights, because latents of a random VAE have no meaning.
     """
 
     name: str = DRAWN_FACES
@@ -32,22 +32,27 @@ class DiffusionConfig:
 
 
 def load_diffusion(config: DiffusionConfig = DiffusionConfig(), seed: int = 0) -> LatentDiffusion:
-    """The diffusion model of a config, on the CPU. `seed` is of random weights.
+    """Load a diffusion model to the CPU.
 
-    The text encoder is loaded only to embed the empty prompt once. Weights are read from safetensors files alone, so
-    that no code in them is run.
+    The text encoder is loaded only to embed the empty prompt once. Weights are read only from safetensors files, so no
+    code in them is run.
 
-    Raises `UserError` for a name that is neither folder nor on the Hub, a missing or broken file, or another kind
-    of model.
+    Args:
+        config: name and settings of the model.
+        seed: random seed of the weights if they are not pretrained.
+
+    Raises:
+        UserError: the name is neither a folder nor on the Hub, a file is missing or broken, or the model is of another
+            kind.
     """
     name = str(drawn_faces_folder()) if config.name == DRAWN_FACES else config.name
     local = Path(name).exists() or Path(name).parent.is_dir() or name.startswith((".", "/", "~"))
     if not Path(name).is_dir() and (local or name.count("/") != 1):
         raise UserError(
-            f"diffusion model {name} is neither a folder nor a Hub name: name a folder in diffusers' layout, "
+            f"diffusion model {name} is neither a folder nor a Hub name: give a folder in diffusers' layout, "
             "such as one of difffake pretrain-guide, or stable-diffusion-v1-5/stable-diffusion-v1-5"
         )
-    # Not at the top: a detector must load where diffusers is not installed.
+    # Imported here, because a detector must load without diffusers.
     from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 
     vae = _part(name, "vae", AutoencoderKL)
@@ -59,13 +64,13 @@ def load_diffusion(config: DiffusionConfig = DiffusionConfig(), seed: int = 0) -
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             unet = UNet2DConditionModel.from_config(unet.config)
-    # torch's own `to`: diffusers' warns of modules to keep in float32, also where there are none.
+    # torch's own `to`: that of diffusers warns about modules to keep in float32 even if there are none.
     unet = nn.Module.to(unet, getattr(torch, config.precision))
     return LatentDiffusion(vae, unet, scheduler, prompt, config.name)
 
 
 def _part(name: str, part: str, kind: Any) -> Any:
-    """One part of a model, by diffusers' or transformers' own loader."""
+    """Load one part of a model with the loader of diffusers or transformers."""
     folder = Path(name)
     if folder.is_dir() and not (folder / part).is_dir():
         raise UserError(f"{folder} has no folder {part}: it is not a latent diffusion model in diffusers' layout")
@@ -74,19 +79,19 @@ def _part(name: str, part: str, kind: Any) -> Any:
             return kind.from_pretrained(name, subfolder=part)
         if part == "scheduler":
             config = kind.load_config(name, subfolder=part)
-            # diffusers would fill in its own schedule, which is not Stable Diffusion's.
+            # Otherwise diffusers uses its default schedule, which is not that of Stable Diffusion.
             if not {"beta_start", "beta_end", "beta_schedule"} <= config.keys():
-                raise UserError(f"{name}/{part} says nothing of betas: choose a model with Stable Diffusion's schedule")
+                raise UserError(f"{name}/{part} has no betas: choose a model with Stable Diffusion's schedule")
             return kind.from_pretrained(name, subfolder=part)
         options: dict[str, Any] = {"use_safetensors": True, "output_loading_info": True}
         if part != "text_encoder":
-            # A model of another kind would be built from whatever settings the names have in common.
+            # Otherwise a model of another kind would be built from the settings with common names.
             found = kind.load_config(name, subfolder=part)["_class_name"]
             if found != kind.__name__:
                 raise UserError(f"{name}/{part} is a {found}, not a {kind.__name__}: choose a latent diffusion model")
             options["low_cpu_mem_usage"] = False
         model, info = kind.from_pretrained(name, subfolder=part, **options)
-        # A text encoder may come with a vision half, or with buffers of older versions: nothing is lost in those.
+        # A text encoder may have a vision part, or buffers of older versions, which are not needed.
         unknown = [] if part == "text_encoder" else info["unexpected_keys"]
         if wrong := [*info["missing_keys"], *unknown, *info["mismatched_keys"]]:
             raise UserError(
@@ -96,13 +101,13 @@ def _part(name: str, part: str, kind: Any) -> Any:
         return model
     except UserError:
         raise
-    except Exception as error:  # the loaders of four libraries have no exceptions in common
-        advice = "copy the model again" if folder.is_dir() else "check name and network, or name a local folder"
+    except Exception as error:  # the loaders of four libraries have no common exception
+        advice = "copy the model again" if folder.is_dir() else "check name and network, or give a local folder"
         raise UserError(f"diffusion model {name}: {part} cannot be loaded ({_line(error)}): {advice}") from error
 
 
 def _empty_prompt(name: str) -> Tensor:
-    """Embedding (1, L, D) of the empty prompt: from its own file, or by the text encoder, which is then dropped."""
+    """Embedding (1, L, D) of the empty prompt: from its file, or from the text encoder, which is not kept."""
     file = Path(name) / PROMPT_FILE
     if file.is_file():
         try:
@@ -120,20 +125,20 @@ def _empty_prompt(name: str) -> Tensor:
 
 
 def _check(name: str, vae: Any, unet: Any, scheduler: Any, prompt: Tensor) -> None:
-    """Raise `UserError` if the parts do not fit each other."""
+    """Raise `UserError` if the parts do not fit together."""
     channels = {vae.config["latent_channels"], unet.config["in_channels"], unet.config["out_channels"]}
     if len(channels) > 1:
-        raise UserError(f"{name}: VAE and U-Net have latents of {sorted(channels)} channels: they do not fit")
+        raise UserError(f"{name}: VAE and U-Net have latents of {sorted(channels)} channels: they do not fit together")
     if prompt.ndim != 3 or len(prompt) != 1:
         raise UserError(f"{name}: the prompt's embedding is {tuple(prompt.shape)}, not (1, length, channels)")
     wanted = unet.config["cross_attention_dim"]
     if prompt.shape[2] != wanted:
-        raise UserError(f"{name}: the prompt's embedding has {prompt.shape[2]} channels, the U-Net wants {wanted}")
+        raise UserError(f"{name}: the prompt's embedding has {prompt.shape[2]} channels, but the U-Net needs {wanted}")
     kind = scheduler.config["prediction_type"]
     if kind not in ("epsilon", "v_prediction"):
-        raise UserError(f"{name}: its U-Net predicts {kind}; only models that predict noise or velocity are known")
+        raise UserError(f"{name}: its U-Net predicts {kind}; only models that predict noise or velocity are supported")
     if not scheduler.alphas_cumprod[-1] > 0:
-        raise UserError(f"{name}: nothing of the image is left at the last step of its schedule: choose another model")
+        raise UserError(f"{name}: its schedule has alpha-bar 0 at the last step: choose another model")
 
 
 def _line(error: Exception) -> str:

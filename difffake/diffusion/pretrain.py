@@ -1,4 +1,4 @@
-"""Training of a small latent diffusion model of any faces, first its VAE, then its U-Net."""
+"""Training of a small latent diffusion model on faces: first the VAE, then the U-Net."""
 
 import csv
 import json
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderKL, UNet2DConditionModel
 
 MAX_FACES = 20_000
-"""So many faces are held in memory; a network this small learns little from more."""
+"""Largest number of faces in memory; more would hardly improve such a small network."""
 SAVE_EVERY = 200
-"""Steps between states that an interrupted run goes on from."""
+"""Number of steps between saved states, from which an interrupted run continues."""
 PATCH = 64
-"""Side of the random patches that the VAE is trained on, in pixels; convolutional, it takes any size afterwards."""
+"""Side in pixels of the random patches for training the VAE. It is convolutional, so it works at any size later."""
 _VAE, _UNET, _SAMPLES, _HELD_OUT = range(4)  # keys of random numbers
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the weights depend on, beside the faces."""
+    """Settings that the weights depend on, in addition to the faces; see `difffake pretrain-guide`."""
 
     image_size: int
     vae_steps: int
@@ -52,13 +52,13 @@ class Settings:
 def pretrain(faces: Tensor, held_out: Tensor, settings: Settings, folder: Path) -> None:
     """Train a small latent diffusion model and write it to `folder` in diffusers' layout, with samples.png.
 
-    Goes on from the states that an interrupted call with the same arguments left in `folder`.
+    It continues from the states that an interrupted call with the same arguments left in `folder`.
 
     Args:
-        faces: (N, 3, S, S) uint8 to learn from.
-        held_out: (M, 3, S, S) uint8 to measure what was learned, in training.json; M may be 0.
-        settings: what the weights depend on beside the faces.
-        folder: vae/, unet/, scheduler/, samples.png and training.json are written to it.
+        faces: training faces (N, 3, S, S) uint8.
+        held_out: other faces (M, 3, S, S) uint8, to measure the model for training.json; M may be 0.
+        settings: settings of the training.
+        folder: folder for vae/, unet/, scheduler/, samples.png and training.json.
     """
     where = torch.device(settings.device)
     vae = train_vae(folder, faces, settings, where)
@@ -75,10 +75,10 @@ def pretrain(faces: Tensor, held_out: Tensor, settings: Settings, folder: Path) 
 
 
 def train_vae(folder: Path, faces: Tensor, settings: Settings, device: torch.device) -> "AutoencoderKL":
-    """VAE trained on random patches of faces (N, 3, H, W) uint8, its latents scaled to unit variance.
+    """Train a VAE on random patches of faces (N, 3, H, W) uint8; its latents are scaled to unit variance.
 
-    Loss: absolute error, the same of differences between neighbouring pixels, so that edges stay, and a little of the
-    Kullback-Leibler divergence. Neither a discriminator nor a perceptual loss: those need networks of their own.
+    The loss is the absolute error, plus the absolute error of differences between neighboring pixels (for sharp edges),
+    plus a small Kullback-Leibler divergence. A discriminator or a perceptual loss would need other networks.
     """
     torch.manual_seed(settings.seed)
     vae = tiny_vae().to(device, memory_format=torch.channels_last)
@@ -104,9 +104,9 @@ def train_vae(folder: Path, faces: Tensor, settings: Settings, device: torch.dev
 def train_unet(
     folder: Path, vae: "AutoencoderKL", faces: Tensor, settings: Settings, device: torch.device
 ) -> "UNet2DConditionModel":
-    """U-Net trained to predict the noise in latents of faces (N, 3, H, W) uint8 and of the same mirrored.
+    """Train a U-Net to predict the noise in latents of faces (N, 3, H, W) uint8, mirrored or not.
 
-    Gives the moving average of its weights. Ho et al., NeurIPS 2020, the simple loss.
+    The loss is the simple loss of Ho et al., NeurIPS 2020. Returns a U-Net with the moving average of the weights.
     """
     torch.manual_seed(settings.seed + 1)
     unet = tiny_unet().to(device, memory_format=torch.channels_last)
@@ -129,9 +129,9 @@ def train_unet(
 
 
 def held_out_error(diffusion: LatentDiffusion, faces: Tensor, seed: int) -> float:
-    """Mean squared error of the noise predicted in faces (N, 3, H, W) uint8, over steps drawn by `seed`.
+    """Mean squared error of the predicted noise for faces (N, 3, H, W) uint8, at random timesteps from `seed`.
 
-    1 is what predicting no noise at all would give.
+    A model that predicts zero noise has an error of 1.
     """
     latents = _encoded(diffusion, faces).to(diffusion.device)
     noise, timestep = _noise(latents, diffusion.steps, generator(seed, _HELD_OUT))
@@ -144,10 +144,10 @@ def held_out_error(diffusion: LatentDiffusion, faces: Tensor, seed: int) -> floa
 def _optimize(
     path: Path, network: nn.Module, average: nn.Module, loss: Callable[[int], Tensor], steps: int, rate: float
 ) -> None:
-    """Adam's steps at a rate that rises over the first twentieth, then falls to 0 along half a cosine.
+    """Train with Adam. The rate rises over the first twentieth of the steps, then falls to 0 along half a cosine.
 
-    `average`, unless it is the network itself, follows as the moving average of its weights. The state is kept in
-    PATH.state, losses in PATH.csv.
+    `average` becomes the moving average of the network's weights, unless it is the network itself. The state is saved
+    in PATH.state, the losses in PATH.csv.
     """
     optimizer = torch.optim.Adam(network.parameters(), lr=rate, betas=(0.9, 0.99))
     rise = max(1, steps // 20)
@@ -160,7 +160,7 @@ def _optimize(
         try:
             state = torch.load(state_file, map_location="cpu", weights_only=True)
         except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-            raise UserError(f"{state_file} is broken: delete it, and {path.name} is trained anew") from error
+            raise UserError(f"{state_file} is broken: delete it to train {path.name} from the start") from error
         start = state["step"]
         for name, part in parts.items():
             part.load_state_dict(state[name])
@@ -196,7 +196,7 @@ def _append(path: Path, losses: list[tuple[int, Tensor]]) -> None:
 
 
 def load_faces(manifest: Manifest, image_size: int, seed: int, name: str) -> Tensor:
-    """At most `MAX_FACES` random faces (N, 3, S, S) uint8 of a manifest; `name` says what they are in the progress."""
+    """Load at most `MAX_FACES` random faces (N, 3, S, S) uint8 of a manifest; `name` is for the progress line."""
     rows = sorted(generator(seed).permutation(len(manifest))[:MAX_FACES].tolist())
     if not rows:
         return torch.zeros(0, 3, image_size, image_size, dtype=torch.uint8)
@@ -228,7 +228,7 @@ def _noise(latents: Tensor, steps: int, rng: np.random.Generator) -> tuple[Tenso
 
 
 def _measured(diffusion: LatentDiffusion, held_out: Tensor, seed: int) -> dict[str, float]:
-    """What the model has learned, on faces that it has not seen."""
+    """Quality of the model on held-out faces."""
     rebuilt = torch.cat(list(_rebuilt(diffusion, held_out)))
     error = (rebuilt - held_out.float() / 255).square().mean()
     facts = {
@@ -237,8 +237,8 @@ def _measured(diffusion: LatentDiffusion, held_out: Tensor, seed: int) -> dict[s
         "vae_psnr_db": float(-10 * error.log10()),
     }
     console.print(
-        f"on {len(held_out)} held-out faces: noise predicted with a mean squared error of {facts['noise_mse']:.3f} "
-        f"(1 is none at all), images rebuilt by the VAE at {facts['vae_psnr_db']:.1f} dB"
+        f"{len(held_out)} held-out faces: mean squared error of predicted noise {facts['noise_mse']:.3f} (predicting "
+        f"zero gives 1), PSNR of the VAE {facts['vae_psnr_db']:.1f} dB"
     )
     return facts
 
@@ -249,7 +249,7 @@ def _rebuilt(diffusion: LatentDiffusion, faces: Tensor) -> Iterator[Tensor]:
 
 
 def _draw(path: Path, diffusion: LatentDiffusion, faces: Tensor, seed: int) -> None:
-    """Four rows of at most 8: faces, the same rebuilt by the VAE, and two rows of samples from pure noise."""
+    """Draw four rows of at most 8 faces: faces, their reconstructions by the VAE, and two rows of samples."""
     shown = faces[:8]
     shape = (2 * len(shown), *diffusion.encode(to_unit(shown[:1].to(diffusion.device))).shape[1:])
     noise = torch.from_numpy(generator(seed, _SAMPLES).standard_normal(shape, np.float32)).to(diffusion.device)

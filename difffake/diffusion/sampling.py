@@ -1,4 +1,4 @@
-"""Drawing latents from a frozen diffusion model, step by step (DDIM)."""
+"""Sampling of latents from a frozen diffusion model (DDIM)."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -9,13 +9,13 @@ from torch import Tensor
 from difffake.diffusion.latent_diffusion import LatentDiffusion
 
 Predict = Callable[[Tensor, Tensor], Tensor]
-"""Noise (B, 4, h, w) in noisy latents (B, 4, h, w) at steps (B,); `LatentDiffusion.predict_noise` is one."""
+"""Function from noisy latents (B, 4, h, w) and timesteps (B,) to noise, such as `LatentDiffusion.predict_noise`."""
 Between = Callable[[Tensor, int], Tensor]
-"""Latents (B, 4, h, w) at a step to what sampling goes on with; -1 is the clean end."""
+"""Function that changes the latents (B, 4, h, w) after a step; step -1 means clean latents."""
 
 
 def ddim_steps(diffusion: LatentDiffusion, count: int, start: int | None = None) -> list[int]:
-    """`count` steps from `start` (by default the noisiest) down, evenly spaced, and -1 for the clean end.
+    """`count` evenly spaced timesteps from `start` (by default the noisiest) down, and -1 for clean latents.
 
     >>> from types import SimpleNamespace
     >>> ddim_steps(SimpleNamespace(steps=1000), 4)
@@ -29,10 +29,17 @@ def ddim_steps(diffusion: LatentDiffusion, count: int, start: int | None = None)
 def ddim_sample(
     diffusion: LatentDiffusion, noisy: Tensor, predict: Predict, steps: list[int], between: Between | None = None
 ) -> Tensor:
-    """Clean latents (B, 4, h, w) from latents `noisy` at the first of `steps`.
+    """Sample with deterministic DDIM (Song et al., ICLR 2021, equation 12 with sigma = 0).
 
-    Deterministic DDIM (Song et al., ICLR 2021, equation 12 with sigma = 0). `between` may change the latents after
-    each step, as inpainting does. Steps that rise, -1 first, go the other way: DDIM inversion.
+    Args:
+        diffusion: the frozen model.
+        noisy: latents (B, 4, h, w) at the first of `steps`.
+        predict: function that predicts the noise.
+        steps: timesteps, down to -1 for clean latents. Ascending timesteps, -1 first, give DDIM inversion.
+        between: function that changes the latents after each step, as for inpainting.
+
+    Returns:
+        Latents (B, 4, h, w) at the last of `steps`.
     """
     latents = noisy
     for here, there in pairwise(steps):
@@ -47,5 +54,5 @@ def ddim_sample(
 
 
 def signal_at(diffusion: LatentDiffusion, step: int) -> float:
-    """Alpha-bar of a step; 1 for -1, the clean end."""
+    """Alpha-bar at a timestep; 1 for -1 (clean latents)."""
     return 1.0 if step < 0 else float(diffusion.signal[step])

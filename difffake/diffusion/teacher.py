@@ -1,4 +1,4 @@
-"""The frozen diffusion model of a run, which is loaded only if somebody asks for it."""
+"""The frozen diffusion model of a run, which is loaded at its first use."""
 
 from functools import cached_property
 
@@ -12,8 +12,8 @@ class Teacher:
     """A frozen diffusion model that regularizers share. It is never saved, trained or synchronized.
 
     Args:
-        config: which model, and in which precision; by default the one in the package.
-        seed: of the random weights of a model that is not pretrained.
+        config: name and precision of the model; by default the model in the package.
+        seed: random seed of the weights of a model that is not pretrained.
     """
 
     def __init__(self, config: DiffusionConfig | None = None, seed: int = 0) -> None:
@@ -22,13 +22,13 @@ class Teacher:
 
     @staticmethod
     def of(diffusion: LatentDiffusion) -> "Teacher":
-        """A teacher whose model is loaded already."""
+        """A teacher with a model that is loaded already."""
         teacher = Teacher(DiffusionConfig(diffusion.name))
         teacher.__dict__["diffusion"] = diffusion
         return teacher
 
     def __deepcopy__(self, memo: dict[int, object]) -> "Teacher":
-        # It never changes, so copies of what holds it, such as a moving average of a training module, share it.
+        # It never changes, so a copy of its owner, such as a moving average of a training module, shares it.
         return self
 
     @cached_property
@@ -38,7 +38,7 @@ class Teacher:
 
     @property
     def loaded(self) -> bool:
-        """Whether anybody has asked for the model."""
+        """Whether the model has been used, and so loaded."""
         return "diffusion" in self.__dict__
 
     @cached_property
@@ -47,6 +47,6 @@ class Teacher:
         return self.diffusion.fingerprint()
 
     def to(self, device: torch.device | str) -> None:
-        """Move the model, if there is one."""
+        """Move the model to a device, if it is loaded."""
         if self.loaded:
             self.diffusion.to(device)

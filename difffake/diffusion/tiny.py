@@ -1,4 +1,4 @@
-"""The small latent diffusion model that ships with the package, or is trained on any faces: networks and folders."""
+"""The small latent diffusion model of `difffake pretrain-guide` and of the package: its networks and folders."""
 
 import json
 from pathlib import Path
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 
 PROMPT_FILE = "empty_prompt.safetensors"
-"""In a model's folder instead of text_encoder/ and tokenizer/: the empty prompt's embedding, named `prompt`."""
+"""File in a model's folder instead of text_encoder/ and tokenizer/: the empty prompt's embedding, named `prompt`."""
 DRAWN_FACES = "drawn-faces"
 """Name of the model in the package, trained on drawn faces of 96 px."""
 _PROMPT_SHAPE = (1, 1, 32)
 
 
 def drawn_faces_folder() -> Path:
-    """Where the package keeps the model of drawn faces."""
+    """Folder of the model of drawn faces in the package."""
     return Path(__file__).parent / "drawn_faces"
 
 
 def tiny_vae() -> "AutoencoderKL":
-    """VAE of Stable Diffusion's class: 8 times down-sampling, 4 latent channels, 1.0 M parameters, untrained."""
+    """Untrained VAE of Stable Diffusion's class: 8 times down-sampling, 4 latent channels, 1.0 M parameters."""
     from diffusers import AutoencoderKL
 
     return AutoencoderKL(
@@ -40,7 +40,7 @@ def tiny_vae() -> "AutoencoderKL":
 
 
 def tiny_unet() -> "UNet2DConditionModel":
-    """U-Net of Stable Diffusion's class with two levels, attention on the lower: 2.2 M parameters, untrained."""
+    """Untrained U-Net of Stable Diffusion's class: two levels, attention on the lower level, 2.2 M parameters."""
     from diffusers import UNet2DConditionModel
 
     return UNet2DConditionModel(
@@ -65,7 +65,7 @@ def tiny_scheduler() -> "DDPMScheduler":
 
 
 def tiny_prompt() -> Tensor:
-    """(1, 1, 32), all zero: a model without text needs no other condition."""
+    """Embedding (1, 1, 32) of zeros, for a model without text."""
     return torch.zeros(_PROMPT_SHAPE)
 
 

@@ -1,1 +1,1 @@
-"""Protocols, result tables, intervals, figures and reports."""
+"""Scoring of test data, result tables, figures and reports."""

@@ -1,4 +1,4 @@
-"""Scores of every crop of test manifests, and a folder that says what they tell."""
+"""Scores of every crop of test manifests, and the folder with the results."""
 
 import shutil
 from collections.abc import Sequence, Set
@@ -32,7 +32,7 @@ ANOMALY = "anomaly"
 
 @dataclass(frozen=True)
 class Loading:
-    """How crops are read: side of the images in pixels, images per batch, loader processes."""
+    """Settings of loading: side of the images in pixels, images per batch, number of loader processes."""
 
     image_size: int
     batch_size: int
@@ -42,10 +42,19 @@ class Loading:
 def read_tests(
     paths: Sequence[Path], split: str, training_keys: Set[str], choice: Choice
 ) -> tuple[list[Manifest], dict[str, str]]:
-    """The chosen rows of a split of several manifests, and for each data set that lost files what it lost, in words.
+    """Read and check test data before anything is scored.
 
-    Raises `UserError`, before anything is scored, if a manifest is named twice, has no such rows, lacks crops, shares
-    names or crops with the training data, contradicts itself, or repeats another's rows.
+    Args:
+        paths: manifests.
+        split: split to score; all for every row.
+        training_keys: keys of the training data, see `difffake.data.keys`.
+
+    Returns:
+        The rows of the split in each manifest, and for each data set with files without crops a text about them.
+
+    Raises:
+        UserError: a manifest is given twice, has no such rows, lacks crops, shares names or crops with the training
+            data, contradicts itself, or repeats rows of another.
     """
     tests, lost = [], {}
     manifests = read_manifests(paths)
@@ -69,10 +78,22 @@ def read_tests(
 def score_tests(
     detector: Detector, anomaly: Anomaly | None, tests: Sequence[Manifest], mode: PairMode, loading: Loading
 ) -> pd.DataFrame:
-    """Score table, see `difffake.evaluation.results`, of every row with the classifier and of pairs with the anomaly.
+    """Score every row with the classifier, and pairs with the anomaly model.
 
-    What is compared with each other is on one rank; every rank gets the whole table. Raises `UserError` if there is not
-    a single pair of the mode reference.
+    Rows that are compared with each other are on the same rank. Every rank gets the whole table.
+
+    Args:
+        detector: the detector.
+        anomaly: its anomaly model, or None.
+        tests: rows to score.
+        mode: which pairs the anomaly model scores, see `difffake.anomaly.scoring.pair_features`.
+        loading: settings of loading.
+
+    Returns:
+        A score table, see `difffake.evaluation.results`.
+
+    Raises:
+        UserError: the mode is reference, and there is no pair.
     """
     tables, pairs = [], 0
     for test in tests:
@@ -88,10 +109,10 @@ def score_tests(
             found.append(_numbered(scored(table.iloc[probes], ANOMALY, values), own[probes]))
             warn_of_equal_pairs(count(equal_pairs(features, anomaly.pairing.combination)), count(len(probes)))
         for parts in zip(*everyone(found), strict=True):
-            whole = pd.concat(parts).sort_index()  # each row once, and in the manifest's order
+            whole = pd.concat(parts).sort_index()  # each row once, in the manifest's order
             tables.append(whole)
             if not len(whole):
-                console.print(f"no {mode} pairs in {name}: it gets no anomaly score")
+                console.print(f"{name} has no {mode} pairs: it gets no anomaly score")
         pairs += len(tables[-1]) if anomaly else 0
     if anomaly and mode == "reference" and not pairs:
         raise UserError(
@@ -102,7 +123,13 @@ def score_tests(
 
 
 def scored(table: pd.DataFrame, score: str, values: np.ndarray) -> pd.DataFrame:
-    """Score table of a manifest's rows `table` and their `values` (N,), for `result_rows`."""
+    """Make a score table, for `result_rows`.
+
+    Args:
+        table: N rows of a manifest.
+        score: name of the score.
+        values: scores (N,) of the rows.
+    """
     return table.assign(score=score, value=np.asarray(values, dtype=np.float64))[[*COLUMNS, "frame", "track"]]
 
 
@@ -115,9 +142,16 @@ def write_evaluation(
     config: Path,
     overwrite: bool = False,
 ) -> None:
-    """Write results.json, results.md, scores.parquet and figures to a folder, and a copy of the run's `config`.
+    """Write results.json, results.md, scores.parquet and figures to a folder, and a copy of the run's config.
 
-    `facts` are the provenance in results.json; `notes` stand below the tables of results.md.
+    Args:
+        out: folder to write.
+        scores: score table.
+        rows: rows of results.json.
+        facts: provenance for results.json.
+        notes: lines below the tables of results.md.
+        config: config.yaml of the run; it need not exist.
+        overwrite: replace an existing folder.
     """
     with staged_folder(out, overwrite) as folder:
         write_results(folder, rows, facts)
@@ -126,11 +160,11 @@ def write_evaluation(
         (folder / "results.md").write_text("\n".join([head + markdown(rows), *(f"{note}\n" for note in notes)]))
         write_figures(scores, folder)
         if config.is_file():
-            shutil.copy(config, folder)  # so that the folder alone says what was trained
+            shutil.copy(config, folder)  # so that the folder also documents the training
 
 
 def is_testbed(scores: pd.DataFrame) -> bool:
-    """Whether some of the scored data were drawn or forged by this project."""
+    """Whether some of the scored data are drawn faces or forgeries of this project."""
     return any(name.startswith(TESTBEDS) for name in scores["dataset"].unique())
 
 

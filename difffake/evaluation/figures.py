@@ -19,14 +19,21 @@ _LEVELS = {
     "frame": ("the {} score of one frame or image", "frames"),
     "video": ("the mean {} score of a video", "videos"),
 }
-"""What one sample is at each level, and what several are called."""
+"""Description of one sample's score at each level, and the name of several samples."""
 
 
 def write_figures(scores: pd.DataFrame, out_folder: Path) -> list[Path]:
-    """Draw roc_<score>_<level>.png and scores_<score>_<level>.png for every score and level; return their paths.
+    """Draw roc_<score>_<level>.png and scores_<score>_<level>.png for every score and level.
 
-    `scores` is a score table as in `difffake.evaluation.results`. All manipulations of a data set and compression are
-    drawn as one; a data set without both classes has no curve. Each file has a caption (`difffake.plots.read_caption`).
+    All manipulations of a data set and compression are drawn together. A data set without both classes is left out.
+    Each file has a caption (`difffake.plots.read_caption`).
+
+    Args:
+        scores: score table as in `difffake.evaluation.results`.
+        out_folder: folder to write to.
+
+    Returns:
+        Paths of the figures.
     """
     paths = []
     for name in scores["score"].unique():
@@ -50,22 +57,22 @@ def write_figures(scores: pd.DataFrame, out_folder: Path) -> list[Path]:
 
 
 def _whole(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Each data set and compression that has reals and fakes, with all its manipulations, by a name to print."""
+    """The rows of each data set and compression with reals and fakes, all manipulations together, by printable name."""
     found: dict[str, pd.DataFrame] = {}
     for dataset, compression, _, rows in comparisons(table):
-        # The first comparison of a data set and compression is the whole of it.
+        # The first comparison of a data set and compression has all its manipulations.
         if rows["label"].nunique() == 2:
             found.setdefault(f"{dataset} {compression}".strip(), rows)
     return found
 
 
 def roc_figure(whole: dict[str, pd.DataFrame], title: str) -> Figure:
-    """ROC curves, one for each data set, with its AUC; the lines of chance and of equal error rates are drawn too."""
+    """Draw one ROC curve per data set, with its AUC, and the lines of chance and of equal error rates."""
     figure = Figure(figsize=(5.2, 5.15 + 0.2 * (len(whole) + 3)), layout="constrained")
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, label="chance  50.0")
     axes.plot([0, 1], [1, 0], color="0.7", linewidth=1, linestyle=":", label="equal error rates")
-    # Colors and styles change together, so that no two of 28 curves look the same and no two neighbors share either.
+    # Color and style both change from curve to curve, so that 28 curves look different.
     for (name, rows), color, style in zip(whole.items(), cycle(COLORS), cycle(STYLES), strict=False):
         label, value = _columns(rows)
         false_positive, true_positive, _ = roc_curve(label, value)
@@ -76,7 +83,7 @@ def roc_figure(whole: dict[str, pd.DataFrame], title: str) -> Figure:
     for axis in (axes.xaxis, axes.yaxis):
         in_percent(axis)
     axes.spines[["top", "right"]].set_visible(False)
-    # Below the axes, where it hides no curve, however many there are.
+    # The legend is below the axes, where it covers no curve.
     figure.legend(
         title="AUC in percent", loc="outside lower center", fontsize=9, title_fontsize=9, frameon=False,
         alignment="left",
@@ -85,7 +92,7 @@ def roc_figure(whole: dict[str, pd.DataFrame], title: str) -> Figure:
 
 
 def roc_caption(of: str) -> str:
-    """How to read `roc_figure`, whose curves are of such scores as "the classifier score of one frame"."""
+    """Caption of `roc_figure`; `of` describes the score, such as "the classifier score of one frame"."""
     return (
         f"ROC curves of {of}, one for each data set. Each point of a curve is one threshold: how many fakes it finds, "
         "and how many reals it calls fake. A curve nearer to the upper left corner is better; the gray diagonal is "
@@ -94,9 +101,12 @@ def roc_caption(of: str) -> str:
 
 
 def histogram_figure(whole: dict[str, pd.DataFrame], title: str, units: str) -> Figure:
-    """How real and fake scores spread, one panel for each data set; a classifier's logits become probabilities.
+    """Draw histograms of real and fake scores, one panel per data set; logits are converted to probabilities.
 
-    `units` names what is counted, such as "frames".
+    Args:
+        whole: rows of each data set by name.
+        title: title of the figure.
+        units: name of the samples, such as "frames".
     """
     columns = {name: _columns(rows) for name, rows in whole.items()}
     if all((rows["score"] == CLASSIFIER).all() for rows in whole.values()):
@@ -106,11 +116,11 @@ def histogram_figure(whole: dict[str, pd.DataFrame], title: str, units: str) -> 
 
 
 def histogram_caption(of: str, units: str) -> str:
-    """How to read `histogram_figure` of such scores as "the classifier score of one frame"."""
+    """Caption of `histogram_figure`; `of` describes the score, such as "the classifier score of one frame"."""
     return (
-        f"How {of} spreads over the real {units} (solid line) and the fake ones (dashed line) of each data set. The "
-        f"bars of one class add up to 100 %, so classes of unequal size (n {units}) can be compared; the less the two "
-        "overlap, the better they are told apart. Scores beyond the axis are in the outermost bins."
+        f"Distribution of {of} over the real {units} (solid line) and the fake ones (dashed line) of each data set. "
+        f"The bars of one class add up to 100 %, so classes of unequal size (n {units}) can be compared. The less the "
+        "two overlap, the better they are separated. Scores beyond the axis are in the outermost bins."
     )
 
 

@@ -1,4 +1,4 @@
-"""Contact sheets of what training will see: forgeries of a testbed, or pseudo-deepfakes."""
+"""Sheets of training examples: forgeries of a testbed, or pseudo-deepfakes."""
 
 from pathlib import Path
 
@@ -30,11 +30,11 @@ PSEUDO_CAPTION = (
 )
 FORGED_COLUMNS = ("target (real)", "source", "forgery (fake)", "mask", "difference x 4")
 FORGED_CAPTION = (
-    "Random forgeries of each method and compression. The method changes the target where the mask is white and takes "
-    "what it needs from the source (a method that needs none has the target itself there). The difference between "
-    "forgery and target is drawn four times as bright as it is; outside the mask it is what compression changed."
+    "Random forgeries of each method and compression. The method changes the target where the mask is white, with "
+    "content from the source (for a method without a source, the target is shown there). The difference between "
+    "forgery and target is shown four times as bright; outside the mask, it comes from compression."
 )
-_FACE_SIZE = 256  # pixels of a drawn face
+_FACE_SIZE = 256  # side of a drawn face in pixels
 
 Face = tuple[str, np.ndarray, np.ndarray]
 """Name, image (H, W, 3) and landmarks (68, 2)."""
@@ -50,7 +50,7 @@ def forged_rows(root: Path, records: pd.DataFrame, count: int, seed: int) -> lis
                 read_image(root / record[name]) for name in ("target_path", "source_path", "path", "mask_path")
             )
             difference = np.clip(4 * np.abs(forged.astype(int) - target), 0, 255).astype(np.uint8)
-            # The folders above name compression and method already.
+            # The label has compression and method already, so these folders are left out of the name.
             name = Path(record["path"]).relative_to(f"crops/{compression}/{method}")
             label = f"{method}, {compression}\n{wrapped(name.as_posix(), 30)}"
             made.append((label, (target, source, forged, mask[..., 0] / 255, difference)))
@@ -58,26 +58,26 @@ def forged_rows(root: Path, records: pd.DataFrame, count: int, seed: int) -> lis
 
 
 def pseudo_rows(faces: list[Face], seed: int) -> list[Row]:
-    """A pseudo-deepfake of each of `KINDS`, from as many faces."""
+    """One pseudo-deepfake of each of `KINDS`, each from another of `faces`."""
     config = PseudoConfig()
     made: list[Row] = []
     for row, ((name, image, landmarks), (region, hull)) in enumerate(zip(faces, KINDS, strict=True)):
         pseudo = pseudo_deepfake(image, landmarks, generator(seed, row), config, region, hull, whole=True)
         kind = pseudo.region.replace("_", " ") + (f": hull {pseudo.hull}" if pseudo.hull else "")
-        # The mask is shown as it is blended, so that a weak one looks weak.
+        # The mask is shown times alpha, so that weak blending looks weak.
         pictures = (pseudo.target, pseudo.source, pseudo.alpha * pseudo.mask, pseudo.fake)
         made.append((f"{kind}\n{wrapped(name, 30)}", pictures))
     return made
 
 
 def drawn_faces(seed: int) -> list[Face]:
-    """As many drawn faces as a sheet of pseudo-deepfakes has rows."""
+    """Draw as many faces as a sheet of pseudo-deepfakes has rows."""
     people = [Identity.sample(generator(seed, row)) for row in range(len(KINDS))]
     return [(f"drawn face {row + 1}", *render_face(person, size=_FACE_SIZE)) for row, person in enumerate(people)]
 
 
 def real_faces(manifest: Manifest, seed: int) -> list[Face]:
-    """As many random real faces with landmarks; some come more than once if there are too few.
+    """As many random real faces with landmarks as a sheet has rows; some are repeated if there are too few.
 
     Raises `UserError` if there are none.
     """

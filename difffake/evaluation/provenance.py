@@ -1,4 +1,4 @@
-"""Where a result came from: versions, command, seed and fingerprints of the files that went in."""
+"""The origin of a result: versions, command, seed and hashes of the input files."""
 
 import platform
 import sys
@@ -20,16 +20,16 @@ def provenance(
     testbed: bool = False,
     command: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """The "provenance" of results.json.
+    """Make the entry "provenance" of results.json.
 
-    It is meant to be published with the numbers, so it names neither host nor user, and absolute paths in the
-    command and in `files` are shortened.
+    It is meant to be published with the numbers. So it contains neither host nor user, and absolute paths are
+    shortened.
 
     Args:
-        files: checkpoints, manifests and whatever else the result depends on.
-        seed: the run's seed.
-        testbed: the data are forged or drawn by this project: no public benchmark.
-        command: the command's arguments, program first; those of this process if not given.
+        files: checkpoints, manifests and other files that the result depends on.
+        seed: random seed of the result.
+        testbed: whether the data are forged or drawn by this project, so not a public benchmark.
+        command: words of the command, the program first; by default those of this process.
     """
     arguments = list(sys.argv if command is None else command)
     program = [Path(argument).name for argument in arguments[:1]]

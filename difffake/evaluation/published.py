@@ -46,13 +46,13 @@ _BENCHMARKS = {
     "dfd": "DFD",
     "diffswap": "DiffSwap",
 }
-"""Benchmark of a data set's name in small letters and digits. DFDC itself and Celeb-DF v1 are other data sets."""
+"""Benchmark by the data set's name in lower-case letters and digits. DFDC and Celeb-DF v1 are other data sets."""
 
 
 def published(row: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
-    """Published (AUC, EER) by model, for a result row that measures the same thing, else nothing.
+    """Published (AUC, EER) by model, for a result row that measures the same; otherwise empty.
 
-    The same thing is: one of the benchmarks, all its manipulations, at the frame level, the classifier's score.
+    That is, a row of one of the benchmarks, with all manipulations, at frame level, with the classifier's score.
 
     >>> row = {"dataset": "celeb_df", "method": "all", "level": "frame", "score": "classifier"}
     >>> published(row)["ViT-B"]

@@ -16,27 +16,27 @@ from difffake.evaluation.published import SOURCE, published
 from difffake.evaluation.results import ALL, Row, read_results
 from difffake.evaluation.run_names import run_names
 from difffake.evaluation.tables import NAMES, place, result_tables
-from difffake.files import refuse_existing, staged_file
+from difffake.files import refuse_existing_file, staged_file
 from difffake.metrics import percent
 from difffake.plots import DPI, read_caption
 
 TESTBEDS = ("drawn", FORGED)
-"""How the names of data sets begin that were drawn or forged by this project."""
-NOTE = "Measured on a testbed that this project made (names with drawn or forged-): not public benchmark numbers."
+"""Prefixes of the names of data sets that this project drew or forged."""
+NOTE = "Measured on a testbed of this project (names with drawn or forged-): these are not public benchmark numbers."
 
 
 def write_report(runs: Sequence[Path], out: Path, overwrite: bool = False) -> None:
     """Write one HTML page with the tables, figures, configs and provenance of runs.
 
     Args:
-        runs: folders with a results.json, and figures (*.png) and a config.yaml where there are any.
-        out: the page to write; it needs no other file and no network.
+        runs: folders with a results.json; figures (*.png) and config.yaml in them are included.
+        out: page to write; the page needs no other file and no network.
         overwrite: replace the page if it exists.
 
     Raises:
         UserError: a results.json is missing or broken, or the page exists.
     """
-    refuse_existing(out, overwrite)
+    refuse_existing_file(out, overwrite)
     sections = [_section(run) for run in runs]
     for section, name in zip(sections, run_names(runs, [section["config"] for section in sections]), strict=True):
         section["name"] = name
@@ -60,7 +60,7 @@ def write_report(runs: Sequence[Path], out: Path, overwrite: bool = False) -> No
 
 
 def _section(run: Path) -> dict[str, Any]:
-    """What the template shows of one run."""
+    """Values of one run for the template."""
     rows, provenance = read_results(run)
     testbed = provenance.get("testbed") is True
     drawn = sorted({row["dataset"] for row in rows if testbed or row["dataset"].startswith(TESTBEDS)})
@@ -83,7 +83,7 @@ def _section(run: Path) -> dict[str, Any]:
 
 
 def whole_rows(rows: Sequence[Row]) -> list[Row]:
-    """The rows that stand for a whole data set and compression: method "all", or the only manipulation."""
+    """The rows for a whole data set and compression: those of the method "all", or of the only manipulation."""
 
     def of(row: Row) -> tuple[str, ...]:
         return row["level"], row["score"], row["dataset"], row["compression"]
@@ -97,7 +97,7 @@ def _published(row: Row) -> list[str]:
 
 
 def _comparisons(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Tables of AUC / EER, a line a run and a column a data set, one for each level and score."""
+    """Tables of AUC / EER, one per level and score, with one line per run and one column per data set."""
     cells: dict[tuple[str, str], dict[str, dict[int, str]]] = {}
     for number, section in enumerate(sections):
         for row in sorted(section["whole"], key=place):
@@ -121,13 +121,13 @@ def _figure(path: Path) -> dict[str, Any]:
     data = base64.b64encode(path.read_bytes()).decode("ascii")
     with Image.open(path) as image:
         wide = image.width > 6 * DPI  # inches; narrower ones stand side by side
-    # A picture that is not ours has a name only.
+    # A picture without a caption of `save_figure` is shown with its name.
     caption = read_caption(path) or path.stem.replace("_", " ")
     return {"caption": caption, "wide": wide, "data": f"data:image/png;base64,{data}"}
 
 
 def _lines(value: Any) -> list[str]:
-    """A provenance value as lines of text: one for each file, one for anything else."""
+    """A value of the provenance as lines of text: one line per file, one line for any other value."""
     if isinstance(value, list) and all(isinstance(item, dict) for item in value):
         return ["  ".join(str(part) for part in item.values()) for item in value]
     return [" ".join(map(str, value)) if isinstance(value, list) else str(value)]

@@ -1,8 +1,8 @@
-"""Result rows: from a table of scores to what results.json holds.
+"""Result rows: from a table of scores to the content of results.json.
 
-A score table has one row for each scored frame or pair, with the columns `COLUMNS`. `score` names the score:
-"classifier", whose `value` is the logit of the detector's head, or another such as "anomaly", whose `value` is the
-negative log-likelihood of a pair. Higher = more fake.
+A score table has one row per scored frame or pair, with the columns `COLUMNS`. The column `score` has the name of the
+score: "classifier", whose `value` is the logit of the detector's head, or another name such as "anomaly", whose `value`
+is the negative log-likelihood of a pair. Higher = more fake.
 """
 
 import json
@@ -32,13 +32,13 @@ LEVELS = ("frame", "video")
 RESULTS = "results.json"
 ROW_TEXTS = ("dataset", "method", "compression", "level", "score")
 ROW_NUMBERS = ("n_real", "n_fake", "auc", "auc_low", "auc_high", "eer", "ap", "acc")
-"""What every row of results.json has at least; numbers may be null."""
+"""Numbers that every row of results.json has; they may be null."""
 
 METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "balanced_accuracy_at_youden": metrics.balanced_accuracy_at_youden,
     "tpr_at_5_percent_fpr": partial(metrics.tpr_at_fpr, fpr=0.05),
 }
-"""Metrics of labels (N,) and scores (N,) that every row has, beside those with intervals or a threshold."""
+"""Metrics of labels (N,) and scores (N,) that every row has, besides those with intervals or a threshold."""
 
 Row = dict[str, Any]
 Thresholds = dict[str, dict[str, float | None]]
@@ -49,11 +49,10 @@ def video_scores(scores: pd.DataFrame) -> pd.DataFrame:
 
     Stills are left out. The people of a video have different numbers in the column `track`, where there is one.
 
-    A classifier's value stands for the mean over frames of sigmoid(logit), a probability, as DeepfakeBench averages
-    them; it is given as that mean's logit, log(mean p / (1 - mean p)), because a probability near 1 would lose what
-    tells large logits apart. Any other value is averaged as it is. The columns `VIDEO` tell
-    videos apart. The column `frames` counts what was
-    averaged.
+    A classifier's values are averaged as probabilities, sigmoid(logit), as in DeepfakeBench. The result is the logit of
+    this mean, log(mean p / (1 - mean p)), because a probability near 1 would lose the differences between large logits.
+    Other values are averaged directly. The columns `VIDEO` identify a video. The column `frames` has the number of
+    averaged values.
     """
     frames = scores[scores["video"] != ""].assign(track=scores.get("track", 0))
     groups = frames.groupby([*VIDEO, "track", "score"], sort=False)
@@ -70,16 +69,16 @@ def video_scores(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def at_level(scores: pd.DataFrame, level: str) -> pd.DataFrame:
-    """The score table itself for "frame", `video_scores` of it for "video"."""
+    """The score table itself for the level "frame", its `video_scores` for "video"."""
     return video_scores(scores) if level == "video" else scores
 
 
 def comparisons(table: pd.DataFrame) -> Iterator[tuple[str, str, str, pd.DataFrame]]:
-    """What is measured against what: (dataset, compression, method, rows) of a table with one score and level.
+    """Yield the comparisons (dataset, compression, method, rows) of a table with one score and level.
 
-    The fakes of one manipulation meet all reals of the data set that have the same compression, or else those of
-    unknown compression. Where there are several manipulations, "all" of them together come first. Reals that meet no
-    fakes come as method "real".
+    The fakes of a manipulation are compared with all reals of the data set with the same compression, or, if there are
+    none, of unknown compression. If there are several manipulations, the method "all" with all of them comes first.
+    Reals without fakes come as method "real".
     """
     for dataset, rows in table.groupby("dataset", sort=False):
         fakes, reals = rows[rows["label"] == 1], rows[rows["label"] == 0]
@@ -99,20 +98,20 @@ def comparisons(table: pd.DataFrame) -> Iterator[tuple[str, str, str, pd.DataFra
 
 
 def result_rows(scores: pd.DataFrame, thresholds: Thresholds, resamples: int = 1000, seed: int = 0) -> list[Row]:
-    """Rows of results.json: one for each data set, compression, manipulation, level and score.
+    """Rows of results.json: one per data set, compression, manipulation, level and score.
 
-    Rates are in [0, 1]. Metrics that need both classes, and those at a threshold without one, are NaN where they are
-    not defined: `acc`, `false_alarm_rate` (share of reals called fake) and `detection_rate` (share of fakes called so).
+    Rates are in [0, 1]. Metrics that are not defined are NaN: those that need both classes, and without a threshold
+    `acc`, `false_alarm_rate` (share of reals called fake) and `detection_rate` (share of fakes called fake).
 
     Args:
         scores: score table with the columns `COLUMNS`.
-        thresholds: by score and level, from validation data; a missing one or None gives no accuracy.
-        resamples: bootstrap resamples behind each interval.
-        seed: of the bootstrap.
+        thresholds: thresholds from validation data, by score and level; without one there is no accuracy.
+        resamples: number of bootstrap resamples per interval.
+        seed: random seed of the bootstrap.
 
     Raises:
-        UserError: a column is missing, a value is not finite, label and method contradict each other, or a classifier's
-            frame comes twice.
+        UserError: a column is missing, a value is not finite, label and method contradict each other, or a frame occurs
+            twice with the classifier's score.
     """
     _check(scores)
     rows = []
@@ -160,23 +159,24 @@ def _share(called_fake: np.ndarray) -> float:
 
 
 def check_rows(scores: pd.DataFrame) -> None:
-    """Raise `UserError` if rows contradict themselves or come twice; before they are scored or after.
+    """Raise `UserError` if rows contradict themselves or occur twice.
 
-    `scores` has the columns `COLUMNS` but for score and value.
+    Args:
+        scores: table with the columns `COLUMNS`; score and value are not needed.
     """
     wrong = scores[(scores["method"] == REAL) != (scores["label"] == 0)]
     if len(wrong):
         first = wrong.iloc[0]
         raise UserError(
             f"{first['path']} in {first['dataset']} has label {first['label']} and method {first['method']!r}: "
-            f"label 0 goes with method {REAL!r} and no other, mend the manifest"
+            f"label 0 needs method {REAL!r}, and label 1 another method: correct the manifest"
         )
     twice = scores[scores.duplicated(["dataset", "compression", "method", "path"])]
     if len(twice):
         first = twice.iloc[0]
         raise UserError(
-            f"{len(twice)} frame(s) come more than once, the first {first['path']} in {first['dataset']}: "
-            "each sample counts exactly once, remove the repeated rows or manifests"
+            f"{len(twice)} frame(s) occur more than once, the first {first['path']} in {first['dataset']}: "
+            "remove the repeated rows or manifests"
         )
 
 
@@ -184,13 +184,13 @@ def _check(scores: pd.DataFrame) -> None:
     if missing := [column for column in COLUMNS if column not in scores]:
         raise UserError(f"the score table lacks the column(s) {', '.join(missing)}: it needs {', '.join(COLUMNS)}")
     if empty := [column for column in COLUMNS[:-1] if scores[column].isna().any()]:
-        raise UserError(f"the score table has empty cells in {', '.join(empty)}: what is unknown is an empty text")
+        raise UserError(f"the score table has empty cells in {', '.join(empty)}: use an empty text for unknown values")
     broken = scores[~np.isfinite(scores["value"].to_numpy(np.float64))]
     if len(broken):
         first = broken.iloc[0]
         raise UserError(
             f"{len(broken)} of {len(scores)} scores are NaN or infinite, the first the {first['score']} score of "
-            f"{first['path']} in {first['dataset']}: leave out what cannot be scored, or check the checkpoint"
+            f"{first['path']} in {first['dataset']}: leave out these samples, or check the checkpoint"
         )
     for name, part in scores.groupby("score"):
         # A frame may be in several pairs.
@@ -198,7 +198,7 @@ def _check(scores: pd.DataFrame) -> None:
 
 
 def write_results(out_folder: Path, rows: list[Row], provenance: dict[str, Any]) -> Path:
-    """Write results.json, {"rows": rows, "provenance": provenance}, with null for NaN; return its path."""
+    """Write results.json, {"rows": rows, "provenance": provenance}, with null for NaN, and return its path."""
     path = out_folder / RESULTS
     text = json.dumps(
         _jsonable({"rows": rows, "provenance": provenance}), indent=1, ensure_ascii=False, allow_nan=False
@@ -219,10 +219,10 @@ def _jsonable(value: Any) -> Any:
 
 
 def read_results(run: Path) -> tuple[list[Row], dict[str, Any]]:
-    """Rows and provenance from the results.json of a run folder.
+    """Read rows and provenance from results.json in a folder.
 
     Raises:
-        UserError: the file is missing, is no JSON, or does not hold such rows.
+        UserError: the file is missing, is not JSON, or does not contain such rows.
     """
     path = run / RESULTS
     if not path.is_file():
@@ -234,7 +234,7 @@ def read_results(run: Path) -> tuple[list[Row], dict[str, Any]]:
         raise UserError(f"{path} is not valid JSON ({error}): {mend}") from error
     rows = content.get("rows") if isinstance(content, dict) else None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise UserError(f"{path} holds no list of result rows: {mend}")
+        raise UserError(f"{path} has no list of result rows: {mend}")
     for number, row in enumerate(rows):
         wrong = [key for key in ROW_TEXTS if not isinstance(row.get(key), str)]
         wrong += [key for key in ROW_NUMBERS if not isinstance(row.get(key, ""), int | float | None)]

@@ -1,4 +1,4 @@
-"""Names of runs in a report: from their folders, and from what differs in their configs."""
+"""Names of runs in a report: from their folders and the differences of their configs."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,18 +8,21 @@ from typing import Any
 import yaml
 
 MOST = 5
-"""So many settings are named; the configs themselves are in the report."""
+"""Largest number of settings in a name; the report contains the full configs."""
 _NOT_SETTINGS = ("out", "config", "overwrite", "resume", "trainer.default_root_dir")
 
 
 def run_names(folders: Sequence[Path], configs: Sequence[str]) -> list[str]:
-    """A name for each run (N,), as short as tells them apart, and its settings that other runs have otherwise.
+    """Short distinct names for runs, with the settings that differ between them.
 
     `lr-3/evaluation` and `lr-4/evaluation` are named `lr-3` and `lr-4`.
 
     Args:
-        folders: (N,) of the results.
-        configs: (N,) YAML of each run, or an empty text.
+        folders: folder (N,) of each run's results.
+        configs: config (N,) of each run as YAML, or an empty text.
+
+    Returns:
+        Name (N,) of each run.
     """
     names = _short([folder.resolve().parts for folder in folders])
     settings = [_flat(_read(config)) for config in configs]
@@ -36,7 +39,7 @@ def run_names(folders: Sequence[Path], configs: Sequence[str]) -> list[str]:
 
 
 def _short(paths: Sequence[tuple[str, ...]]) -> list[str]:
-    """Paths without the folders that all of them begin and end with; the last part of a path that is alone."""
+    """Paths without their common first and last folders; for a single path, its last part."""
     if len(set(paths)) == 1:
         return [path[-1] for path in paths]
     begin = end = 0
@@ -57,7 +60,7 @@ def _read(config: str) -> Any:
 
 
 def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
-    """Settings of a config by their names with dots."""
+    """Settings of a config by dotted name."""
     if not isinstance(config, dict):
         return {prefix: config} if prefix else {}
     return {

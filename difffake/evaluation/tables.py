@@ -1,4 +1,4 @@
-"""Result tables: the same cells for the terminal, for Markdown and for the report."""
+"""Result tables, with the same cells for the terminal, Markdown and the report."""
 
 import re
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from difffake.metrics import percent
 Row = dict[str, Any]
 
 WIDTH = 100
-"""Columns of a terminal that every table fits into."""
+"""Largest width of a table in characters."""
 NONE = percent(None)
 NAMES = ("Data set", "Manipulation", "Compression")
-"""Columns of text, aligned to the left; all others are numbers."""
+"""Columns of text, aligned to the left; all other columns are numbers."""
 _KEYS = dict(zip(NAMES, ("dataset", "method", "compression"), strict=True))
 _LEAST = 9
-"""Characters that a column of names has at least, where its names are that long."""
+"""Smallest width of a column of names, in characters, unless its names are shorter."""
 
 
 class ResultTable(NamedTuple):
@@ -31,17 +31,17 @@ class ResultTable(NamedTuple):
     title: str
     columns: list[str]
     cells: list[list[str]]
-    """One list for each row of results, as long as `columns`."""
+    """One list per row of results, as long as `columns`."""
     rows: list[Row]
-    """The rows themselves, in the order of `cells`."""
+    """The rows of results, in the order of `cells`."""
 
 
 def result_tables(rows: Sequence[Row]) -> list[ResultTable]:
-    """Cells of result rows, one table for each level and score, rates in percent with one decimal.
+    """Make one table per level and score; rates are in percent with one decimal.
 
-    A data set or compression that all rows share stands in the title and not in a column; a data set's name is printed
-    once. Rows without fakes, or without reals, have tables of their own: there is nothing to compare, but false alarms,
-    or fakes found, at the threshold of the validation data. What is not defined (NaN, None) is a dash.
+    A data set or compression that all rows share is in the title, not in a column. The name of a data set is printed
+    once. Rows without fakes, or without reals, are in separate tables, with the false alarms or the detected fakes at
+    the threshold of the validation data. Values that are not defined (NaN, None) are a dash.
     """
     tables = []
     ordered = sorted(rows, key=_table)  # stable: rows keep their order within a table
@@ -73,18 +73,18 @@ def result_tables(rows: Sequence[Row]) -> list[ResultTable]:
 
 
 def _table(row: Row) -> tuple[int, str, str, str]:
-    """Which table a row is in, in their order; the last is the only class that it has, if it has one only."""
+    """Sort key of a row's table; its last part is the row's only class, or empty if it has both."""
     classes = "real" if not row["n_fake"] else "fake" if not row["n_real"] else ""
     return (*place(row), classes)
 
 
 def place(row: Row) -> tuple[int, str, str]:
-    """Where a row's table stands: video before frame, then by score, the classifier first."""
+    """Sort key of a row's table: video before frame, then by score, the classifier first."""
     return (0 if row["level"] == "video" else 1, "" if row["score"] == "classifier" else row["score"], row["level"])
 
 
 def _numbers(classes: str) -> dict[str, Any]:
-    """Columns of numbers, with how each row's cell is made."""
+    """Columns of numbers, each with the function that makes a row's cell."""
     if classes == "real":
         return {"Real": lambda r: str(r["n_real"]), "False alarms": lambda r: percent(r.get("false_alarm_rate"))}
     if classes == "fake":
@@ -103,17 +103,19 @@ def _with_interval(row: Row) -> str:
 
 
 def remarks(rows: Sequence[Row]) -> list[str]:
-    """What a reader of the tables must know: of which rows there is too little, and which have no second class."""
+    """Notes for the reader of the tables: rows with too few units, and rows with only one class."""
     found = []
     few = [row for row in rows if min(row.get(f"units_{name}", MIN_UNITS) for name in ("real", "fake")) < MIN_UNITS]
     if few := [row for row in few if row["n_real"] and row["n_fake"]]:
         kinds = ", ".join(sorted({str(row["resampled_by"]) for row in few}))
         found.append(
-            f"No interval where reals or fakes come from fewer than {MIN_UNITS} units (here {kinds}): the numbers are "
-            "of too little to be sure of anything."
+            f"There is no interval if reals or fakes come from fewer than {MIN_UNITS} units (here {kinds}): these "
+            "numbers are very uncertain."
         )
     if any(row["auc"] in (0, 1) and percent(row["auc_low"]) != NONE for row in rows):
-        found.append("Where reals and fakes do not overlap at all, the interval is exact (Clopper and Pearson).")
+        found.append(
+            "If the scores of reals and fakes do not overlap at all, the interval is exact (Clopper and Pearson)."
+        )
     for name, other, rate in (("real", "fake", "the false alarms"), ("fake", "real", "the fakes found")):
         alone = sorted({str(row["dataset"]) for row in rows if not row[f"n_{other}"]})
         if alone:
@@ -125,14 +127,14 @@ def remarks(rows: Sequence[Row]) -> list[str]:
 
 
 def print_results(rows: Sequence[Row], console: Console) -> None:
-    """Print result tables and remarks on `console`, at most `WIDTH` columns wide.
+    """Print result tables and notes on `console`, at most `WIDTH` characters wide.
 
-    Long names are broken after a dash, underscore or slash; numbers never are.
+    Long names are broken after a dash, underscore or slash; numbers are never broken.
     """
     width = min(WIDTH, console.width)
     for table in result_tables(rows):
-        # Text, not str: a name such as "[bold]" is printed as it is.
-        drawn = Table(title=Text(table.title), box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1, 0, 0))
+        # With Text instead of str, a name such as "[bold]" is printed as it is.
+        drawn = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
         widths = _name_widths(table, width)
         for column in table.columns:
             if column in NAMES:
@@ -141,13 +143,15 @@ def print_results(rows: Sequence[Row], console: Console) -> None:
                 drawn.add_column(column, justify="right", no_wrap=True)
         for cells in table.cells:
             drawn.add_row(*(Text(broken(cell, widths.get(n, width))) for n, cell in enumerate(cells)))
+        # Not the table's own title, which would be folded at the table's width.
+        console.print(Text(table.title, "table.title"), width=width)
         console.print(drawn, width=width)
     for remark in remarks(rows):
         console.print(Text(remark), width=width)
 
 
 def _name_widths(table: ResultTable, width: int) -> dict[int, int]:
-    """Characters for each column of names, by its number: what the numbers leave, shared by the length of names."""
+    """Width of each column of names by its number: the space beside the numbers, shared by the length of names."""
     longest = [max(map(len, [column, *cells])) for column, *cells in zip(table.columns, *table.cells, strict=True)]
     names = [n for n, column in enumerate(table.columns) if column in NAMES]
     left = width - 2 - 2 * len(longest) - sum(size for n, size in enumerate(longest) if n not in names)
@@ -158,8 +162,9 @@ def _name_widths(table: ResultTable, width: int) -> dict[int, int]:
 
 
 def broken(name: str, width: int) -> str:
-    """A name in as few lines as `width` characters allow, about equally long, each but the last ending in a dash,
-    underscore, slash or blank; a part without any is not broken.
+    """Break a name into as few lines of about equal length as `width` characters allow.
+
+    Lines are broken after a dash, underscore, slash or space; a part without any of these is not broken.
 
     >>> broken("forged-drawn-a", 13)
     'forged-\\ndrawn-a'
@@ -179,7 +184,7 @@ def broken(name: str, width: int) -> str:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The same tables as Markdown, each under its title in bold, and the remarks."""
+    """The same tables as Markdown, each below its title in bold, and the notes."""
     blocks = []
     for table in result_tables(rows):
         rule = [":--" if column in NAMES else "--:" for column in table.columns]

@@ -1,1 +1,1 @@
-"""Pictures and videos, faces found in them, landmarks and crops."""
+"""Images and videos, face detection, landmarks and crops."""

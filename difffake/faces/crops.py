@@ -7,15 +7,23 @@ from difffake.faces.detection import Face
 from difffake.faces.squares import square_box
 
 MARGIN = 1.3
-"""Side of a crop as a multiple of the face's box, DiffFake's."""
+"""Side of a crop as a multiple of the side of the face's box, as in DiffFake."""
 
 
 def crop_face(
     image: np.ndarray, face: Face, margin: float = MARGIN, max_size: int = 384
 ) -> tuple[np.ndarray, np.ndarray, tuple[int, int, int, int]]:
-    """Crop (S, S, 3) uint8 around a face, its landmarks (68, 2) in crop pixels, and the box in the image.
+    """Cut out the square crop around a face.
 
-    Crops larger than `max_size` are scaled down to it; smaller ones are left as they are.
+    Args:
+        image: image (H, W, 3) uint8.
+        face: the face.
+        margin: side of the crop as a multiple of the longer side of the face's box.
+        max_size: largest side of the crop in pixels; larger crops are scaled down to it.
+
+    Returns:
+        The crop (S, S, 3) uint8, the landmarks (68, 2) in pixels of the crop, and the square (x0, y0, x1, y1) in the
+        image.
     """
     box = square_box(face.box, margin, *image.shape[:2])
     crop = image[box[1] : box[3], box[0] : box[2]]

@@ -25,7 +25,7 @@ AROUND_CANDIDATE = 2.5
 AROUND_LAST = 4.0
 """Side of the square in which a face of the last frame is looked for, as a multiple of its longer side."""
 
-# iBUG-68 order; the jaw (first 17) is replaced by evenly spaced points of the face oval below.
+# Order of iBUG-68. The first 17 points, the jaw, are replaced by evenly spaced points of the face oval below.
 _MESH_TO_68 = np.array(
     "127 234 93 132 58 172 136 150 152 379 365 397 288 361 323 454 356 70 63 105 66 107 336 296 334 293 300 "
     "168 197 5 4 75 97 2 326 305 33 160 158 133 153 144 362 385 387 263 373 380 61 39 37 0 267 269 291 405 "
@@ -41,7 +41,7 @@ _OVAL_FROM_CHIN = np.array([152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 45
 class Face:
     """One face: `landmarks` (68, 2) in iBUG order and `box` (x0, y0, x1, y1), float32 pixels of the image.
 
-    The box bounds MediaPipe's whole mesh, so it includes the forehead, which the 68 points leave out.
+    The box contains MediaPipe's whole mesh, so it includes the forehead, which has none of the 68 points.
     """
 
     landmarks: np.ndarray
@@ -54,10 +54,10 @@ class Face:
 
 
 def landmarks_68(mesh: np.ndarray) -> np.ndarray:
-    """68 landmarks (68, 2) in iBUG order from MediaPipe's mesh (478, 2), in the mesh's units.
+    """Landmarks (68, 2) in iBUG order from MediaPipe's mesh (478, 2), in the units of the mesh.
 
-    MediaPipe's points crowd around the chin, so the jaw is spaced evenly along the face oval, from each ear
-    to the chin.
+    MediaPipe's points are dense around the chin. So the points of the jaw are placed evenly along the face oval, from
+    each ear to the chin.
     """
     points = mesh[_MESH_TO_68].astype(np.float32)
     points[:9] = _evenly(mesh[_OVAL_TO_CHIN], 9)
@@ -73,7 +73,7 @@ def _evenly(line: np.ndarray, count: int) -> np.ndarray:
 
 
 FaceFinder = Callable[[np.ndarray], list[Face]]
-"""Gives the faces of an image (H, W, 3) uint8 RGB, largest first, such as a `LandmarkDetector`."""
+"""Function from an image (H, W, 3) uint8 RGB to its faces, largest first, such as a `LandmarkDetector`."""
 
 
 class LandmarkDetector:
@@ -86,7 +86,7 @@ class LandmarkDetector:
 
     Args:
         model: the file `face_landmarker.task`; `difffake.faces.model_file.landmarker_model` finds it.
-        max_faces: at most so many faces are found in an image.
+        max_faces: largest number of faces per image.
     """
 
     def __init__(self, model: Path, max_faces: int = 5) -> None:

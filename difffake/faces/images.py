@@ -11,16 +11,16 @@ from PIL import Image
 from difffake.errors import UserError
 
 MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 2**28)
-"""Of an image or a frame; larger ones are refused, as Pillow does, since a small file can unfold to many gigabytes."""
+"""Largest number of pixels of an image or frame. Like Pillow, we refuse more: a small file can need gigabytes."""
 
 
 def read_image(path: Path) -> np.ndarray:
-    """Read an image as (H, W, 3) uint8 RGB, turned upright by its EXIF orientation.
+    """Read an image as (H, W, 3) uint8 RGB, rotated by its EXIF orientation.
 
-    Raises `UserError` if the file is missing, broken, no image, or of more than `MAX_PIXELS` pixels.
+    Raises `UserError` if the file is missing, broken, not an image, or has more than `MAX_PIXELS` pixels.
     """
     try:
-        # Not cv2.imread: it cannot open some paths on Windows and says nothing about missing files.
+        # cv2.imread cannot open some paths on Windows and gives no error for missing files.
         data = np.fromfile(path, dtype=np.uint8)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
@@ -44,29 +44,29 @@ def too_large(path: Path) -> UserError:
 
 
 def _refuse_large(path: Path, data: np.ndarray) -> None:
-    """Raise `UserError` if the header of an image announces too many pixels."""
+    """Raise `UserError` if an image has too many pixels according to its header."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             width, height = Image.open(io.BytesIO(data.tobytes())).size
     except Image.DecompressionBombError as error:
         raise too_large(path) from error
-    except Exception:  # not Pillow but OpenCV decodes, so what Pillow says of other faults does not matter
+    except Exception:  # OpenCV decodes the image, so other errors of Pillow do not matter
         return
     if width * height > MAX_PIXELS:
         raise too_large(path)
 
 
 def _is_cut_short(data: np.ndarray) -> bool:
-    """Whether a JPEG file has no end marker: OpenCV would fill the rest with gray and say nothing."""
+    """Whether a JPEG file has no end marker. OpenCV would fill the rest with gray, without an error."""
     if len(data) < 4 or data[0] != 0xFF or data[1] != 0xD8:
         return False
-    # Some cameras append data after the image, so the marker is looked for in the whole second half.
+    # Some cameras append data after the image, so the marker is searched for in the whole second half.
     return b"\xff\xd9" not in data[len(data) // 2 :].tobytes()
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
-    """Write (H, W, 3) uint8 RGB as PNG, without loss; level 1, because decoding speed hardly depends on it."""
+    """Write (H, W, 3) uint8 RGB as PNG with compression level 1; decoding speed hardly depends on the level."""
     path.parent.mkdir(parents=True, exist_ok=True)
     encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1])[1]
     encoded.tofile(path)

@@ -1,4 +1,4 @@
-"""Which files are pictures and which are videos: one answer for every command."""
+"""Which files are images and which are videos, for all commands."""
 
 import os
 from collections import deque
@@ -19,30 +19,29 @@ MEDIA_SUFFIXES = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, ".gif", ".ts")
 
 _IMAGE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")
 _HEAD = 512
-"""Bytes of a file that are enough to tell its format."""
+"""Number of bytes of a file that are enough to find its format."""
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What lies in a folder and below it, each list sorted."""
+    """Files in a folder and below it; each list is sorted."""
 
     images: list[Path] = field(default_factory=list)
     videos: list[Path] = field(default_factory=list)
     others: list[Path] = field(default_factory=list)
-    """Files that are neither, links that lead nowhere, and folders that cannot be read."""
+    """Files that are neither, broken links, and folders that cannot be read."""
 
     @property
     def media(self) -> list[Path]:
-        """Pictures and videos together, sorted."""
+        """Images and videos together, sorted."""
         return sorted(self.images + self.videos)
 
 
 def kind_of(path: Path) -> Kind | None:
-    """Whether a file is a picture or a video: by its suffix, or by its first bytes where the suffix does not tell.
+    """Whether a file is an image or a video: by its suffix, or by its first bytes if the suffix is not enough.
 
-    Read are files with an unknown suffix or none, `.gif` (a GIF of several pictures is a video) and `.ts` (which is
-    also a suffix of programs). None for anything else, and for what cannot be read. A folder is never a video, whatever
-    its name.
+    The first bytes are read if the suffix is missing, unknown, `.gif` (an animated GIF is a video) or `.ts` (also a
+    suffix of programs). The result is None for other files, folders, and files that cannot be read.
     """
     suffix = path.suffix.lower()
     if suffix in IMAGE_SUFFIXES:
@@ -60,10 +59,11 @@ def kind_of(path: Path) -> Kind | None:
 
 
 def list_media(root: Path) -> Listing:
-    """Pictures, videos and other files in `root` and all folders below it.
+    """List images, videos and other files in `root` and all folders below it.
 
-    Linked folders are followed, but each folder is listed once, under its own name if that is below `root` too, so
-    that a circle of links ends. Names that begin with a dot are left out. Raises `UserError` if `root` is no folder.
+    Linked folders are followed, but each folder is listed once, so circular links do not matter. A folder that is also
+    below `root` is listed under its own name. Names that begin with a dot are left out. Raises `UserError` if `root` is
+    not a folder.
     """
     if not root.is_dir():
         raise UserError(f"{root} is not a folder")
@@ -77,19 +77,19 @@ def list_media(root: Path) -> Listing:
 
 
 def count(number: int, noun: str) -> str:
-    """A number of things in words, such as `1 file` or `2 files`."""
+    """A number with a noun, such as `1 file` or `2 files`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def left_out(files: Iterable[Path], root: Path, noun: str = "other file") -> str:
-    """A message such as `photos: 2 other files left out (a.txt, b.txt)`; of many files, the first three names."""
+    """A message such as `photos: 2 other files left out (a.txt, b.txt)`, with at most three names."""
     names = [file.relative_to(root).as_posix() for file in sorted(files)]
     shown = ", ".join([*names[:3], *(["..."] if len(names) > 3 else [])])
     return f"{root}: {count(len(names), noun)} left out ({shown})"
 
 
 def _files(root: Path) -> list[Path]:
-    """All files below `root`, and folders that cannot be read; linked folders wait until all others are done."""
+    """All files below `root`, and folders that cannot be read; linked folders are visited last."""
     files: list[Path] = []
     seen: set[str] = set()
     waiting = deque([root])
@@ -133,5 +133,7 @@ def _is_animated(path: Path) -> bool:
     try:
         with Image.open(path) as image:
             return bool(getattr(image, "is_animated", False))
-    except Exception:  # Pillow raises many kinds for broken files; whoever reads the file says what is wrong
+    except (
+        Exception
+    ):  # Pillow raises many kinds of errors for broken files; the error is reported when the file is read
         return False

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from difffake.errors import UserError
 from difffake.narrow_imports import bare
 
 
@@ -27,7 +28,7 @@ class Models(NamedTuple):
 
 
 def load(model: Path, max_faces: int, confidence: float) -> Models:
-    """The models in `face_landmarker.task`, warmed up.
+    """The models in `face_landmarker.task`, warmed up. Raises `UserError` if the file is another one.
 
     Args:
         model: the file, a zip of TensorFlow Lite models.
@@ -36,7 +37,10 @@ def load(model: Path, max_faces: int, confidence: float) -> Models:
     """
     _ignore_profiling_signal()
     with _silent_stderr():
-        models = _load(model, max_faces, confidence)
+        try:
+            models = _load(model, max_faces, confidence)
+        except (RuntimeError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise UserError(f"{model} is not MediaPipe's face landmark model: get face_landmarker.task") from error
         for task in (models.landmarker, models.detector):
             task.detect(models.wrap(np.zeros((64, 64, 3), np.uint8)))
     return models

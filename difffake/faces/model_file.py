@@ -1,4 +1,4 @@
-"""Where the face landmark model lies: an option, an environment variable, the cache, or a checked download."""
+"""Where the face landmark model is: an option, an environment variable, the cache, or a checked download."""
 
 import os
 import zipfile
@@ -20,7 +20,7 @@ def cache_folder() -> Path:
 def landmarker_model(given: Path | None = None) -> Path:
     """The model file: `given`, else $DIFFFAKE_LANDMARKER, else the cache, else a download with a checked SHA-256.
 
-    Raises `UserError` if a named file is missing or no model, or the download fails or is not the expected file.
+    Raises `UserError` if a given file is missing or not such a model, or if the download fails or has another SHA-256.
     """
     named = given or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
     if named is not None:
@@ -38,9 +38,9 @@ def landmarker_model(given: Path | None = None) -> Path:
 
 def _download(path: Path) -> None:
     import urllib.error
-    import urllib.request  # here, as most runs have the file already
+    import urllib.request  # imported here, because most runs have the file already
 
-    advice = f"get face_landmarker.task from {URL} and name it with --landmarker or ${VARIABLE}"
+    advice = f"get face_landmarker.task from {URL} and give its path as --landmarker or ${VARIABLE}"
     with staged_file(path) as partial:
         try:
             with urllib.request.urlopen(URL, timeout=30) as answer:

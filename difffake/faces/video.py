@@ -30,19 +30,19 @@ class Frame(NamedTuple):
 
 @dataclass(frozen=True)
 class Clip:
-    """Some frames of a video, and how many it has."""
+    """Some frames of a video, and the number of all its frames."""
 
     frames: list[Frame]
     total: int
     """Frames that are there and can be decoded, as far as was looked."""
     announced: int
-    """Frames that the container claims; 0 where it does not say."""
+    """Number of frames according to the container; 0 if it gives none."""
 
     @property
     def shortfall(self) -> str:
-        """What to tell the user if clearly fewer frames could be decoded than announced; else empty.
+        """A message for the user if clearly fewer frames could be decoded than announced; else empty.
 
-        A few frames are within what containers claim wrongly.
+        A difference of a few frames is usual, because containers are often slightly wrong.
         """
         if self.announced - self.total <= max(2, 0.05 * self.announced):
             return ""
@@ -63,7 +63,7 @@ class _Index(NamedTuple):
 
 
 def even_indices(total: int, wanted: int) -> list[int]:
-    """Frame numbers in the middle of `wanted` equal stretches of `total` frames; all frames of a shorter clip.
+    """Frame numbers in the middle of `wanted` equal parts of `total` frames; all frames of a shorter clip.
 
     >>> even_indices(100, 4)
     [12, 37, 62, 87]

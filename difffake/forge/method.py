@@ -1,4 +1,4 @@
-"""What a file in forge/methods/ says of its method."""
+"""The description of a method, as a file in forge/methods/ gives it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,34 +12,34 @@ class Network:
     """An autoencoder of aligned faces that is trained on the real faces of the training split before forging starts."""
 
     frame: Frame
-    """The part of the face that it sees."""
+    """The part of the face that it processes."""
     side: int
-    """Height and width of its code: the fewer, the less the code says about where things are."""
+    """Height and width of its code. A small code has little information about positions."""
     channels: int
-    """Channels of its code."""
+    """Number of channels of its code."""
     for_pair: Callable[[Bottleneck, Patches, Patches, int], Bottleneck] | None = None
-    """Makes a network for one pair of people from the trained one, the target's and the source's patches
-    (N, 3, 64, 64) in [0, 1], and a seed. Without it all pairs share the trained one."""
+    """Function that makes a network for one pair of people from the trained network, the patches (N, 3, 64, 64) in
+    [0, 1] of target and source, and a seed. Without it, all pairs share the trained network."""
     min_pictures: int = 0
-    """Pairs are skipped if either person has fewer pictures."""
+    """Pairs are skipped if one of the two people has fewer pictures."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """A way of forging faces: its function and what that needs.
+    """A method of forging faces: its function, and what the function needs.
 
-    Its file is all that a method is: `METHOD = Method(function)` in a module of difffake/forge/methods is found by the
-    command `forge`, whose name for it is the function's name.
+    A method is one file: `METHOD = Method(function)` in a module of difffake/forge/methods. The command `forge` finds
+    it; its name there is the name of the function.
     """
 
     forge: Callable[..., Forged]
-    """A `difffake.forge.tools.face.Forgery`, with the keyword `network` or `diffusion` where it has one."""
+    """A `difffake.forge.tools.face.Forgery`, with the keyword `network` or `diffusion` if it needs one."""
     sourceless: bool = False
-    """It takes nothing from the source face; the target is then recorded as its own source."""
+    """Whether it uses nothing of the source face; then the target is recorded as its own source."""
     network: Network | None = None
-    """The network that it is called with as `network`."""
+    """The network that is given to it as `network`."""
     diffusion: bool = False
-    """It is called with the frozen diffusion model of --diffusion as `diffusion`."""
+    """Whether the frozen diffusion model of --diffusion is given to it as `diffusion`."""
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""Networks that are trained once for a whole run, on real faces of the training split."""
+"""Networks of methods, which are trained once per run on real faces of the training split."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,13 +15,19 @@ from difffake.randomness import generator
 
 STEPS = 600
 MAX_FACES = 4000
-"""More faces than that change little in so few steps."""
+"""Largest number of training faces; with so few steps, more change little."""
 
 
 def train_networks(worker: Worker, tasks: Sequence[Task], rows: Sequence[int], folder: Path) -> None:
-    """Train the network of each chosen method that has one, on the faces of `rows`, to folder/METHOD.safetensors.
+    """Train the network of each chosen method that has one, and save it to folder/METHOD.safetensors.
 
-    What is there already, from an interrupted run, is kept, and what no task can use is left out.
+    A file from an interrupted run is kept. A network that no task can use is not trained.
+
+    Args:
+        worker: worker that reads faces.
+        tasks: all tasks of the run.
+        rows: rows of the training faces.
+        folder: folder for the networks.
     """
     settings = worker.settings
     rows = [rows[i] for i in sorted(generator(settings.seed).permutation(len(rows))[:MAX_FACES])]

@@ -1,4 +1,4 @@
-"""Which face is put into which: sources of another person, with a similar pose and skin, each used equally often."""
+"""Choice of sources: of another person, with similar pose and skin, each used equally often."""
 
 from dataclasses import dataclass
 
@@ -18,11 +18,11 @@ from difffake.readers.item import SPLITS
 Floats = NDArray[np.float64]
 
 MAX_DISTANCE = 0.25
-"""Pairs farther apart than this (see `distances`) are not forged."""
+"""Pairs with a larger distance (see `distances`) are not forged."""
 BLOCK = 2048
-"""Clips or stills that are paired with each other at a time: the cost grows with the cube."""
+"""Number of clips or stills that are paired at a time, because the cost grows with the cube."""
 _SWITCH = 0.03
-"""What it costs a clip to show another frame of its source: without it, equal poses would make the source flicker."""
+"""Cost of changing to another frame of the source; without it, the source would flicker between similar poses."""
 _COLOR_WEIGHT = 0.4
 
 
@@ -31,21 +31,21 @@ class Clip:
     """A video's real faces in the order of their frames, or one still."""
 
     name: str
-    """Its video, or for a still its name in the manifest's columns source and target."""
+    """Name of the video, or of the still in the manifest's columns source and target."""
     identity: str
-    """Person, or the clip itself where that is unknown."""
+    """Person, or the clip itself if the person is unknown."""
     split: str
     moving: bool
     """Whether it is a video; a still has one row."""
     rows: tuple[int, ...]
-    """Rows of the manifest."""
+    """Numbers of its rows in the manifest."""
     looks: Floats
     """(rows, 6), see `look`."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A clip to forge, and the frame of its source for each of its frames."""
+    """A clip to forge and its source, with the row of the source's frame for each frame of the target."""
 
     target: Clip
     source: Clip
@@ -56,8 +56,9 @@ class Pair:
 def look(image: Image, landmarks: Points) -> Floats:
     """Pose and skin of a face, (6,): yaw, pitch, opening of the mouth, and mean Lab / 100 of the skin.
 
-    Poses are ratios of distances between landmarks, after the head's roll is taken out: yaw is how far the nose is
-    from the middle of the jaw's ends, pitch where it stands between eyes and mouth; both are about 0.1 for ten degrees.
+    Poses are ratios of distances between landmarks, after the roll of the head is removed. Yaw is the distance of the
+    nose from the middle between the jaw's ends, pitch its position between eyes and mouth. Both are about 0.1 for ten
+    degrees.
     """
     points = np.asarray(landmarks, dtype=np.float64)
     across = points[42:48].mean(axis=0) - points[36:42].mean(axis=0)
@@ -78,14 +79,14 @@ def look(image: Image, landmarks: Points) -> Floats:
 def distances(targets: Floats, sources: Floats) -> Floats:
     """Distance of every target's look (T, 6) to every source's (S, 6): (T, S).
 
-    Euclidean, in units of yaw; skin counts less than pose, as colors are matched afterwards.
+    It is Euclidean, in units of yaw. Skin counts less than pose, because colors are matched afterwards.
     """
     weight = np.array([1.0, 1.0, 0.5, *3 * [_COLOR_WEIGHT]])
     return np.linalg.norm((targets[:, None] - sources[None]) * weight, axis=2)
 
 
 def clips_of(manifest: Manifest, looks: Floats) -> list[Clip]:
-    """The clips and stills of a manifest of real faces, in the order of their names. `looks` (N, 6) is one a row."""
+    """The clips and stills of a manifest of real faces, in the order of names; `looks` (N, 6) has one look per row."""
     table = manifest.table
     name = original(table)
     found = []
@@ -99,13 +100,20 @@ def clips_of(manifest: Manifest, looks: Floats) -> list[Clip]:
 
 
 def pair_clips(clips: list[Clip], seed: int) -> tuple[list[Pair], list[tuple[Clip, str]]]:
-    """A source for each clip, and clips that get none with the reason.
+    """Choose a source for each clip.
 
-    Pairs stay within a split, so that no person of the test split is a source or target of another. Within a split
-    the sources are a rearrangement of the targets that makes the sum of distances least (Jonker and Volgenant's
-    assignment): each clip, and so each person, is a source as often as a target, but for the pairs that are then left
-    out for their distance. The same identity is never paired with itself; a clip of unknown identity is a person.
+    Pairs stay within a split, so that people of the test split are not sources or targets in other splits. Within a
+    split, the sources are a permutation of the targets with the smallest sum of distances (Jonker and Volgenant's
+    assignment). So each clip, and each person, is a source as often as a target, except for pairs that are left out
+    because of their distance. An identity is never paired with itself; a clip of unknown identity counts as a person.
     Videos are paired with videos, stills with stills.
+
+    Args:
+        clips: all clips and stills.
+        seed: random seed.
+
+    Returns:
+        The pairs, and the clips without a source, each with the reason.
     """
     pairs: list[Pair] = []
     left_out: list[tuple[Clip, str]] = []
@@ -113,7 +121,7 @@ def pair_clips(clips: list[Clip], seed: int) -> tuple[list[Pair], list[tuple[Cli
         [c for c in clips if c.split == split and c.moving == moving] for split in SPLITS for moving in (False, True)
     ]
     for group in groups:
-        # Blocks of similar yaw, of one size as nearly as may be.
+        # Blocks of clips with similar yaw and about equal size.
         order = np.argsort([np.median(clip.looks[:, 0]) for clip in group], kind="stable")
         for block in np.array_split(order, max(1, -(-len(order) // BLOCK))):
             _pair_block([group[i] for i in block], seed, pairs, left_out)
@@ -125,7 +133,7 @@ def _pair_block(block: list[Clip], seed: int, pairs: list[Pair], left_out: list[
         return
     middle = np.stack([np.median(clip.looks, axis=0) for clip in block])
     cost = distances(middle, middle)
-    # Another seed pairs others; far less than the distances that are told apart.
+    # Small noise, so that another seed gives other pairs; much smaller than relevant differences of distances.
     cost += generator(seed, len(block)).uniform(0, 0.02, cost.shape)
     identity = np.unique([clip.identity for clip in block], return_inverse=True)[1]
     cost[identity[:, None] == identity] = 1e6
@@ -144,7 +152,7 @@ def _assigned(block: list[Clip], cost: Floats) -> tuple[list[Clip], list[float]]
 
 
 def _source_rows(target: Clip, source: Clip) -> tuple[int, ...]:
-    """For each frame of the target the row of the source's frame with the nearest pose, changed only where it pays."""
+    """For each frame of the target, the row of the source's frame with the nearest pose, with few changes."""
     cost = distances(target.looks, source.looks)
     chosen: list[int] = []
     for of_frame in cost:

@@ -7,14 +7,14 @@ from difffake.forge.task import Settings
 
 
 def write_readme(folder: Path, settings: Settings, manifest: Manifest) -> None:
-    """Say in the folder itself what it is, and what it is not."""
+    """Write a README into the folder of a testbed that says what it is, and that it is not a benchmark."""
     counts = manifest.table["method"].value_counts()
     diffusion = f"\n| diffusion model | {settings.diffusion} |" if settings.diffusion else ""
     (folder / "README.md").write_text(
         f"""# A forged testbed: not a public benchmark
 
-Made by `difffake forge` from real faces, for development and ablations. Numbers measured on it say how methods compare
-on these forgeries; they are no numbers on any published data set and must not stand beside such as if they were.
+Made by `difffake forge` from real faces, for development and ablations. Numbers that are measured on it compare methods
+on these forgeries only. They are not numbers on a published data set and must not be presented together with such.
 
 | | |
 | :-- | :-- |
@@ -22,7 +22,7 @@ on these forgeries; they are no numbers on any published data set and must not s
 | compression | {", ".join(settings.compressions)} |
 | side, seed | {settings.size} px, {settings.seed} |{diffusion}
 
-`manifest.parquet` is what other commands read. `forgeries.parquet` gives for each forged crop its target, source, mask
-and parameters; `skipped.csv` what was not forged, and why. The terms of the real faces hold for the forged ones too.
+Other commands read `manifest.parquet`. `forgeries.parquet` has target, source, mask and parameters of each forged crop.
+`skipped.csv` lists what was not forged, with the reason. The terms of use of the real faces apply to the forgeries too.
 """
     )

@@ -1,4 +1,4 @@
-"""A testbed of forgeries from real faces: units of work, done in several processes, and what they made."""
+"""A testbed of forgeries from real faces: units of work in several processes, and collecting their results."""
 
 import json
 import os
@@ -23,6 +23,7 @@ from difffake.diffusion.load import DiffusionConfig, load_diffusion
 from difffake.errors import UserError
 from difffake.faces.images import read_image
 from difffake.files import resumable_folder, sha256
+from difffake.forge.methods import METHODS
 from difffake.forge.networks import train_networks
 from difffake.forge.pairing import Clip, Pair, clips_of, look, pair_clips
 from difffake.forge.readme import write_readme
@@ -32,31 +33,31 @@ from difffake.progress import console, track
 from difffake.workers import in_processes
 
 STILLS = 16
-"""Stills that a process forges before it notes that they are done."""
+"""Number of stills in a unit of work."""
 
 
 def forge_faces(
     real: Manifest, settings: Settings, out: Path, note: str, workers: int = 0, overwrite: bool = False
 ) -> tuple[int, float]:
-    """Forge real faces to the folder `out`; an interrupted run with the same `note` goes on where it was.
+    """Forge real faces. A run with the same `note` as an interrupted run continues it.
 
     Args:
-        real: real faces with landmarks, as `inputs.real_faces` gives them.
-        settings: what the forgeries depend on.
+        real: real faces with landmarks, from `inputs.real_faces`.
+        settings: methods and other settings of the forgeries.
         out: folder to write: manifest.parquet, crops/, masks/, forgeries.parquet, skipped.csv, README.md.
-        note: what the output depends on, from `fingerprint`.
-        workers: processes; 0 is one per core.
-        overwrite: replace an existing output folder, or the rest of an interrupted run with another `note`.
+        note: text about everything that the output depends on, from `fingerprint`.
+        workers: number of processes; 0 is one per core.
+        overwrite: replace an existing output folder, or what an interrupted run with another `note` left.
 
     Returns:
-        How many crops were forged, and in how many seconds.
+        The number of forged crops, and the seconds that forging took.
 
     Raises:
         UserError: no face can be forged, or the folder must not be written.
     """
     tasks, left_out = _tasks(real, settings.seed)
     if not any(task.pair for task in tasks):
-        raise UserError(f"nothing can be forged of {real.root}: {left_out[0][1]}")
+        raise UserError(f"nothing can be forged from {real.root}: {left_out[0][1]}")
     with resumable_folder(out, note, overwrite) as folder:
         done = _forge_all(real, tasks, settings, folder, workers or os.cpu_count() or 1)
         made = _collect(folder, left_out)
@@ -65,7 +66,7 @@ def forge_faces(
 
 
 def fingerprint(path: Path, split: str, settings: Settings) -> str:
-    """What the output depends on, as text."""
+    """Text about everything that the output depends on."""
     libraries = {module.__name__: module.__version__ for module in (difffake, av, cv2, np, scipy, torch)}
     if settings.diffusion:
         weights = load_diffusion(DiffusionConfig(settings.diffusion)).fingerprint()
@@ -76,10 +77,11 @@ def fingerprint(path: Path, split: str, settings: Settings) -> str:
 
 
 def _forge_all(real: Manifest, tasks: list[Task], settings: Settings, folder: Path, workers: int) -> tuple[int, float]:
-    """Do all units of work that are not done yet; gives how many crops were forged in how many seconds."""
+    """Do all units of work that are not done yet; return the number of forged crops and the seconds."""
     train = np.flatnonzero(real.table["split"] == "train").tolist()
     if not train:
-        console.print("there is no split train: methods with a network train it on all faces")
+        if any(METHODS[method].network for method in settings.methods):
+            console.print("there is no split train: networks of methods are trained on all faces")
         train = list(range(len(real)))
     train_networks(Worker(real, settings, folder), tasks, train, folder / "networks")
     units = [(name, unit) for name, unit in _units(tasks) if not (folder / "units" / f"{name}.json").is_file()]
@@ -91,7 +93,7 @@ def _forge_all(real: Manifest, tasks: list[Task], settings: Settings, folder: Pa
 def _done(
     units: list[tuple[str, list[Task]]], workers: int, real: Manifest, settings: Settings, folder: Path
 ) -> Iterator[int]:
-    """Do the units, here or in several processes; gives the number of forged crops of each."""
+    """Do the units, in this or in several processes; yield the number of forged crops of each."""
     if workers <= 1:
         worker = Worker(real, settings, folder)
         for name, tasks in units:
@@ -113,7 +115,7 @@ def _work(unit: tuple[str, Sequence[Task]]) -> int:
 
 
 def _tasks(real: Manifest, seed: int) -> tuple[list[Task], list[tuple[Clip, str]]]:
-    """Every clip and still with its pair, and those without one."""
+    """Every clip and still with its pair, and the clips without a source."""
     looks = np.stack([
         look(read_image(real.file(row)), points)
         for row in track(range(len(real)), "poses") if (points := real.landmarks(row)) is not None
@@ -132,7 +134,7 @@ def _tasks(real: Manifest, seed: int) -> tuple[list[Task], list[tuple[Clip, str]
 
 
 def _units(tasks: list[Task]) -> Iterator[tuple[str, list[Task]]]:
-    """Named units of work: a clip each, or a few stills."""
+    """Named units of work: one clip, or several stills."""
     stills = [task for task in tasks if not task.clip.moving]
     moving = [task for task in tasks if task.clip.moving]
     for number, task in enumerate(moving):
@@ -142,7 +144,7 @@ def _units(tasks: list[Task]) -> Iterator[tuple[str, list[Task]]]:
 
 
 def _collect(folder: Path, left_out: list[tuple[Clip, str]]) -> Manifest:
-    """Manifest, forgeries and skipped of all units, in their order; what only served the work goes."""
+    """Join the rows of all units in order into manifest, forgeries and skipped, and delete temporary files."""
     unpaired: list[dict[str, object]] = [
         {"target": clip.name, "frame": None, "method": "all", "reason": reason} for clip, reason in left_out
     ]
@@ -153,7 +155,7 @@ def _collect(folder: Path, left_out: list[tuple[Clip, str]]) -> Manifest:
             found[name] += rows
     if not found["forgeries"]:
         reasons = pd.Series([str(row["reason"]) for row in found["skipped"]]).value_counts()
-        shutil.rmtree(folder)  # there is nothing to go on with
+        shutil.rmtree(folder)  # there is nothing to continue
         raise UserError(f"nothing could be forged: {reasons.index[0]}")
     manifest = Manifest(pd.DataFrame(found["manifest"]), folder)
     manifest.write(folder / "manifest.parquet")

@@ -1,4 +1,4 @@
-"""What is asked of a run and of a unit of its work, and what a unit gives."""
+"""Settings of a run, tasks, and results of a unit of work."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,12 +8,12 @@ from difffake.forge.tools.face import Forged
 
 Row = dict[str, Any]
 People = tuple[tuple[int, ...], tuple[int, ...]]
-"""All rows of a target's and of a source's person."""
+"""All rows of the target's person, and all rows of the source's person."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the forgeries depend on, beside the manifest."""
+    """Settings that the forgeries depend on, in addition to the manifest."""
 
     methods: tuple[str, ...]
     compressions: tuple[str, ...]
@@ -26,7 +26,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Task:
-    """One clip or still: its real faces, and the pair by which it is forged, if there is one."""
+    """One clip or still with its real faces, and the pair for forging it, if there is one."""
 
     clip: Clip
     pair: Pair | None
@@ -35,7 +35,7 @@ class Task:
 
 @dataclass
 class Found:
-    """Rows of what a unit of work made."""
+    """Rows that a unit of work made."""
 
     manifest: list[Row] = field(default_factory=list)
     forgeries: list[Row] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Frame:
     """A real or forged frame of a clip."""
 
     row: int
-    """Of the manifest, of the real face that it is or was forged from."""
+    """Row of the manifest with the real face that the frame is or was forged from."""
     number: int
-    """Its place in the clip."""
+    """Position in the clip."""
     made: Forged

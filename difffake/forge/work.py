@@ -1,4 +1,4 @@
-"""Forging one clip, or one still, in one process: real faces in, files and rows out."""
+"""Forging of one clip or still in one process: from real faces to files and rows."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -27,18 +27,18 @@ from difffake.randomness import named_generator
 from difffake.readers.item import REAL
 
 LANDMARK_ERROR = 0.004
-"""Standard deviation of a forger's landmarks, as a part of the face's width: forged faces tremble a little."""
+"""Standard deviation of simulated landmark errors, as a share of the face's width; forged faces tremble slightly."""
 
 
 class Worker:
-    """Forges tasks into `folder`, with the networks that were trained for the whole run."""
+    """Forges tasks into `folder`, with the networks of the run."""
 
     def __init__(self, manifest: Manifest, settings: Settings, folder: Path) -> None:
         self.manifest = manifest
         self.frame_of: list[int] = manifest.table["frame"].tolist()
         self.settings = settings
         self.folder = folder
-        # The last method, pair of people and their network: clips of one pair of people follow each other.
+        # The last method, pair of people and their network; clips of the same pair of people follow each other.
         self.last: tuple[str, People, Bottleneck] | None = None
         self.networks: dict[str, Bottleneck] = {
             path.stem: load_network(path) for path in sorted((folder / "networks").glob("*.safetensors"))
@@ -46,13 +46,13 @@ class Worker:
 
     @cached_property
     def diffusion(self) -> LatentDiffusion:
-        """The frozen model of the settings, loaded when a method first needs it."""
+        """The frozen model of the settings, loaded at its first use."""
         return load_diffusion(DiffusionConfig(self.settings.diffusion))
 
     def __call__(self, name: str, tasks: Sequence[Task]) -> int:
-        """Do the tasks of one unit, then write its rows to units/NAME.json, which says that it is done.
+        """Do the tasks of one unit, then write its rows to units/NAME.json, which marks it as done.
 
-        Gives the number of forged crops.
+        Returns the number of forged crops.
         """
         found = Found()
         with one_thread():
@@ -90,10 +90,10 @@ class Worker:
     def _frames(
         self, method: str, forge: Forgery, clip: Clip, targets: list[FaceImage], sources: list[FaceImage], found: Found
     ) -> Iterator[Frame]:
-        """The frames that can be forged; the others are noted."""
+        """Yield the frames that can be forged; add the others to the skipped rows."""
         for number, (row, target, source) in enumerate(zip(clip.rows, targets, sources, strict=True)):
             frame = self.frame_of[row]
-            # One setting a clip: every frame gets an equal generator for its parameters.
+            # The same parameters for a whole clip: every frame gets an equal generator.
             setting = named_generator(self.settings.seed, "clip", method, clip.name)
             of_frame = named_generator(self.settings.seed, "frame", method, clip.name, str(frame))
             target, source = (FaceImage(f.image, tremble(f.landmarks, of_frame)) for f in (target, source))
@@ -103,7 +103,7 @@ class Worker:
                 found.skipped.append({"target": clip.name, "frame": frame, "method": method, "reason": str(reason)})
 
     def _forgery(self, method: Method, task: Task) -> Forgery:
-        """The function of a method, with its network or the diffusion model where it has one."""
+        """The function of a method, with its network or the diffusion model if it needs one."""
         tools: dict[str, Bottleneck | LatentDiffusion] = {}
         if method.network:
             tools["network"] = self._network(method.name, method.network, task)
@@ -112,7 +112,7 @@ class Worker:
         return partial(method.forge, **tools)
 
     def _network(self, name: str, network: Network, task: Task) -> Bottleneck:
-        """A method's trained network, or the one made from it for the two people of a task."""
+        """A method's trained network, or the network for the two people of a task."""
         if not enough_pictures(network, task):
             raise Unfit(f"fewer than {network.min_pictures} pictures of one of the two people")
         if network.for_pair is None:
@@ -125,11 +125,11 @@ class Worker:
     def face(self, row: int) -> FaceImage:
         """The real face of a row of the manifest, at the size of all crops."""
         landmarks = self.manifest.landmarks(row)
-        assert landmarks is not None  # `forge` takes no others
+        assert landmarks is not None  # `forge` uses only faces with landmarks
         return resized(FaceImage(read_image(self.manifest.file(row)), landmarks), self.settings.size)
 
     def _write_crops(self, clip: Clip, method: str, source: str, frames: list[Frame], found: Found) -> None:
-        """Compress and write the crops of a clip, real or forged, and note their rows."""
+        """Compress and write the crops of a clip, real or forged, and add their rows."""
         for compression in self.settings.compressions:
             crops = compress([frame.made.image for frame in frames], CRF[compression])
             for crop, frame in zip(crops, frames, strict=True):
@@ -149,7 +149,7 @@ class Worker:
     def _write_records(
         self, clip: Clip, method: str, source: Clip, source_rows: Sequence[int], frames: list[Frame], found: Found
     ) -> None:
-        """Write the masks, and note where each forgery, its target, source and mask are, and its parameters."""
+        """Write the masks, and add rows with the paths of forgery, target, source and mask, and the parameters."""
         for frame in frames:
             mask = self._path(f"masks/{method}", clip, frame.row)
             write_mask(self.folder / mask, frame.made.mask)
@@ -169,7 +169,7 @@ class Worker:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let OpenCV and torch use one thread: processes share the cores, and sums must not depend on their number."""
+    """Let OpenCV and torch use one thread, because processes share the cores, and sums must not depend on threads."""
     before = cv2.getNumThreads(), torch.get_num_threads()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
@@ -181,12 +181,12 @@ def one_thread() -> Iterator[None]:
 
 
 def enough_pictures(network: Network, task: Task) -> bool:
-    """Whether there are as many pictures of both people of a task as a method's network needs."""
+    """Whether both people of a task have as many pictures as a method's network needs."""
     return min(map(len, task.people)) >= network.min_pictures
 
 
 def resized(face: FaceImage, size: int) -> FaceImage:
-    """The face with a side of `size` pixels."""
+    """Resize a face to a side of `size` pixels."""
     height, width = face.image.shape[:2]
     shrinks = size < max(height, width)
     image = cv2.resize(face.image, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
@@ -195,7 +195,7 @@ def resized(face: FaceImage, size: int) -> FaceImage:
 
 
 def tremble(landmarks: Points, rng: np.random.Generator) -> Points:
-    """Landmarks (68, 2) as a detector would find them: moved as a whole and each a little."""
+    """Add errors of a landmark detector to landmarks (68, 2): a common shift and small single shifts."""
     error = LANDMARK_ERROR * face_width(landmarks)
     return landmarks + rng.normal(0, error, (1, 2)) + rng.normal(0, 0.5 * error, landmarks.shape)
 

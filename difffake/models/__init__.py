@@ -1,1 +1,1 @@
-"""Networks as plain torch modules: encoder, detector, checkpoints."""
+"""Networks as plain torch modules: encoder, head and detector; and their checkpoints."""

@@ -1,4 +1,4 @@
-"""Reading a trained detector back from a checkpoint, without Lightning and without running code from the file."""
+"""Loading a trained detector from a checkpoint, without Lightning and without running code from the file."""
 
 import pickle
 from collections.abc import Sequence
@@ -15,24 +15,24 @@ from difffake.models.lean_timm import lean_timm
 from difffake.models.weights import KEY, weights_file
 
 PREFIX = "detector."
-"""Of the detector's weights in the training module's state dict; everything else in it is for training only."""
+"""Prefix of the detector's weights in the training module's state dict; other entries are for training only."""
 
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """What a checkpoint says of its detector."""
+    """What a checkpoint stores about its detector."""
 
     config: DetectorConfig
     threshold: float | None
-    """Logit threshold of the validation data for ACC (Youden's point)."""
+    """Threshold of the logit for ACC, from validation data (Youden's point)."""
     training_keys: frozenset[str]
     """Identities, videos, sources and targets of training and validation, for the leak check of test data."""
     seed: int
     margin: float | None = None
-    """Of the crops of the training data, as a multiple of the face's box; None where its manifest does not say."""
+    """Side of the training data's crops as a multiple of the side of the face's box; None if unknown."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as `from_dict` reads them."""
+        """Plain values for `from_dict`."""
         return {
             "config": self.config.to_dict(),
             "threshold": self.threshold,
@@ -56,32 +56,34 @@ class CheckpointInfo:
 def load_detector(
     path: Path, device: torch.device | str = "cpu", imports: Sequence[str] = ()
 ) -> tuple[Detector, CheckpointInfo]:
-    """Detector in eval mode, and what the checkpoint says of it.
+    """Load a detector in eval mode, and the information that the checkpoint stores about it.
 
     Args:
         path: checkpoint of `difffake fit`.
-        device: where the detector is put.
+        device: device of the detector.
         imports: packages outside difffake whose code may run, for an encoder of your own.
 
-    Raises `UserError` if the file is missing, broken or not a checkpoint of `difffake fit`, or needs code of a package
-    that is not named in `imports`.
+    Raises:
+        UserError: the file is missing, broken or not a checkpoint of `difffake fit`, or it needs code from a package
+            that is not in `imports`.
     """
     checkpoint = read_checkpoint(Path(path))
     try:
         info = CheckpointInfo.from_dict(checkpoint[KEY])
-        # What was frozen in training need not be: a map of what the detector looks at wants gradients.
+        # Nothing is frozen here, also if it was in training: a saliency map by gradients may be needed.
         with lean_timm(info.config.name):
             detector = build_detector(replace(info.config, trainable="all"), imports=imports)
         detector.load_state_dict(weights_below(checkpoint, PREFIX))
     except (RuntimeError, ValueError, LookupError, TypeError) as error:
-        raise UserError(f"{path} is not a whole checkpoint of `difffake fit` ({type(error).__name__})") from error
+        raise UserError(f"{path} is not a complete checkpoint of `difffake fit` ({type(error).__name__})") from error
     return detector.eval().to(device), info
 
 
 def inherited_keys(weights: str) -> frozenset[str]:
-    """Training keys of the checkpoint of `difffake fit` that training starts from: what its detector has seen.
+    """Training keys of the checkpoint from which training starts, because its detector was trained on these data too.
 
-    `weights` is `--model.weights`; anything but such a checkpoint has none.
+    Args:
+        weights: value of `--model.weights`. If it is not a checkpoint of `difffake fit`, there are no keys.
     """
     path = weights_file(weights)
     if not path.is_file() or path.suffix == ".safetensors":
@@ -90,27 +92,27 @@ def inherited_keys(weights: str) -> frozenset[str]:
 
 
 def checkpoint_file(path: Path) -> Path:
-    """The checkpoint that a path names: best.ckpt of a run folder, else the file itself."""
+    """The checkpoint of a path: best.ckpt in a run folder, or the file itself."""
     return weights_file(str(path))
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint as it is, its weights mapped: those that are not used, such as a guide's, are not read.
+    """Read a checkpoint. Its weights are memory-mapped, so weights that are not used, such as a guide's, are not read.
 
     `path` may be a run folder. Raises `UserError` if the file is missing or broken.
     """
     path = checkpoint_file(path)
     if not path.is_file():
-        raise UserError(f"{path} does not exist: name a checkpoint of `difffake fit`, such as runs/NAME/best.ckpt")
+        raise UserError(f"{path} does not exist: give a checkpoint of `difffake fit`, such as runs/NAME/best.ckpt")
     try:
         found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         if not isinstance(found, dict):
             raise TypeError(f"{type(found)} is no checkpoint")
         return found
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError, LookupError, TypeError) as error:
-        raise UserError(f"{path} is not a whole checkpoint of `difffake fit` ({type(error).__name__})") from error
+        raise UserError(f"{path} is not a complete checkpoint of `difffake fit` ({type(error).__name__})") from error
 
 
 def weights_below(checkpoint: dict[str, Any], prefix: str) -> dict[str, Tensor]:
-    """Those weights of a checkpoint whose names begin with `prefix`, without it."""
+    """The weights of a checkpoint whose names begin with `prefix`; the prefix is removed."""
     return {k.removeprefix(prefix): v for k, v in checkpoint["state_dict"].items() if k.startswith(prefix)}

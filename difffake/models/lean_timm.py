@@ -1,4 +1,4 @@
-"""One network of timm without the hundred others, whose import takes seconds."""
+"""Import of one timm network without all others, whose import takes seconds."""
 
 import re
 import sys
@@ -11,18 +11,18 @@ from pathlib import Path
 from difffake.narrow_imports import bare
 
 _PACKAGES = ("timm", "timm.data", "timm.models", "torchvision", "torchvision.ops")
-# timm's layers ask torchvision for one layer and, where it is there, for its tracing, which imports torch's compiler.
-# Nothing is downloaded to build the network of a checkpoint.
+# timm's layers import torchvision, if it is installed, and with it torch's compiler. They also import huggingface_hub,
+# but nothing is downloaded to build the network of a checkpoint.
 _ABSENT = ("torchvision.models", "huggingface_hub")
 
 
 @contextmanager
 def lean_timm(name: str) -> Iterator[None]:
-    """Within the block, `import timm` gives no more than makes the network `name`, with or without a tag.
+    """In the block, `import timm` gives only what is needed to make the network `name` (with or without a tag).
 
-    It has `create_model`, `is_model` and the like. Where timm has been imported before, does not know the name or is of
-    a version that cannot be taken apart so, the block gets the whole of timm. A network made within cannot be pickled
-    or compiled; its weights can be saved and loaded.
+    It has `create_model`, `is_model` and similar functions. The block gets all of timm if timm was imported, does
+    not know the name, or has a version for which this does not work. A network that was made in the block cannot be
+    pickled or compiled; its weights can be saved and loaded.
     """
     module = None if {"timm", "torchvision"} & set(sys.modules) else _module_of(name.split(".")[0])
     with ExitStack() as stack:
@@ -30,13 +30,13 @@ def lean_timm(name: str) -> Iterator[None]:
             try:
                 stack.enter_context(bare(_PACKAGES, _ABSENT))
                 _fill(module)
-            except Exception:  # whatever another version of timm does; the whole of it works all the same
+            except Exception:  # another version of timm: importing all of it works
                 stack.close()
         yield
 
 
 def _fill(module: str) -> None:
-    """Import a module of timm.models, and give the bare packages what others import from them."""
+    """Import a module of timm.models, and add to the bare packages the names that other modules import from them."""
     timm, data = sys.modules["timm"], sys.modules["timm.data"]
     vars(timm)["__version__"] = import_module("timm.version").__version__
     vars(data).update(_public("timm.data.constants"))
@@ -49,7 +49,7 @@ def _public(module: str) -> dict[str, object]:
 
 
 def _module_of(network: str) -> str | None:
-    """The module of timm.models that defines a network, by its source alone."""
+    """The module of timm.models that defines a network, found by reading its source."""
     spec = find_spec("timm")
     pattern = re.compile(rf"^def {re.escape(network)}\(", re.MULTILINE)
     for folder in (spec and spec.submodule_search_locations) or ():

@@ -1,4 +1,4 @@
-"""Making a timm network, and saying why one cannot be made."""
+"""Making a timm network, with clear messages if it cannot be made."""
 
 from typing import Any
 
@@ -8,17 +8,18 @@ from difffake.errors import UserError
 
 
 def create_timm(name: str, image_size: int, pretrained: bool, drop_path: float | None) -> nn.Module:
-    """A timm network without classifier.
+    """Make a timm network without classifier.
 
     Args:
         name: timm name with or without the tag of its weights, such as `tf_efficientnet_b4.ap_in1k`.
         image_size: side of the images in pixels, for networks that are built for one size.
-        pretrained: download the weights of the tag; timm chooses one where the name has none.
-        drop_path: rate of stochastic depth; None leaves timm's default for the network.
+        pretrained: download the weights of the tag; if the name has no tag, timm chooses one.
+        drop_path: rate of stochastic depth; None: timm's default for the network.
 
-    Raises `UserError` for a name, tag or setting that timm does not have, or weights that cannot be downloaded.
+    Raises:
+        UserError: timm does not have the name, tag or setting, or the weights cannot be downloaded.
     """
-    import timm  # here, so that `lean_timm` can give a small part of it
+    import timm  # imported here, so that `lean_timm` can provide a small part of it
 
     if name.startswith("{"):
         raise UserError(f'encoder {name} must have "class_path" and, if it takes any, "init_args"; nothing else')
@@ -54,12 +55,12 @@ def create_timm(name: str, image_size: int, pretrained: bool, drop_path: float |
 
 
 def tags(name: str) -> list[str]:
-    """Names, with their tags, of the weights that timm has for a network."""
+    """Names with tags of all weights that timm has for a network."""
     import timm
 
     return list(timm.list_pretrained(f"{name.split('.')[0]}.*"))
 
 
 def first_line(error: Exception) -> str:
-    """The first line of what an error says, or its kind if it says nothing."""
+    """The first line of an error's message, or the error's class if there is no message."""
     return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,4 +1,4 @@
-"""Which part of an encoder learns; the rest is frozen."""
+"""Choice of the part of an encoder that is trained; the rest is frozen."""
 
 import re
 from collections.abc import Callable
@@ -6,23 +6,28 @@ from typing import Any
 
 from torch import nn
 
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 
 
 def freeze(network: nn.Module, trainable: str, name: str) -> tuple[nn.Module, ...] | None:
-    """Freeze all of an encoder's network but a part of it; gives the modules that learn, None for the whole network.
+    """Freeze an encoder's network except one part.
 
-    Frozen parameters get no gradient, and nothing is kept for the backward pass below the first one that learns.
+    Frozen parameters get no gradient, and no activations are kept for the backward pass below the first trained
+    parameter.
 
     Args:
-        network: its parameters' `requires_grad` is changed.
-        trainable: `all`; `norm`, scale and shift of normalization layers (as GenD, arXiv 2508.06248, tunes CLIP, PE and
-            DINO); `head`, nothing of the network, since the head is outside it; or `last_blocks N`, the last N
-            blocks and what comes after them, such as the last normalization. What a block is, timm says
-            (`group_matcher`): a residual block of a convolutional network, a layer of a transformer.
-        name: the network's, for messages.
+        network: the network; `requires_grad` of its parameters is changed.
+        trainable: `all`; `norm`: scale and shift of normalization layers (as GenD, arXiv 2508.06248, tunes CLIP, PE and
+            DINO); `head`: nothing of the network, because the head is outside it; or `last_blocks N`: the last N blocks
+            and all layers after them, such as the last normalization. timm's `group_matcher` defines the blocks, such
+            as residual blocks of a convolutional network or layers of a transformer.
+        name: name of the network, for messages.
 
-    Raises `UserError` for another text, more blocks than there are, or a network without such parts.
+    Returns:
+        The modules that are trained; None for the whole network.
+
+    Raises:
+        UserError: `trainable` is unknown, there are fewer blocks, or the network has no such parts.
     """
     if trainable == "all":
         return None
@@ -34,7 +39,7 @@ def freeze(network: nn.Module, trainable: str, name: str) -> tuple[nn.Module, ..
     elif trainable == "head":
         chosen = set()
     else:
-        raise UserError(
+        raise UsageError(
             f"--model.trainable {trainable} is unknown: write all, norm, head, or last_blocks N with N from 1"
         )
     frozen = set()
@@ -46,7 +51,7 @@ def freeze(network: nn.Module, trainable: str, name: str) -> tuple[nn.Module, ..
 
 
 def _normalization(network: nn.Module, name: str) -> set[str]:
-    """Parameters of layers whose class is called a norm, whoever wrote it; they have one number per channel."""
+    """Parameters of layers whose class has "norm" in its name, of any library."""
     found = {
         f"{layer_name}.{parameter_name}".removeprefix(".")
         for layer_name, layer in network.named_modules()
@@ -70,7 +75,7 @@ def _last_blocks(network: nn.Module, count: int, name: str) -> set[str]:
 
     matcher = grouping(coarse=False)
     group = group_parameters(network, matcher, reverse=True)
-    # timm puts what belongs to no block after them all, so a name that nothing matches tells which group that is.
+    # timm puts layers that belong to no block into a last group; a name that matches nothing shows its number.
     after = group_with_matcher(((key, key) for key in (*group, "~")), matcher, reverse=True)["~"]
     first = min(group.values())  # the stem
     if count > after - first - 1:
@@ -81,7 +86,7 @@ def _last_blocks(network: nn.Module, count: int, name: str) -> set[str]:
 
 
 def _learning(module: nn.Module, prefix: str, frozen: set[str]) -> list[nn.Module]:
-    """The largest modules with parameters of which none is frozen. Their dropout and batch statistics are at work."""
+    """The largest modules with parameters of which none is frozen; their dropout and batch statistics are active."""
     own = [f"{prefix}{key}" for key, _ in module.named_parameters()]
     if not own:
         return []

@@ -13,28 +13,37 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 
 NONE, TIMM, LITE0 = "none", "timm", "package:efficientnet-lite0"
 KEY = "difffake"
-"""Entry of a checkpoint of `difffake fit` that says what its detector is."""
+"""Entry of a checkpoint of `difffake fit` with the information about its detector."""
 _CLASSIFIER = ("classifier.", "fc.", "head.fc.", "head.weight", "head.bias", "head_dist.")
 _OTHERS = "choose the encoder that it was made for, or --model.weights timm or none"
 
 
 def load_weights(network: nn.Module, weights: str, name: str) -> dict[str, Any] | None:
-    """Load a file, the best checkpoint of a run folder, or `package:efficientnet-lite0` into an encoder's network.
+    """Load weights into an encoder's network.
 
-    Whatever the file's names have before the network's own, such as `module.`, `model.backbone.` or the prefixes of a
-    checkpoint of `difffake fit`, is left out, and so are classifier weights. Anything else that is missing, extra or of
-    another shape is a `UserError`, since half-loaded weights train without complaint and give wrong results.
+    Prefixes of names in the file, such as `module.`, `model.backbone.` or those of a checkpoint of `difffake fit`, are
+    removed. Classifier weights are left out. Any other missing, extra or differently shaped weight is an error, because
+    partly loaded weights would give wrong results without an error.
 
-    Gives what a checkpoint of `difffake fit` says of itself, None for other files.
+    Args:
+        network: the network.
+        weights: a file, a run folder (its best checkpoint), or `package:efficientnet-lite0`.
+        name: name of the encoder, for messages.
+
+    Returns:
+        The information that a checkpoint of `difffake fit` stores about its detector; None for other files.
+
+    Raises:
+        UserError: the file is missing, broken or does not fit the network.
     """
     own = None
     if weights.startswith("package:"):
         if weights != LITE0:
-            raise UserError(f"--model.weights {weights} is unknown: the only package is {LITE0}")
+            raise UsageError(f"--model.weights {weights} is unknown: the only package is {LITE0}")
         if name.split(".")[0] != "tf_efficientnet_lite0":
             raise UserError(
                 f"--model.weights {weights} does not fit encoder {name}: it is for tf_efficientnet_lite0; for {name} "
@@ -51,7 +60,7 @@ def load_weights(network: nn.Module, weights: str, name: str) -> dict[str, Any] 
     if misfit := _misfit(state, wanted):
         other = own["config"]["encoder"] if own else name
         other = other if isinstance(other, str) else other["class_path"]
-        # timm's tags say which weights a network has, not how it is built.
+        # timm's tags name weights; they do not change the network.
         same = other.split(".")[0] == name.split(".")[0]
         advice = _OTHERS if same else f"it was trained with --model.encoder {other}"
         raise UserError(f"{weights} does not fit encoder {name}: {misfit}: {advice}")
@@ -60,13 +69,13 @@ def load_weights(network: nn.Module, weights: str, name: str) -> dict[str, Any] 
 
 
 def weights_file(weights: str) -> Path:
-    """The file that `--model.weights` names; of a run folder its best checkpoint."""
+    """The file of `--model.weights`; for a run folder, its best checkpoint."""
     path = Path(weights)
     return path / "best.ckpt" if path.is_dir() else path
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """All of a safetensors file or a PyTorch file (weights only: no code of the file is run)."""
+    """The content of a safetensors file or a PyTorch file (weights only: no code from the file is run)."""
     if not path.is_file():
         raise UserError(f"--model.weights {path} does not exist: name a file with weights, or write timm or none")
     try:
@@ -86,10 +95,10 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _tensors(found: Mapping[Any, Any], prefix: str = "") -> dict[str, Tensor]:
-    """Tensors by name; those of a dict in a dict are named `outer.inner`."""
+    """Tensors by name; tensors of nested dicts are named `outer.inner`."""
     state: dict[str, Tensor] = {}
     for key, value in found.items():
-        # torch.compile names what it wraps so, anywhere in a name.
+        # torch.compile adds this text anywhere in a name.
         name = f"{prefix}{key}".replace("_orig_mod.", "")
         if isinstance(value, Tensor):
             state[name] = value
@@ -99,7 +108,7 @@ def _tensors(found: Mapping[Any, Any], prefix: str = "") -> dict[str, Tensor]:
 
 
 def _without_prefix(state: dict[str, Tensor], wanted: Mapping[str, Tensor], weights: str) -> dict[str, Tensor]:
-    """The weights below the prefix that leads to most of the wanted names, without it."""
+    """The weights below the prefix under which most of the wanted names are found; the prefix is removed."""
     counts: Counter[str] = Counter()
     for key in state:
         parts = key.split(".")
@@ -116,8 +125,8 @@ def _without_prefix(state: dict[str, Tensor], wanted: Mapping[str, Tensor], weig
 
 
 def _misfit(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
-    """Why weights do not fit, in words; empty if they do."""
-    # Batch counters do not matter, and old files lack them.
+    """A text about why weights do not fit; empty if they do."""
+    # Batch counters do not matter, and old files do not have them.
     needed = [key for key in wanted if not key.endswith("num_batches_tracked")]
     missing = [key for key in needed if key not in state]
     if len(missing) == len(needed):
@@ -132,12 +141,12 @@ def _misfit(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
 
 
 def rename_lite(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Keys of the package efficientnet-lite-pytorch as timm's `tf_efficientnet_lite0` has them.
+    """Rename weights of the package efficientnet-lite-pytorch to the names of timm's `tf_efficientnet_lite0`.
 
-    That package numbers blocks from 0 to 15; timm numbers stages, and blocks within them. The first stage has no
-    expansion, so its projection is timm's `conv_pw` and its norms are counted from 1 all the same.
+    The package numbers blocks from 0 to 15; timm numbers stages, and blocks within stages. The first stage has no
+    expansion. So its projection is timm's `conv_pw`, and its norms are still counted from 1.
     """
-    depths = (1, 2, 2, 3, 3, 4, 1)  # blocks per stage; the lite0 has the B0's
+    depths = (1, 2, 2, 3, 3, 4, 1)  # blocks per stage; lite0 has as many as B0
     place = [(stage, block) for stage, depth in enumerate(depths) for block in range(depth)]
     renamed = {}
     for key, value in state.items():

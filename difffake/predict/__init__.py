@@ -1,1 +1,1 @@
-"""Scores for pictures and videos."""
+"""Scores for images and videos."""

@@ -1,4 +1,4 @@
-"""Images as users have them in Python, as the arrays that the detector's crops are made of."""
+"""Conversion of images from Python (arrays, tensors, PIL) to RGB arrays."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,19 +12,20 @@ from difffake.errors import UserError
 
 
 def as_rgb(image: Any) -> np.ndarray:
-    """One image as (H, W, 3) uint8 RGB.
+    """Convert one image to (H, W, 3) uint8 RGB.
 
     Args:
-        image: a PIL image, or an array or tensor of shape (H, W), (H, W, C) or (C, H, W), where C is 1 (gray), 3 (RGB)
-            or 4 (RGB and transparency, which is left out), of uint8, or of floats in [0, 1].
+        image: a PIL image, or an array or tensor of shape (H, W), (H, W, C) or (C, H, W). C is 1 (gray), 3 (RGB) or 4
+            (RGB and transparency, which is left out). Values are uint8, or floats in [0, 1].
 
-    Raises `UserError` for anything else: a wrong guess would give a score that looks right.
+    Raises:
+        UserError: the image has another type, shape or range. A wrong guess would give a score that looks right.
     """
     if isinstance(image, str | Path):
-        raise UserError(f"{image} is a path: give it to predict_file")
+        raise UserError(f"{image} is a path: use predict_file")
     if isinstance(image, Image.Image):
         if image.mode[0] in "IF":  # more than 8 bits, which Pillow would clip
-            raise UserError(f"an image is of Pillow's mode {image.mode}: convert it to RGB")
+            raise UserError(f"an image has Pillow's mode {image.mode}: convert it to RGB")
         return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     if not isinstance(image, np.ndarray | torch.Tensor):
         raise UserError(f"an image is a {type(image).__name__}: give an array (H, W, 3) of uint8, or a PIL image")
@@ -33,14 +34,14 @@ def as_rgb(image: Any) -> np.ndarray:
 
 
 def is_single(images: Any) -> bool:
-    """Whether an argument is one image, and no list of them."""
+    """Whether an argument is one image, not a list of images."""
     if isinstance(images, np.ndarray | torch.Tensor):
         return images.ndim != 4
     return not isinstance(images, Iterable) or isinstance(images, str | Image.Image)
 
 
 def _channels_last(array: np.ndarray) -> np.ndarray:
-    """(H, W, 3), whatever the place and number of the channels."""
+    """Convert an array with channels first or last, and 1, 3 or 4 of them, to (H, W, 3)."""
     shape = tuple(array.shape)
     if 0 in shape or array.ndim not in (2, 3):
         raise UserError(f"an image has the shape {shape}: give (height, width, 3)")
@@ -57,8 +58,8 @@ def _as_uint8(array: np.ndarray) -> np.ndarray:
     if array.dtype == np.uint8:
         return array
     if not np.issubdtype(array.dtype, np.floating):
-        raise UserError(f"an image is of {array.dtype}: give uint8 (0 to 255) or floats in [0, 1]")
+        raise UserError(f"an image has the type {array.dtype}: give uint8 (0 to 255) or floats in [0, 1]")
     low, high = float(array.min()), float(array.max())
     if not (low >= 0 and high <= 1):  # also true of NaN
-        raise UserError(f"an image of floats goes from {low:g} to {high:g}: give floats in [0, 1], or uint8")
+        raise UserError(f"an image has floats from {low:g} to {high:g}: give floats in [0, 1], or uint8")
     return np.round(array.astype(np.float64) * 255).astype(np.uint8)

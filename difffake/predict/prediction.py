@@ -1,4 +1,4 @@
-"""What the detector says of one file."""
+"""The detector's result for one file."""
 
 import math
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ Verdict = Literal["real", "fake"]
 
 
 def sigmoid(logit: float) -> float:
-    """1 / (1 + exp(-logit)), also where the exponential is out of range."""
+    """1 / (1 + exp(-logit)), without overflow for large negative logits."""
     return float(torch.tensor(logit, dtype=torch.float64).sigmoid())
 
 
@@ -25,46 +25,46 @@ class FaceScore:
     time: float | None
     """Seconds from the start of the video; None for an image."""
     box: tuple[int, int, int, int] | None
-    """The crop that was scored, (x0, y0, x1, y1) in pixels of the image; None where it is the whole image."""
+    """The scored crop, (x0, y0, x1, y1) in pixels of the image; None if it is the whole image."""
     logit: float
     """Higher = more fake."""
 
     @property
     def probability(self) -> float:
-        """That the face is fake, in [0, 1]: the sigmoid of the logit."""
+        """Probability that the face is fake, in [0, 1]: the sigmoid of the logit."""
         return sigmoid(self.logit)
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the detector says of one file."""
+    """The detector's result for one file."""
 
     kind: Kind
     probability: float
-    """That it is fake, in [0, 1]. Of an image the highest of its faces; of a video the mean over its frames."""
+    """Probability that the file is fake, in [0, 1]: the highest over the faces of an image, the mean over frames."""
     threshold: float | None
-    """Probability from which on it is called fake: that of the checkpoint's validation data, None if it has none."""
+    """Smallest probability at which the file is called fake, from validation data; None if the checkpoint has none."""
     faces: list[FaceScore]
-    """Of an image every face, the largest first; of a video the largest face of each frame that shows one."""
+    """For an image, every face, the largest first; for a video, the largest face of each frame that has one."""
     frames_without_face: list[tuple[int, float | None]] = field(default_factory=list)
-    """Number and time in seconds of those frames of a video that were looked at but show no face."""
+    """Number and time in seconds of the chosen frames of a video in which no face was found."""
     frames_with_several: list[int] = field(default_factory=list)
-    """Numbers of those frames of a video that show several faces, of which the largest was scored."""
+    """Numbers of the frames of a video with several faces; only the largest face was scored."""
     total_frames: int = 1
-    """Frames of the video that can be decoded; 1 for an image."""
+    """Number of frames of the video that can be decoded; 1 for an image."""
     notes: list[str] = field(default_factory=list)
-    """What else the user should know, such as that the video is cut short."""
+    """Other remarks for the user, such as that the video is cut short."""
 
     @property
     def verdict(self) -> Verdict | None:
-        """`fake` where the probability reaches the threshold, else `real`; None without a threshold."""
+        """`fake` if the probability reaches the threshold, else `real`; None without a threshold."""
         if self.threshold is None:
             return None
         return "fake" if self.probability >= self.threshold else "real"
 
     @property
     def logits(self) -> list[float]:
-        """Of each face."""
+        """Logits of all faces."""
         return [face.logit for face in self.faces]
 
     def to_dict(self) -> dict[str, Any]:
@@ -83,5 +83,5 @@ class Prediction:
 
 
 def mean_probability(faces: list[FaceScore]) -> float:
-    """Mean over faces of the probability, as evaluation scores a video."""
+    """Mean probability over faces, as the evaluation scores a video."""
     return math.fsum(face.probability for face in faces) / len(faces)

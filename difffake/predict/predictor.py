@@ -1,4 +1,4 @@
-"""The user's door: scores for images and videos from a checkpoint."""
+"""The Python interface for users: scores for images and videos from a checkpoint."""
 
 import math
 from collections.abc import Sequence
@@ -30,22 +30,21 @@ class _Crop(NamedTuple):
 
 
 class Predictor:
-    """Finds, crops and scores faces as the detector saw them in training.
+    """Finds, crops and scores faces in the same way as in training.
 
-    It holds MediaPipe's network: use it as `with Predictor(...) as predictor`, or call `close`; one that is forgotten
-    ends quietly.
+    It holds MediaPipe's network. Free it with `close`, or use `with Predictor(...) as predictor`.
 
     Args:
-        ckpt: checkpoint of `difffake fit`, or its run folder, of which best.ckpt is taken.
-        landmarker: MediaPipe's face_landmarker.task; by default found as by `difffake prepare`.
-        frames: how many frames of a video are scored, evenly spaced over the whole clip.
-        margin: side of the crop as a multiple of the face's box; by default that of the detector's training data, or
-            1.3 if its checkpoint does not know.
+        ckpt: checkpoint of `difffake fit`, or the run folder, whose best.ckpt is used.
+        landmarker: MediaPipe's face_landmarker.task; by default it is found as in `difffake prepare`.
+        frames: number of frames to score per video, evenly spaced over the whole clip.
+        margin: side of the crop as a multiple of the side of the face's box; by default that of the detector's training
+            data, or 1.3 if the checkpoint does not record it.
         device: auto, cpu, cuda or cuda:N.
-        cropped: the images are crops of one face already: no face is looked for, and each is scored as it is.
-        find_faces: another face finder, which gives the faces of an image (H, W, 3) uint8 RGB, the largest first; by
-            default MediaPipe's.
-        imports: packages outside difffake whose code may run, for an encoder of your own.
+        cropped: take each image as a crop of one face and score it unchanged, without face detection.
+        find_faces: another face detector: a function from an image (H, W, 3) uint8 RGB to its faces, the largest first;
+            by default MediaPipe's.
+        imports: packages of your own whose code may run, if the encoder is in one of them.
 
     Raises `UserError` if the checkpoint, MediaPipe's model or the device cannot be used.
     """
@@ -72,31 +71,33 @@ class Predictor:
             self._landmarks = LandmarkDetector(landmarker_model(Path(landmarker) if landmarker else None))
             self._find_faces = self._landmarks
         self._cropped = cropped
+        self._closed = False
 
     def predict_file(self, path: str | Path) -> Prediction:
-        """Score an image, every face in it, or a video, the largest face of each frame.
+        """Score every face of an image, or the largest face of each chosen frame of a video.
 
-        Raises `UserError` if the file cannot be read or shows no face.
+        Raises `UserError` if the file cannot be read or no face is found.
         """
         if not isinstance(path, str | Path):
-            raise UserError(f"predict_file takes a path, not a {type(path).__name__}: give images to predict_images")
+            raise UserError(f"predict_file needs a path, not a {type(path).__name__}: use predict_images for images")
         path = Path(path)
         if path.is_dir():
-            raise UserError(f"{path} is a folder: give its files")
+            raise UserError(f"{path} is a folder: give one of its files")
         if kind_of(path) == "video":
             clip = read_clip(path, self.frames)
             return self._predict_frames(clip.frames, clip.total, clip.shortfall, str(path))
         return self._predict_photo(read_image(path), str(path))
 
     def predict_images(self, images: Any, name: str = "the images") -> Prediction:
-        """Score one photograph, every face in it, or a list of frames of one face together.
+        """Score every face of one photograph, or a list of frames of one face together.
 
         Args:
-            images: one image, or a list of them, which is scored as the frames of a video are: arrays (H, W, 3) of
-                uint8 RGB or of floats in [0, 1], tensors (3, H, W), PIL images; see `as_rgb` for what else is taken.
-            name: of the images in error messages.
+            images: one image, or a list of images that are scored like the frames of a video. An image is an array
+                (H, W, 3) of uint8 RGB or floats in [0, 1], a tensor (3, H, W), a PIL image, or another form that
+                `as_rgb` accepts.
+            name: name of the images in error messages.
 
-        Raises `UserError` for what is no image, or shows no face.
+        Raises `UserError` if something is not an image, or no face is found.
         """
         if is_single(images):
             return self._predict_photo(as_rgb(images), name)
@@ -106,7 +107,8 @@ class Predictor:
         return self._predict_frames(frames, len(frames), "", name)
 
     def close(self) -> None:
-        """Free MediaPipe's resources; afterwards nothing can be scored."""
+        """Free MediaPipe's network; the predictor cannot be used afterwards."""
+        self._closed = True
         if self._landmarks:
             self._landmarks.close()
 
@@ -129,7 +131,7 @@ class Predictor:
     def _predict_frames(
         self, frames: Sequence[tuple[int, float | None, np.ndarray]], total: int, shortfall: str, name: str
     ) -> Prediction:
-        """Of frames (number, seconds, image); `shortfall` is what is wrong with their video, or empty."""
+        """Score frames (number, seconds, image). `shortfall` says what is wrong with the video; empty if nothing is."""
         found = [(number, time, self._crops(image)) for number, time, image in frames]
         largest = [(number, time, crops[0]) for number, time, crops in found if crops]
         notes = [shortfall] if shortfall else []
@@ -153,6 +155,8 @@ class Predictor:
 
     def _crops(self, image: np.ndarray) -> list[_Crop]:
         """Crops of all faces of an image, largest face first."""
+        if self._closed:
+            raise UserError("this Predictor is closed: make another, or score inside its `with` block")
         if self._cropped or self._find_faces is None:
             return [_Crop(image, None)]
         cropped = (crop_face(image, face, self.margin) for face in self._find_faces(image))
@@ -164,5 +168,5 @@ class Predictor:
         parts = batch.to(self.device).split(32)
         logits = torch.cat([self.detector(to_unit(part)).logit for part in parts]).double().tolist()
         if not all(map(math.isfinite, logits)):
-            raise UserError(f"{name}: the detector's score is no number: its checkpoint is broken")
+            raise UserError(f"{name}: the detector's score is NaN or infinite: its checkpoint is broken")
         return logits

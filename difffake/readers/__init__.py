@@ -1,1 +1,1 @@
-"""Readers: from a data set's own layout to a list of files with labels. Nothing after them knows its name."""
+"""Readers: from a data set's own layout to a list of files with labels. No other module depends on a layout."""

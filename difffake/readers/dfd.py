@@ -1,4 +1,4 @@
-"""Reader of DeepFakeDetection (DFD), in the folders that FaceForensics++'s download makes.
+"""Reader of DeepFakeDetection (DFD), in the folders that the download of FaceForensics++ makes.
 
     original_sequences/actors/c23/videos/01__exit_phone_room.mp4
     manipulated_sequences/DeepFakeDetection/c23/videos/01_02__exit_phone_room__YVGY8LOK.mp4
@@ -19,11 +19,12 @@ DFD = "DeepFakeDetection"
 
 
 def read_dfd(root: Path) -> list[Item]:
-    """The videos of actors of DeepFakeDetection, and the fakes made of them.
+    """Read the videos of DeepFakeDetection's actors, and the fakes made of them.
 
-    A fake `01_02__SCENE__ID` has the target 01__SCENE and the face of actor 02, who did not play every scene: its
-    source is 02__SCENE, or else that actor's first video. It claims to show actor 01. Raises `UserError` if there are
-    no such videos, or one has another name or a face of an actor without a real video: nothing else tells whose it is.
+    A fake `01_02__SCENE__ID` has the target 01__SCENE and the face of actor 02. Its source is 02__SCENE or, because not
+    every actor played every scene, that actor's first video. Its identity is that of actor 01.
+
+    Raises `UserError` if there are no such videos, if a video has another name, or if an actor has no real video.
     """
     items = []
     videos: dict[str, set[str]] = {}

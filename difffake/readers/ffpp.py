@@ -26,11 +26,11 @@ from difffake.readers.reader import Reader
 
 FAKES = "manipulated_sequences"
 METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceShifter")
-COMPRESSIONS = {"raw": "raw", "c0": "raw", "c23": "c23", "c40": "c40"}  # folder: what the manifest says
+COMPRESSIONS = {"raw": "raw", "c0": "raw", "c23": "c23", "c40": "c40"}  # folder: name in the manifest
 
 
 def read_ffpp(root: Path) -> list[Item]:
-    """The YouTube videos of FaceForensics++, and the fakes that its five methods made of them.
+    """Read the YouTube videos of FaceForensics++, and the fakes that its five methods made of them.
 
     A fake `000_003` has the target 000 and the source 003. Each video counts as a person of its own, and a fake claims
     to show its target's. The official splits are taken if `root`, or its folder splits, has train.json, val.json and
@@ -81,12 +81,14 @@ def fake_item(clip: Clip, root: Path, method: str, target: str, source: str, ide
 
 
 def refuse_twice(items: list[Item]) -> list[Item]:
-    """The items themselves. Raises `UserError` if a video is there twice, as in raw and c0, and would count twice."""
+    """Return the items. Raises `UserError` if a video occurs twice, such as in raw and c0, and would count twice."""
     found: dict[tuple[str, str], Item] = {}
     for item in items:
         other = found.setdefault((item.video, item.compression), item)
         if other is not item:
-            raise UserError(f"{other.file} and {item.file} are one video in one compression: remove either")
+            raise UserError(
+                f"{other.file} and {item.file} are the same video in the same compression: remove one of them"
+            )
     return items
 
 

@@ -1,4 +1,4 @@
-"""What a reader gives: files of a data set with their labels."""
+"""The result of a reader: files of a data set with their labels."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,9 +48,9 @@ class Item:
 
 
 def files_in(root: Path, kind: Kind) -> list[Path]:
-    """Pictures or videos below `root` at any depth, sorted; how many other files are left out is printed.
+    """Images or videos below `root` at any depth, sorted; the number of other files is printed.
 
-    Raises `UserError` if `root` is no folder.
+    Raises `UserError` if `root` is not a folder.
     """
     found = list_media(root)
     taken, other = (found.images, found.videos) if kind == "image" else (found.videos, found.images)
@@ -60,12 +60,12 @@ def files_in(root: Path, kind: Kind) -> list[Path]:
 
 
 def name_of(file: Path, root: Path) -> str:
-    """What `Item.name` is: the path below `root` without suffix."""
+    """The value of `Item.name`: the path relative to `root`, without suffix."""
     return file.relative_to(root).with_suffix("").as_posix()
 
 
 def some(items: list[Item], where: Path, problem: str) -> list[Item]:
-    """The items themselves. Raises `UserError` with the problem if there are none."""
+    """Return the items. Raises `UserError` with the problem if there are none."""
     if not items:
         raise UserError(f"{where}: {problem}")
     return items

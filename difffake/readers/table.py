@@ -1,4 +1,4 @@
-"""Reader of a CSV table that names files and labels."""
+"""Reader of a CSV table with files and labels."""
 
 from collections import Counter
 from collections.abc import Hashable
@@ -18,7 +18,7 @@ from difffake.readers.reader import Reader
 
 
 def read_table(root: Path, table: str = "manifest.csv") -> list[Item]:
-    """A CSV at `root/table` with a row a file: images or videos.
+    """Read the CSV `root/table` with one row per file (image or video).
 
     Columns `file` (relative to `root`, or to its folder `images` or `videos`) and `label` (real, fake, 0 or 1);
     optional `method`, `split`, `identity`, `video`, `source`, `target`, `compression`, and `original`, the real
@@ -137,20 +137,20 @@ def _role(row: dict[Hashable, str], label: int, where: str) -> str:
     roles = {"": "", "probe": "", "false": "", "no": "", "0": "", "reference": "reference"}
     roles |= dict.fromkeys(("true", "yes", "1"), "reference")
     if text not in roles:
-        raise UserError(f"{where}: {column} {text!r} is none of reference, probe, true, false")
+        raise UserError(f"{where}: {column} {text!r} is unknown: use reference, probe, true or false")
     if roles[text] and label:
         raise UserError(f"{where}: a fake cannot be a reference")
     return roles[text]
 
 
 def _without_suffix(name: str) -> str:
-    """A file's name as `Item.name` has it; only suffixes of images and videos go, as names may hold dots."""
+    """A file's name as in `Item.name`; only suffixes of images and videos are removed, because names may have dots."""
     path = Path(name)
     return path.with_suffix("").as_posix() if path.suffix.lower() in MEDIA_SUFFIXES else name
 
 
 def _folder_of(root: Path, files: pd.Series) -> Path:
-    """The folder that the table's file names are relative to: the first that holds any of them."""
+    """The folder that the table's file names are relative to: the first folder in which any of the files exists."""
     for folder in (root, root / "images", root / "videos"):
         if any((folder / name).exists() for name in files):
             return folder

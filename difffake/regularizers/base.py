@@ -1,12 +1,12 @@
-"""What a regularizer is: a loss beside the classification loss, with what it needs of the data and of a teacher.
+"""The interface of regularizers: additional losses, with declared needs of data and of a frozen model (teacher).
 
-A regularizer is a file or a folder here, or a class of your own anywhere. A config names it:
+A regularizer is a file or a folder here, or a class of your own in any package. A config names it:
 
     model:
       regularizers:
         even_attention: {class_path: EvenAttention, init_args: {weight: 0.1}}
 
-docs/extend.md makes one step by step.
+docs/extend.md shows step by step how to write one.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,97 +30,103 @@ class Loss(NamedTuple):
     """One loss of a batch."""
 
     value: Tensor
-    """(), what is logged."""
+    """Scalar; this value is logged."""
     weight: float = 1.0
-    """What it is multiplied by in the sum that is minimized."""
+    """Factor of the value in the sum that is minimized."""
 
 
 class TeacherArray(NamedTuple):
-    """What a frozen model says of an image from its latents alone: computed once per face, and cached."""
+    """An output of the frozen model that depends only on an image's latents: computed once per face, and cached."""
 
     compute: Callable[[LatentDiffusion, Tensor], Tensor]
-    """From latents (B, c, h, w) to an array (B, C, h, w)."""
+    """Function from latents (B, c, h, w) to an array (B, C, h, w)."""
     settings: str
-    """All that the array depends on beside the model and the latents; a cache of other settings is refused."""
+    """Everything else that the array depends on; a cache with another text is refused."""
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What a regularizer needs of each image; nothing else is loaded, computed or drawn for it."""
+    """What a regularizer needs for each image; only this is loaded, computed or drawn."""
 
     latents: bool = False
     """The frozen model's latents of the image."""
     partners: bool = False
-    """The latents of the image and of the faces that it was made of, its source and its target."""
+    """The latents of the image, and of the source and target faces that it was made from."""
     draws: Mapping[str, Draw] = field(default_factory=dict)
-    """Random numbers by name: the same on any rank, worker or resumed run."""
+    """Random numbers by name. They do not depend on ranks, workers or interruptions."""
     arrays: Mapping[str, TeacherArray] = field(default_factory=dict)
-    """Arrays by name."""
+    """Outputs of the frozen model by name."""
 
     @property
     def faces(self) -> bool:
-        """Whether a frozen model has to see the image."""
+        """Whether the frozen model must process the image."""
         return self.latents or self.partners or bool(self.arrays)
 
 
 @dataclass
 class TaughtBatch:
-    """A batch as one regularizer sees it."""
+    """A batch with what one regularizer needs."""
 
     image: Tensor
-    """(B, 3, H, W) in [0, 1], what the encoder sees."""
+    """(B, 3, H, W) in [0, 1], the input of the encoder before normalization."""
     label: Tensor
     """(B,) float, 0 real, 1 fake."""
     latents: FaceLatents | None
-    """Where they are needed."""
+    """Latents of the images and their partners; None if they are not needed."""
     draws: dict[str, Tensor]
-    """(B, ...), the regularizer's own."""
+    """(B, ...), this regularizer's random numbers by name."""
     arrays: dict[str, Tensor]
-    """(B, C, h, w), the regularizer's own."""
+    """(B, C, h, w), this regularizer's outputs of the frozen model by name."""
 
 
 class Regularizer(Recorded, nn.Module):
-    """A loss that is added in training. Nothing of it is needed to use the detector afterwards.
+    """Base class of additional losses. They are used in training only, not when the detector is used afterwards.
 
-    A subclass makes its networks in the constructor, whose first two arguments are always these; the others are the
-    settings that a config gives, and are stored in checkpoints.
+    A subclass makes its networks in its constructor. The first two arguments are always `encoder` and `teacher`; the
+    other arguments are settings that a config gives and a checkpoint stores.
 
     Args:
-        encoder: the detector's encoder; tells how many channels its features have, and the size of images.
-        teacher: the frozen diffusion model, which is loaded when `teacher.diffusion` is first asked for.
+        encoder: the detector's encoder; it knows the number of channels of its features and the size of images.
+        teacher: the frozen diffusion model, which is loaded at the first use of `teacher.diffusion`.
     """
 
     harmless: ClassVar[frozenset[str]] = frozenset()
-    """Settings that change no result, so that a resumed run may have others."""
+    """Settings that do not change the result, so a resumed run may change them."""
 
     def __init__(self, encoder: Encoder, teacher: Teacher) -> None:
         super().__init__()
 
     @property
     def needs(self) -> Needs:
-        """What it needs of each image; nothing by default."""
+        """What this regularizer needs for each image; nothing by default."""
         return Needs()
 
     @property
     def heavy_parts(self) -> list[nn.Module]:
-        """Networks that are worth compiling."""
+        """Networks that torch.compile shall compile; none by default."""
         return []
 
     def change_images(self, batch: TaughtBatch, teacher: Teacher) -> Tensor:
-        """The images (B, 3, H, W) in [0, 1] that the encoder shall see; by default they stay as they are."""
+        """Change the images (B, 3, H, W) in [0, 1] before the encoder; by default they are returned unchanged."""
         return batch.image
 
     def forward(self, output: DetectorOutput, batch: TaughtBatch, teacher: Teacher) -> dict[str, Loss]:
-        """Losses by name, from what the detector says of the batch."""
+        """Compute losses by name.
+
+        Args:
+            output: the detector's output for the batch: features, embedding and logits.
+            batch: images, labels and what `needs` declares.
+            teacher: the frozen model.
+        """
         raise NotImplementedError
 
     def draw(self, detector: Detector, teacher: Teacher, drawing: Drawing, folder: Path) -> dict[str, Any]:
-        """Write pictures of what was learned to `folder`; gives their numbers for figures.json. None by default.
+        """Write pictures to `folder` and return their numbers for figures.json; nothing by default.
 
-        Called by `difffake figures` with everything in eval mode.
+        `difffake figures` calls it with all networks in eval mode.
         """
         return {}
 
 
 Factory = Callable[[Encoder, Teacher], Regularizer]
-"""Makes a regularizer: a class, or a class with some of its settings given, as `functools.partial` does."""
+"""A class of regularizers, or a `functools.partial` of it with settings."""

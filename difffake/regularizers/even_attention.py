@@ -1,9 +1,9 @@
-"""A control for noise learning: push where a detector looks towards an even map, with no frozen model behind it."""
+"""A control for noise learning: makes the detector's saliency more even, without a frozen model."""
 
 from torch import Tensor
 
 from difffake.diffusion.teacher import Teacher
-from difffake.errors import UserError
+from difffake.errors import UsageError
 from difffake.models.detector import DetectorOutput
 from difffake.models.encoder import Encoder
 from difffake.models.saliency import log_saliency
@@ -13,14 +13,15 @@ from difffake.regularizers.base import Loss, Regularizer, TaughtBatch
 class EvenAttention(Regularizer):
     """Kullback-Leibler divergence from the detector's saliency to an even map.
 
-    ANL's attention loss pulls the saliency towards a map that a frozen diffusion model gives, and so spreads it over
-    the face. This loss spreads it too, but knows nothing of the image. Whatever it brings as well does not come from
-    the content of the map. The divergence has the same direction as ANL's: a place that is not looked at costs most.
+    ANL's attention loss pulls the saliency towards a map from a frozen diffusion model, and so spreads it over the
+    face. This loss spreads it too, but without information about the image. So an effect that both losses have does
+    not come from the content of the map. The divergence has the same direction as ANL's: places with low saliency cost
+    most.
 
     Args:
-        encoder: the detector's encoder, whose features tell where it looks.
+        encoder: the detector's encoder, whose features give the saliency.
         teacher: not used.
-        weight: weight of the loss in the sum.
+        weight: weight of the loss in the sum; above 0.
 
     Raises `UserError` if `weight` is not above 0.
     """
@@ -28,18 +29,18 @@ class EvenAttention(Regularizer):
     def __init__(self, encoder: Encoder, teacher: Teacher, weight: float = 1.0) -> None:
         super().__init__(encoder, teacher)
         if weight <= 0:
-            raise UserError(f"even_attention: weight {weight} must be above 0; null leaves the regularizer out")
+            raise UsageError(f"even_attention: weight {weight} must be above 0; null removes the regularizer")
         self.weight = weight
 
     def forward(self, output: DetectorOutput, batch: TaughtBatch, teacher: Teacher) -> dict[str, Loss]:
-        """`even`: 0 where the saliency is even, and the larger the more places are left out."""
+        """The loss `even`: 0 if the saliency is even; it grows with the number of places of low saliency."""
         return {"even": Loss(divergence_from_even(output.features), self.weight)}
 
 
 def divergence_from_even(features: Tensor) -> Tensor:
-    """Mean over images of KL(even || saliency) (), from features (B, C, h', w').
+    """Mean over images of KL(even || saliency), a scalar, from features (B, C, h', w').
 
-    For a saliency s over n places it is -log n - mean of log s.
+    For a saliency s over n places, the divergence is -log n - mean of log s.
     """
     found = log_saliency(features).flatten(1)
     return -(found.mean(dim=1) + found.new_tensor(found.shape[1]).log()).mean()

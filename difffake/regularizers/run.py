@@ -1,4 +1,4 @@
-"""The regularizers of a run together: what they need, and their losses on a batch."""
+"""All regularizers of a run: their needs, and their losses on a batch."""
 
 from collections.abc import Iterable, Mapping
 
@@ -10,7 +10,7 @@ from difffake.data.extras import Draw
 from difffake.diffusion.face_latents import FaceLatents, face_latents
 from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.diffusion.teacher import Teacher
-from difffake.errors import UserError
+from difffake.errors import UsageError
 from difffake.models.detector import DetectorOutput
 from difffake.models.encoder import Encoder
 from difffake.regularizers.base import Factory, Loss, Regularizer, TaughtBatch, TeacherArray
@@ -20,46 +20,46 @@ class Regularizers(nn.ModuleDict):
     """The regularizers of a run by name, in the order of the config.
 
     Args:
-        factories: what makes each of them; None leaves one out.
-        encoder: the detector's.
+        factories: class or function by name that makes the regularizer; None leaves the regularizer out.
+        encoder: the detector's encoder.
         teacher: the frozen model of the run.
 
-    Raises `UserError` for a name that cannot be part of a weight's name.
+    Raises `UserError` if a name has characters other than letters, digits and _.
     """
 
     def __init__(self, factories: Mapping[str, Factory | None], encoder: Encoder, teacher: Teacher) -> None:
         if wrong := [name for name in factories if not name.isidentifier()]:
-            raise UserError(f"the regularizer's name {wrong[0]!r} must be made of letters, digits and _")
+            raise UsageError(f"the regularizer's name {wrong[0]!r} must be made of letters, digits and _")
         super().__init__({name: make(encoder, teacher) for name, make in factories.items() if make})
 
     def each(self) -> Iterable[tuple[str, Regularizer]]:
-        """Name and regularizer, with their type."""
+        """Names and regularizers, as `items` gives them, but with the type `Regularizer`."""
         return [(name, part) for name, part in self.items() if isinstance(part, Regularizer)]
 
     @property
     def draws(self) -> dict[str, Draw]:
-        """Random numbers of all of them, each named REGULARIZER.NAME."""
+        """The random numbers that the regularizers need, each named REGULARIZER.NAME."""
         return {f"{name}.{key}": draw for name, part in self.each() for key, draw in part.needs.draws.items()}
 
     @property
     def arrays(self) -> dict[str, TeacherArray]:
-        """Teacher's arrays of all of them, each named REGULARIZER.NAME."""
+        """The outputs of the frozen model that the regularizers need, each named REGULARIZER.NAME."""
         return {f"{name}.{key}": array for name, part in self.each() for key, array in part.needs.arrays.items()}
 
     @property
     def needs_partners(self) -> bool:
-        """Whether any needs sources and targets."""
+        """Whether any regularizer needs sources and targets."""
         return any(part.needs.partners for _, part in self.each())
 
     @property
     def needs_faces(self) -> bool:
-        """Whether any needs a frozen model to see the images."""
+        """Whether any regularizer needs latents or other outputs of the frozen model."""
         return any(part.needs.faces for _, part in self.each())
 
     def batches(self, batch: Batch, image: Tensor, teacher: Teacher) -> dict[str, TaughtBatch]:
-        """What each regularizer sees of a batch with images (B, 3, H, W) in [0, 1].
+        """The batch of each regularizer by name, for images (B, 3, H, W) in [0, 1].
 
-        Latents and arrays that were not cached are computed here, once for all that need them.
+        Latents and arrays that were not cached are computed here, once for all regularizers that need them.
         """
         latents = face_latents(batch, teacher.diffusion) if self.needs_faces else None
         found = {}
@@ -77,7 +77,7 @@ class Regularizers(nn.ModuleDict):
         return found
 
     def change_images(self, batches: Mapping[str, TaughtBatch], image: Tensor, teacher: Teacher) -> Tensor:
-        """The images (B, 3, H, W) that the encoder shall see, after each regularizer had its turn."""
+        """Let each regularizer in turn change the images (B, 3, H, W) before the encoder."""
         for name, part in self.each():
             batches[name].image = image
             image = part.change_images(batches[name], teacher)
@@ -86,7 +86,7 @@ class Regularizers(nn.ModuleDict):
         return image
 
     def losses(self, output: DetectorOutput, batches: Mapping[str, TaughtBatch], teacher: Teacher) -> dict[str, Loss]:
-        """All losses, each named REGULARIZER_LOSS."""
+        """The losses of all regularizers, each named REGULARIZER_LOSS."""
         return {
             f"{name}_{key}": loss
             for name, part in self.each()
@@ -98,7 +98,7 @@ class Regularizers(nn.ModuleDict):
 def _completed(
     batch: Batch, latents: FaceLatents, cached: Tensor | None, array: TeacherArray, diffusion: LatentDiffusion
 ) -> Tensor:
-    """An array (B, C, h, w) of all images of a batch: cached, or else computed now."""
+    """An array (B, C, h, w) of all images of a batch; rows that were not cached are computed."""
     image = latents.image
     if cached is None or not len(cached):
         return array.compute(diffusion, image)

@@ -1,4 +1,4 @@
-"""What a checkpoint says of the regularizers of its run, and reading them back."""
+"""How a checkpoint stores the regularizers of its run, and how they are loaded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,21 +18,21 @@ from difffake.regularizers.base import Factory, Regularizer
 from difffake.regularizers.run import Regularizers
 
 REGULARIZERS = "regularizers"
-"""Entry of a checkpoint whose run had any: a `dict` for `Saved`; also the prefix of their weights."""
+"""Entry of a checkpoint for `Saved`, if the run had regularizers; also the prefix of their weights' names."""
 
 
 @dataclass(frozen=True)
 class Saved:
-    """The regularizers of a run and the frozen model behind them."""
+    """The regularizers of a run and their frozen model, as a checkpoint stores them."""
 
     parts: dict[str, dict[str, Any]]
-    """By name: `class_path`, and `init_args`, the settings."""
+    """By name: `class_path`, and the settings `init_args`."""
     diffusion: dict[str, Any] | None
-    """The settings of the frozen model and its `fingerprint`; None if no regularizer asked for one."""
+    """Settings and `fingerprint` of the frozen model; None if no regularizer used it."""
 
     @staticmethod
     def of(regularizers: Regularizers, teacher: Teacher) -> "Saved":
-        """What is to be stored of the regularizers of a run."""
+        """The regularizers of a run and their frozen model."""
         diffusion = {**vars(teacher.config), "fingerprint": teacher.fingerprint} if teacher.loaded else None
         return Saved({name: _described(part) for name, part in regularizers.each()}, diffusion)
 
@@ -44,12 +44,12 @@ class Saved:
 
 def _described(part: Regularizer) -> dict[str, Any]:
     kind = type(part)
-    # The first two arguments, encoder and teacher, are no plain values and so are no settings.
+    # The first two arguments, encoder and teacher, are not plain values and so not settings.
     return {"class_path": f"{kind.__module__}.{kind.__qualname__}", "init_args": part.settings}
 
 
 def refuse_changes(before: Saved, regularizers: Regularizers, teacher: Teacher) -> None:
-    """Raise `UserError` if a resumed run has other regularizers, or another frozen model, than it began with."""
+    """Raise `UserError` if the run to resume (`before`) had other regularizers or another frozen model."""
     now = Saved.of(regularizers, teacher)
     for name in before.parts.keys() - now.parts.keys():
         raise UserError(f"the run to resume was trained with the regularizer {name}: give the same --config")
@@ -64,12 +64,12 @@ def refuse_changes(before: Saved, regularizers: Regularizers, teacher: Teacher) 
             if setting not in part.harmless and value != new["init_args"].get(setting):
                 raise UserError(
                     f"the run to resume was trained with {option}.{setting} {value}, not "
-                    f"{new['init_args'].get(setting)}: give the same"
+                    f"{new['init_args'].get(setting)}: give the same value"
                 )
     if before.diffusion and before.diffusion["fingerprint"] != teacher.fingerprint:
         raise UserError(
-            f"the run to resume was taught by another diffusion model ({before.diffusion['name']}) than "
-            f"{teacher.config.name}: name the same one, with the same precision, weights and seed"
+            f"the run to resume used another diffusion model ({before.diffusion['name']}) than {teacher.config.name}: "
+            "give the same one, with the same precision, weights and seed"
         )
 
 
@@ -80,32 +80,33 @@ def load_regularizers(
     device: torch.device | str = "cpu",
     imports: Sequence[str] = (),
 ) -> tuple[Regularizers, Teacher]:
-    """The regularizers of a run, in eval mode, and the frozen model that taught them.
+    """Load the regularizers of a run, in eval mode, and their frozen model.
 
     Args:
         path: checkpoint of `difffake fit`.
-        detector: the same checkpoint's detector.
+        detector: detector of the same checkpoint.
         diffusion: where the frozen model is now, if it has moved; by default the name in the checkpoint.
-        device: where both are put.
+        device: device of the regularizers and the frozen model.
         imports: packages outside difffake whose classes may be imported.
 
-    Raises `UserError` for the checkpoint of a run without regularizers, another frozen model, or a class of a package
-    that is not named in `imports`.
+    Raises:
+        UserError: the run had no regularizers, the frozen model is another one than in training, or a class is in a
+            package that is not named in `imports`.
     """
     checkpoint = read_checkpoint(Path(path))
     if REGULARIZERS not in checkpoint:
-        raise UserError(f"{path} was trained without regularizers: name a run with --model.regularizers")
+        raise UserError(f"{path} was trained without regularizers: choose a run with --model.regularizers")
     try:
         saved = Saved(**checkpoint[REGULARIZERS])
         config = DiffusionConfig(**vars(saved.config) | ({"name": diffusion} if diffusion else {}))
         teacher = Teacher(config, checkpoint[KEY]["seed"])
         if saved.diffusion and teacher.fingerprint != saved.diffusion["fingerprint"]:
-            raise UserError(f"{path} was taught by another diffusion model than the one named {config.name} now is")
+            raise UserError(f"{path} was trained with another diffusion model than {config.name}")
         factories = {name: _factory(part, imports) for name, part in saved.parts.items()}
         found = Regularizers(factories, detector.encoder, teacher).eval()
         found.load_state_dict(weights_below(checkpoint, f"{REGULARIZERS}."))
     except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is not a whole checkpoint of `difffake fit` ({type(error).__name__})") from error
+        raise UserError(f"{path} is not a complete checkpoint of `difffake fit` ({type(error).__name__})") from error
     teacher.to(device)
     return found.to(device), teacher
 
@@ -113,5 +114,5 @@ def load_regularizers(
 def _factory(part: dict[str, Any], imports: Sequence[str]) -> Factory:
     kind = module_class(part["class_path"], "regularizer", imports)
     if not issubclass(kind, Regularizer):
-        raise UserError(f"{part['class_path']} is no regularizer: it is not made from difffake's Regularizer")
+        raise UserError(f"{part['class_path']} is not a regularizer: make it a subclass of difffake's Regularizer")
     return partial(kind, **part["init_args"])

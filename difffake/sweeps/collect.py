@@ -1,4 +1,4 @@
-"""What the runs of a sweep have logged and measured, read back from their folders."""
+"""Logged values and results of a sweep's runs, read from their folders."""
 
 import math
 import statistics
@@ -16,12 +16,12 @@ from difffake.sweeps.sweep_file import Values, text_of, varied_names
 METRICS = ("auc", "eer", "ap", "acc")
 """Metrics of results.json that tables show."""
 SEEDS = ("seed_everything", "anomaly.seed", "evaluate.seed")
-"""Parameters that only repeat a setting."""
+"""Parameters that only repeat a setting with another seed."""
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """One run that has ended: its parameters, its folder, the rows of its results.json, the sweep's metric or None."""
+    """A finished run: its parameters, its folder, the rows of its results.json, and the sweep's metric or None."""
 
     values: Values
     folder: Path
@@ -31,10 +31,10 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Setting:
-    """Runs that differ in nothing but their seeds.
+    """Runs that differ only in their seeds.
 
-    `name` is the text of each parameter that the sweep varies, beside seeds; `mean` is the mean of the sweep's metric
-    over the runs, None if no run has it.
+    `name` has the text of each varied parameter except seeds. `mean` is the mean of the sweep's metric over the runs,
+    None if no run has the metric.
     """
 
     name: dict[str, str]
@@ -43,7 +43,7 @@ class Setting:
 
 
 def read_run_result(values: Values, folder: Path, metric: str, goal: str) -> RunResult:
-    """A run as its folder has it; files that are broken are named and left out."""
+    """Read a run's results and its metric from its folder. Broken files are reported and left out."""
     rows = []
     for path in sorted(folder.rglob(RESULTS)):
         try:
@@ -55,7 +55,7 @@ def read_run_result(values: Values, folder: Path, metric: str, goal: str) -> Run
 
 
 def settings_of(results: Sequence[RunResult], goal: str) -> list[Setting]:
-    """The settings of a sweep, the best by its metric first, those without the metric last."""
+    """Group runs by setting: the best setting by the sweep's metric first, settings without the metric last."""
     varied = [name for name in varied_names([result.values for result in results]) if name not in SEEDS]
     groups: dict[tuple[str, ...], list[RunResult]] = {}
     for result in results:
@@ -70,7 +70,7 @@ def settings_of(results: Sequence[RunResult], goal: str) -> list[Setting]:
 
 
 def row_name(row: Row) -> str:
-    """What a row of results.json is called in runs.csv and as a sweep's metric, behind the metric's own name.
+    """Name of a row of results.json in runs.csv, and in a sweep's metric after the metric's own name.
 
     >>> row_name({"dataset": "a", "method": "swap", "compression": "", "level": "video", "score": "anomaly"})
     'a/swap/video/anomaly'
@@ -86,12 +86,12 @@ def _logged(folder: Path, metric: str, goal: str) -> float | None:
             if metric in (table := pd.read_csv(log)).columns:
                 best = float(table[metric].min() if goal == "minimize" else table[metric].max())
         except (ValueError, TypeError) as error:
-            console.print(f"{log} is left out of the table, it is broken ({error}): run it again")
+            console.print(f"{log} is broken ({error}) and left out of the table: repeat the run")
     return best
 
 
 def _of_rows(rows: Sequence[Row], metric: str) -> float | None:
-    """A metric of results.json: of one row, or METRIC/LEVEL/SCORE, the mean over data sets of all their fakes."""
+    """A metric of results.json: that of one row, or for METRIC/LEVEL/SCORE the mean over data sets (all fakes)."""
     key, _, name = metric.partition("/")
     level, _, score = name.partition("/")
     if level not in LEVELS:
@@ -99,7 +99,7 @@ def _of_rows(rows: Sequence[Row], metric: str) -> float | None:
     else:
         alike = [row for row in rows if row["level"] == level and row["score"] == score]
         several = {(row["dataset"], row["compression"]) for row in alike if row["method"] == ALL}
-        # A data set of one manipulation has no row for all of them.
+        # A data set with one manipulation has no row with the method "all".
         chosen = [row for row in alike if (row["method"] == ALL) == ((row["dataset"], row["compression"]) in several)]
     values = [float(row[key]) for row in chosen if row[key] is not None]
     return statistics.mean(values) if values else None

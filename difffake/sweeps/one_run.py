@@ -1,23 +1,24 @@
-"""One run of a sweep: train, fit the anomaly model, evaluate. A sweep file names it as its program:
+"""One run of a sweep: train, fit the anomaly model, evaluate. A sweep file gives it as `program`:
 
     program: difffake.sweeps.one_run
     command: ["${env}", "${interpreter}", -m, "${program}", "${args}"]
 
 Parameters of the sweep file, or options of `python -m difffake.sweeps.one_run`:
 
-- config: config files of `difffake fit`, separated by spaces. Later ones win over earlier ones, options over both.
-- train: manifests of training and of the anomaly model, separated by spaces.
-- test: manifests of the evaluation, separated by spaces.
+- config: config files of `difffake fit`, separated by spaces. Later files override earlier ones; options override
+  files.
+- train: manifests for training and for the anomaly model, separated by spaces.
+- test: manifests for the evaluation, separated by spaces.
 - teacher: the frozen diffusion model, for `--model.diffusion.name`.
-- ckpt: a detector that is trained already. Then nothing is trained.
-- setting: "NAME: OPTIONS", several options together that make up one setting of a study, such as
-  "no guide: --model.regularizers.guide null". Tables show its name. Its options win over all others.
-- anomaly.OPTION goes to `difffake fit-anomaly`, which runs only if there is such an option; evaluate.OPTION goes to
-  `difffake evaluate`; every other option goes to `difffake fit`.
+- ckpt: a trained detector. If it is given, nothing is trained.
+- setting: "NAME: OPTIONS", several options that together are one setting of a study, such as
+  "no guide: --model.regularizers.guide null". Tables show the name. These options override all others.
+- anomaly.OPTION is given to `difffake fit-anomaly`, which runs only if there is such an option. evaluate.OPTION is
+  given to `difffake evaluate`. Every other option is given to `difffake fit`.
 
 The environment variables TRAIN, TEST, TEACHER and CKPT replace the parameters of these names. The run's files go to
-the folder that the environment variable RUN_FOLDER names, under W&B's agent to sweeps/SWEEP/RUN. What is done already
-is not done again, so that a run can be repeated.
+the folder in the environment variable RUN_FOLDER; with W&B's agent, to sweeps/SWEEP/RUN. If a run is started again,
+stages that are done already are not repeated.
 """
 
 import json
@@ -37,13 +38,13 @@ PROGRAM = "difffake.sweeps.one_run"
 PATHS = ("config", "train", "test", "teacher", "ckpt")
 """Parameters that name files and folders."""
 VARIABLES = ("TRAIN", "TEST", "TEACHER", "CKPT")
-"""Environment variables that replace such parameters."""
+"""Environment variables that replace the parameters of these names."""
 COMMAND = (sys.executable, "-m", "difffake")
 
 
 @dataclass
 class Run:
-    """What one run reads, by parameter (see `PATHS`), and the options of its three commands."""
+    """Files and folders that one run reads, by parameter (see `PATHS`), and the options of its three commands."""
 
     paths: dict[str, list[str]] = field(default_factory=dict)
     fit: list[str] = field(default_factory=list)
@@ -52,9 +53,9 @@ class Run:
 
 
 def read_run(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Run:
-    """The run of a command line, without the program's name.
+    """Read a run from the words of a command line, without the program's name.
 
-    Raises `UserError` for text that is no option, and where training or test data, or the config, are not named.
+    Raises `UserError` if a word belongs to no option, or if training data, test data or config are missing.
     """
     run = Run()
     options = _options(arguments)
@@ -67,12 +68,12 @@ def read_run(arguments: Sequence[str], environment: Mapping[str, str] = os.envir
     for name in ["test", *(["train"] if trains or run.anomaly else []), *(["config"] if trains else [])]:
         if not run.paths.get(name):
             variable = f", or set the environment variable {name.upper()}" if name.upper() in VARIABLES else ""
-            raise UserError(f"no {name} is named: add the parameter `{name}` to the sweep file{variable}")
+            raise UserError(f"no {name} is given: add the parameter `{name}` to the sweep file{variable}")
     return run
 
 
 def stages(run: Run, out: Path, environment: Mapping[str, str] = os.environ) -> list[tuple[Path, list[str]]]:
-    """Commands of a run in their order, each with the file or folder that is there once it is done."""
+    """Commands of a run in their order, each with the file or folder that exists when the command is done."""
     found: list[tuple[Path, list[str]]] = []
     train, tests, ckpts = (run.paths.get(name, []) for name in ("train", "test", "ckpt"))
     if not ckpts:
@@ -80,7 +81,7 @@ def stages(run: Run, out: Path, environment: Mapping[str, str] = os.environ) -> 
         options = [part for path in run.paths["config"] for part in ("--config", path)]
         options += [f"--data.manifest={train[0] if len(train) == 1 else json.dumps(train)}"]
         options += [f"--model.diffusion.name={name}" for name in run.paths.get("teacher", [])]
-        if "WANDB_SWEEP_ID" in environment:  # W&B's agent, which ranks runs by what they log
+        if "WANDB_SWEEP_ID" in environment:  # W&B's agent ranks runs by their logged metrics
             options += ["--trainer.logger=lightning.pytorch.loggers.WandbLogger"]
         found.append((out / "trained", ["fit", *options, *run.fit, "--out", str(out / "fit"), "--resume"]))
     mixture: list[str] = []
@@ -94,9 +95,9 @@ def stages(run: Run, out: Path, environment: Mapping[str, str] = os.environ) -> 
 
 
 def missing(runs: Sequence[Run]) -> list[str]:
-    """What runs read and is not there: the parameter and the path of each, once.
+    """Files and folders that runs read but that do not exist: "PARAMETER PATH", each once.
 
-    A teacher that is not a folder is looked for on the Hugging Face Hub, or in its cache.
+    A teacher that is not a folder is searched for on the Hugging Face Hub, or in its cache.
     """
     from difffake.data.manifest import manifest_file
 
@@ -113,14 +114,14 @@ def missing(runs: Sequence[Run]) -> list[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what is not done yet of a run; gives the exit status of the first command that fails, or 0."""
+    """Run the commands of a run that are not done yet. Returns the exit status of the first that fails, or 0."""
     folder = os.environ.get("RUN_FOLDER")
     try:
         if not folder:
             folder = f"sweeps/{os.environ['WANDB_SWEEP_ID']}/{os.environ['WANDB_RUN_ID']}"
         run = read_run(arguments)
     except KeyError:
-        print("RUN_FOLDER is not set: name the folder of the run in it", file=sys.stderr)
+        print("RUN_FOLDER is not set: set it to the folder of the run", file=sys.stderr)
         return 2
     except UserError as error:
         print(error, file=sys.stderr)
@@ -151,7 +152,7 @@ def _options(arguments: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 
 def _add(run: Run, name: str, values: list[str]) -> None:
-    """Add one option to what it is for."""
+    """Add one option to the command or parameter that it belongs to."""
     if name in PATHS:
         paths = shlex.split(values[0]) if len(values) == 1 else values
         run.paths[name] = run.paths.get(name, []) + paths if name == "config" else paths
@@ -171,13 +172,13 @@ def _has_teacher(name: str) -> bool:
 
     try:
         return bool(try_to_load_from_cache(name, "vae/config.json") or HfApi().model_info(name, timeout=10))
-    except Exception:  # no such name, no network: the exceptions of two libraries
+    except Exception:  # no such name, or no network: two libraries raise different exceptions
         return False
 
 
 def _call(arguments: list[str]) -> int:
-    """Exit status of a `difffake` command; SIGTERM is handed on to it, and it is waited for."""
-    # close_fds: the command keeps the sweep's lock on the run for as long as it lives.
+    """Run a `difffake` command and return its exit status. SIGTERM is passed on to it."""
+    # close_fds=False: the command holds the sweep's lock on the run until it ends.
     process = subprocess.Popen([*COMMAND, *arguments], close_fds=False)
 
     def stop(number: int, frame: FrameType | None) -> None:

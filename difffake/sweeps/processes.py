@@ -1,4 +1,4 @@
-"""The processes of a sweep: several at a time, each run once, and what becomes of them at a signal."""
+"""The processes of a sweep: several at a time, each run once; signals are passed on to them."""
 
 import fcntl
 import hashlib
@@ -24,15 +24,15 @@ from difffake.progress import console
 from difffake.sweeps.sweep_file import Sweep, Values, command_of, text_of, varied_names
 
 DONE = "done.json"
-"""File of a run that has ended well."""
+"""File that marks a run as done."""
 LOG = "log.txt"
-"""File with what a run has printed."""
+"""File with a run's output."""
 
 
 def run_all(plan: Sweep, wanted: dict[str, Values], folder: Path, jobs: int) -> list[str]:
-    """Do the runs that are not done yet, `jobs` at a time; gives the names of those that failed.
+    """Do the runs that are not done yet, `jobs` at a time, and return the names of those that failed.
 
-    Raises `Terminated` after SIGINT or SIGTERM, when the runs have ended.
+    Raises `Terminated` after SIGINT or SIGTERM, when all runs have ended.
     """
     running: dict[str, subprocess.Popen[bytes]] = {}
     stopping = threading.Event()
@@ -52,7 +52,7 @@ def run_all(plan: Sweep, wanted: dict[str, Values], folder: Path, jobs: int) -> 
     failed: list[str] = []
     varied = varied_names(list(wanted.values()))
     with _handing_on(running, stopping), ThreadPoolExecutor(jobs) as pool:
-        # First those that nobody else is doing; then wait for the others.
+        # First take the runs that no other process is doing, then wait for the others.
         for wait in (False, True):
             futures = {pool.submit(work, name, wait): name for name in open_runs}
             open_runs = []
@@ -68,7 +68,7 @@ def run_all(plan: Sweep, wanted: dict[str, Values], folder: Path, jobs: int) -> 
                 settings = " ".join(f"{key}={text_of(key, wanted[name].get(key))}" for key in varied)
                 console.print(f"{'failed' if status else 'done'}: {name} {settings}")
     if stopping.is_set():
-        raise Terminated("stopped; the same command goes on")
+        raise Terminated("stopped; run the same command again to continue")
     return failed
 
 
@@ -83,14 +83,14 @@ def _run(
     *,
     wait: bool,
 ) -> int | None:
-    """Exit status of one run, 0 if it was done in the meantime; None if another is at it and this shall not `wait`."""
+    """Do one run. Returns its exit status; 0 if it is done already; None if another process does it and not `wait`."""
     folder.mkdir(exist_ok=True)
     (folder / MARKER).touch()
-    # Two sweeps may have runs of the same parameters, W&B must not take them for one.
+    # Two sweeps may have runs with the same parameters; W&B must not take them for the same run.
     identity = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]
     environment = {**os.environ, **environment, "WANDB_RUN_ID": identity, "RUN_FOLDER": str(folder.resolve())}
     with (folder / "lock").open("w") as lock, (folder / LOG).open("ab") as log:
-        # The run holds the lock as long as it lives, even if this process is killed: none runs twice at a time.
+        # The run holds the lock until it ends, even if this process is killed, so no run is done twice at a time.
         while not _taken(lock):
             if not wait or stopping.wait(1):
                 return None
@@ -110,7 +110,7 @@ def _run(
             _terminate(process)
         status = process.wait()
     with (folder / "lock").open("w") as lock:
-        # A script may have ended at the signal while the training in it is still being saved.
+        # A script may have ended at the signal while the training that it started is still saving.
         while not _taken(lock):
             time.sleep(0.2)
         running.pop(name, None)
@@ -122,7 +122,7 @@ def _run(
 
 @contextmanager
 def _handing_on(running: dict[str, subprocess.Popen[bytes]], stopping: threading.Event) -> Iterator[None]:
-    """Hand SIGINT and SIGTERM on to the runs, as the SIGTERM at which `difffake fit` saves; then wait for them."""
+    """Pass SIGINT and SIGTERM on to the runs as SIGTERM, at which `difffake fit` saves; then wait for them."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         stopping.set()
@@ -141,7 +141,7 @@ def _handing_on(running: dict[str, subprocess.Popen[bytes]], stopping: threading
 
 
 def _taken(lock: IO[str]) -> bool:
-    """Whether this process has the lock now."""
+    """Try to take the lock; True if this process has it now."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -150,15 +150,15 @@ def _taken(lock: IO[str]) -> bool:
 
 
 def _terminate(process: "subprocess.Popen[bytes]") -> None:
-    with suppress(ProcessLookupError):  # it may have ended by itself
+    with suppress(ProcessLookupError):  # it may have ended already
         os.killpg(process.pid, signal.SIGTERM)
 
 
 def _environment(slot: int, jobs: int) -> dict[str, str]:
-    """A slot's part of GPUs and cores; what the user has set himself stays."""
+    """Environment with a slot's share of the GPUs and cores; variables that the user has set are kept."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     gpus = visible.split(",") if visible else [str(number) for number in range(torch.cuda.device_count())]
-    # So that a command finds the `difffake` that runs the sweep.
+    # A command finds the same `difffake` that runs the sweep.
     found = {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])}
     if gpus and jobs > 1:
         # Fewer GPUs than jobs: several runs share one.

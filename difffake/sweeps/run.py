@@ -17,30 +17,33 @@ from difffake.sweeps.summary import best_line, markdown_page, print_tables, swee
 from difffake.sweeps.sweep_file import Sweep, Values, command_of, run_id, runs_of
 
 SWEEP = "sweep.json"
-"""File of a sweep's folder that says which command and data its runs are of."""
+"""File in a sweep's folder with the command and data of its runs."""
 
 
 def run_sweep(plan: Sweep, folder: Path, jobs: int, count: int | None, metrics: Sequence[str], seed: int) -> int:
-    """Do the runs of a sweep that are not done yet, then write and print its tables; 1 if a run has failed, else 0.
+    """Do the runs of a sweep that are not done yet, then write and print its tables.
 
-    Each run gets a folder of its own in the environment variable RUN_FOLDER, and its part of the GPUs and cores.
+    Each run gets its own folder, in the environment variable RUN_FOLDER, and its share of the GPUs and cores.
 
     Args:
         plan: the sweep.
-        folder: where the folders of the runs, runs.csv and summary.md go.
-        jobs: runs at the same time.
-        count: number of random runs, or of a grid's first combinations; None for all that the file plans.
-        metrics: metrics of results.json that the tables show.
-        seed: seed of random parameters.
+        folder: folder for the runs, runs.csv and summary.md.
+        jobs: number of runs at the same time.
+        count: number of random runs, or of a grid's first combinations; None for the file's own number.
+        metrics: metrics of results.json to show in the tables.
+        seed: random seed of the combinations with the method random.
+
+    Returns:
+        1 if a run has failed, else 0.
 
     Raises:
-        UserError: a file that a run needs is missing, or the folder is of another sweep.
-        Terminated: SIGINT or SIGTERM came; the runs have been stopped.
+        UserError: a file that a run needs is missing, or the folder belongs to another sweep.
+        Terminated: after SIGINT or SIGTERM, when all runs have ended.
     """
     planned = runs_of(plan, count, seed)
     wanted = {run_id(values): values for values in planned}
     if len(wanted) < len(planned):
-        console.print(f"{len(planned) - len(wanted)} of {len(planned)} runs have the parameters of another: done once")
+        console.print(f"{len(planned) - len(wanted)} of {len(planned)} runs repeat others' parameters and are left out")
     if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
         raise UserError(f"{folder} was not written by difffake: choose another --out")
     refuse_missing(plan, [values for name, values in wanted.items() if not (folder / name / DONE).is_file()])
@@ -55,13 +58,13 @@ def run_sweep(plan: Sweep, folder: Path, jobs: int, count: int | None, metrics: 
     for name in failed:
         log = folder / name / LOG
         lines = log.read_text(errors="replace").split("\n") if log.is_file() else []
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "it has said nothing")
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "it has printed nothing")
         console.print(f"run {name} failed: {last} ({log})")
     return 1 if failed else 0
 
 
 def refuse_missing(plan: Sweep, runs: Sequence[Values]) -> None:
-    """Raise `UserError` if runs of `one_run` need files that are not there."""
+    """Raise `UserError` if files that runs of `one_run` read do not exist."""
     commands = [command_of(plan, values) for values in runs]
     try:
         read = [
@@ -74,8 +77,8 @@ def refuse_missing(plan: Sweep, runs: Sequence[Values]) -> None:
     found = one_run.missing(read)
     if found:
         raise UserError(
-            f"{plan.path}: missing: {', '.join(found)}. Make them as the file's first lines say, or name others in the "
-            f"environment variables {', '.join(one_run.VARIABLES)}"
+            f"{plan.path}: missing: {', '.join(found)}. Make them as the file's first lines say, or give other paths "
+            f"in the environment variables {', '.join(one_run.VARIABLES)}"
         )
 
 
@@ -93,7 +96,7 @@ def _write_tables(plan: Sweep, folder: Path, done: Sequence[tuple[Values, Path]]
 
 
 def _refuse_other_sweep(note: Path, plan: Sweep) -> None:
-    """Raise `UserError` if a folder was begun with another command, or with other data in the environment."""
+    """Raise `UserError` if the folder has runs of another command, or with other data in the environment."""
     now = {"command": list(plan.command), **{name: os.environ.get(name) for name in one_run.VARIABLES}}
     if not note.is_file():
         with staged_file(note) as partial:

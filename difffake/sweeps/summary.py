@@ -1,4 +1,4 @@
-"""Tables of a sweep: a line for each setting, a column for each manipulation; mean and spread over seeds."""
+"""Tables of a sweep: one line per setting, one column per manipulation; mean and standard deviation over seeds."""
 
 import statistics
 from collections.abc import Sequence
@@ -18,25 +18,25 @@ from difffake.sweeps.collect import METRICS, RunResult, Setting, row_name
 from difffake.sweeps.sweep_file import text_of
 
 INTERVAL = "95 % interval of a single run"
-"""Last line of a table: how far the intervals of single runs reach, as a median."""
+"""Last line of a table: half the width of the intervals of single runs, as a median."""
 Column = tuple[str, str, str]
 """Data set, manipulation, compression."""
 
 
 @dataclass(frozen=True)
 class SweepTable:
-    """One metric at one level of one score: `cells` has a list for each line, as long as `columns`."""
+    """A table of one metric, level and score. `cells` has one list per line, as long as `columns`."""
 
     title: str
     level: str
     names: list[str]
-    """The first columns, which say which setting a line is."""
+    """Titles of the first columns, which name the setting of a line."""
     columns: list[str]
     cells: list[list[str]]
 
 
 def write_runs(path: Path, results: Sequence[RunResult], metric: str) -> None:
-    """Write a CSV file with a line for each run: parameters, the sweep's metric, and all metrics as in results.json."""
+    """Write a CSV file with one line per run: parameters, the sweep's metric, and all metrics of results.json."""
     lines = []
     for result in results:
         line: dict[str, object] = {"run": result.folder.name, metric: result.metric}
@@ -51,10 +51,10 @@ def write_runs(path: Path, results: Sequence[RunResult], metric: str) -> None:
 
 
 def sweep_tables(settings: Sequence[Setting], metric: str, metrics: Sequence[str]) -> list[SweepTable]:
-    """First the table of the sweep's own metric, then one for each of `metrics`, level and score; in percent.
+    """Make the table of the sweep's own metric, then one table per metric of `metrics`, level and score; in percent.
 
-    A line is a setting, in the given order. A cell is the mean over its runs and their standard deviation; of a single
-    run, the value with its 95 % bootstrap interval.
+    A line is a setting, in the given order. A cell has the mean and standard deviation over the setting's runs; for a
+    single run, the value with its 95 % bootstrap interval.
     """
     names = list(settings[0].name)
     ranked = [
@@ -83,7 +83,7 @@ def _table(settings: Sequence[Setting], key: str, level: str, score: str) -> Swe
     widths = [_width([row for rows in kept for row in rows if _column(row) == column], key) for column in columns]
     if any(width != NONE for width in widths):
         cells.append([INTERVAL, *[""] * (len(names) - 1), *widths])
-    # A data set or compression that all columns share stands in the title alone.
+    # A data set or compression that all columns share is in the title only.
     shared = [{column[part] for column in columns} if part != 1 else set() for part in range(3)]
     common = [next(iter(texts)) if len(texts) == 1 else "" for texts in shared]
     heads = [
@@ -97,7 +97,7 @@ def best_line(settings: Sequence[Setting], metric: str) -> str:
     """One line that names the best setting."""
     best = settings[0]
     if best.mean is None:
-        return f"no run has the sweep's metric, {metric}, so the settings are not sorted"
+        return f"no run has the sweep's metric {metric}, so the settings are not sorted"
     named = " ".join(f"{name}={value}" for name, value in best.name.items())
     value = spread([run.metric for run in best.runs], _unit(metric))
     runs = f"{len(best.runs)} run{'s' if len(best.runs) > 1 else ''}"
@@ -111,7 +111,9 @@ def best_line(settings: Sequence[Setting], metric: str) -> str:
 def markdown_page(tables: Sequence[SweepTable], best: str) -> str:
     """The tables as Markdown."""
     blocks = [
-        best[0].upper() + best[1:] + ".\n\nMean ± standard deviation over runs; of a single run [its 95 % interval].\n"
+        best[0].upper()
+        + best[1:]
+        + ".\n\nMean ± standard deviation over runs; for a single run, [its 95 % interval].\n"
     ]
     for table in tables:
         lines = [[*table.names, *table.columns], [*[":--"] * len(table.names), *["--:"] * len(table.columns)]]
@@ -121,7 +123,7 @@ def markdown_page(tables: Sequence[SweepTable], best: str) -> str:
 
 
 def print_tables(tables: Sequence[SweepTable], screen: Console) -> None:
-    """Print the tables: all columns of numbers in as many blocks as the terminal needs, none of them cut."""
+    """Print the tables. Columns of numbers are never cut: a wide table is printed in several blocks."""
     for table in tables:
         first = len(table.names)
         labels = [", ".join(cell for cell in cells[:first] if cell) for cells in table.cells]
@@ -131,23 +133,24 @@ def print_tables(tables: Sequence[SweepTable], screen: Console) -> None:
         widths = [max(width, min(word, 18)) for width, word in zip(widths, words, strict=True)]
         title, start = table.title, 0
         while start < len(widths):
-            # A column takes two characters beside its width: padding and the gap before it.
+            # A column takes two characters more than its width: padding and the gap before it.
             end, room = start + 1, screen.width - label_width - 3 - (widths[start] + 2)
             while end < len(widths) and room >= widths[end] + 2:
                 room -= widths[end] + 2
                 end += 1
-            drawn = Table(title=Text(title), box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1, 0, 0))
+            drawn = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
             drawn.add_column(", ".join(table.names), width=label_width, overflow="fold")
             for column, width in zip(table.columns[start:end], widths[start:end], strict=True):
                 drawn.add_column(Text(column), justify="right", width=width, overflow="fold")
             for label, cells in zip(labels, table.cells, strict=True):
                 drawn.add_row(Text(label), *map(Text, cells[first + start : first + end]))
+            screen.print(Text(title, "table.title"))
             screen.print(drawn)
             start = end
 
 
 def spread(values: Sequence[float | None], unit: float = 100) -> str:
-    """Mean and standard deviation of what is known, in percent by default.
+    """Mean and standard deviation of the values that are not None, in percent by default.
 
     >>> spread([0.7, 0.8]), spread([0.7, None]), spread([])
     ('75.0 ± 7.1', '70.0', '-')
@@ -161,7 +164,7 @@ def spread(values: Sequence[float | None], unit: float = 100) -> str:
 
 
 def _unit(metric: str) -> float:
-    """100 for rates, which are shown in percent, 1 for losses and all else."""
+    """Factor for tables: 100 for rates, which are shown in percent; 1 for losses and all others."""
     return 100 if any(part in METRICS for part in metric.split("/")) else 1
 
 

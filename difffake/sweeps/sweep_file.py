@@ -1,4 +1,4 @@
-"""Sweep files in W&B's format: which runs there are, and the command of each."""
+"""Sweep files in W&B's format: their runs, and the command of each run."""
 
 import hashlib
 import itertools
@@ -31,7 +31,7 @@ _KNOWN = {"program", "method", "metric", "name", "description", "parameters", "c
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep file as it was read."""
+    """The content of a sweep file."""
 
     path: Path
     method: str
@@ -44,20 +44,22 @@ class Sweep:
 
 
 def read_sweep(path: Path) -> Sweep:
-    """Read a sweep file. Raises `UserError` for what W&B's own server alone can do, and for mistakes."""
+    """Read a sweep file. Raises `UserError` for mistakes, and for features that need W&B's server."""
     try:
         content = yaml.safe_load(path.read_text())
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror}: name a sweep file, such as experiments/components.yaml") from error
+        raise UserError(f"{path}: {error.strerror}: give a sweep file, such as experiments/components.yaml") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict) or not isinstance(content.get("parameters"), dict) or not content["parameters"]:
-        raise UserError(f"{path} is not a sweep file: it needs `method` and `parameters`, as W&B's have")
+        raise UserError(f"{path} is not a sweep file: it needs `method` and `parameters`, as in W&B's format")
     method = content.get("method")
-    if method not in ("grid", "random"):
-        raise UserError(f"{path}: method {method} needs W&B's server: run `wandb sweep {path}`, or use grid or random")
     if unknown := content.keys() - _KNOWN:
         raise UserError(f"{path}: {', '.join(sorted(unknown))} is not supported: use {', '.join(sorted(_KNOWN))}")
+    if method is None:
+        raise UserError(f"{path}: method is missing: write method: grid, or method: random")
+    if method not in ("grid", "random"):
+        raise UserError(f"{path}: method {method} needs W&B's server: run `wandb sweep {path}`, or use grid or random")
     for name, entry in content["parameters"].items():
         if not isinstance(entry, dict):
             raise UserError(f"{path}: parameter {name} needs value, values or a distribution: {{values: [1, 2]}}")
@@ -70,7 +72,7 @@ def read_sweep(path: Path) -> Sweep:
     if isinstance(command, str):
         raise UserError(f"{path}: command must be a list, such as [bash, train.sh, ${{args}}]")
     if "${program}" in command and not content.get("program"):
-        raise UserError(f"{path}: program is missing, which command names")
+        raise UserError(f"{path}: program is missing, but command uses it")
     cap = content.get("run_cap")
     if cap is not None and (not isinstance(cap, int) or cap < 1):
         raise UserError(f"{path}: run_cap {cap} must be a whole number of at least 1")
@@ -91,7 +93,13 @@ def read_sweep(path: Path) -> Sweep:
 
 
 def runs_of(sweep: Sweep, count: int | None = None, seed: int = 0) -> list[Values]:
-    """Parameters of every run: all combinations of a grid, or `count` (by default the file's run_cap) random ones."""
+    """Parameters of every run: the combinations of a grid, or random combinations.
+
+    Args:
+        sweep: the sweep file.
+        count: number of random combinations, or of the grid's first ones; by default the file's run_cap.
+        seed: random seed of random combinations.
+    """
     count = sweep.run_cap if count is None else count
     if sweep.method == "grid":
         names = list(sweep.parameters)
@@ -107,7 +115,7 @@ def runs_of(sweep: Sweep, count: int | None = None, seed: int = 0) -> list[Value
 
 
 def run_id(values: Values) -> str:
-    """Eight characters that stand for a run's parameters.
+    """Eight characters that identify a run's parameters.
 
     >>> run_id({"seed": 1}) == run_id({"seed": 1}) != run_id({"seed": 2})
     True
@@ -122,13 +130,13 @@ def varied_names(runs: Sequence[Values]) -> list[str]:
 
 
 def text_of(name: str, value: Any) -> str:
-    """A parameter's value as tables show it; of a `setting`, its name alone."""
+    """A parameter's value as tables show it; for a `setting`, only its name."""
     text = value if isinstance(value, str) else json.dumps(value)
     return text.partition(": ")[0] if name == "setting" else text
 
 
 def command_of(sweep: Sweep, values: Values, environment: Mapping[str, str] = os.environ) -> list[str]:
-    """The command of a run, its macros filled in as W&B's agent does."""
+    """The command of a run, with its macros replaced as W&B's agent does."""
     plain = [f"{name}={value}" for name, value in values.items()]
     flags = [f"--{text}" for text in plain]
     macros = {
@@ -164,7 +172,7 @@ def _choices(sweep: Sweep, name: str) -> list[Any]:
 
 
 def _drawn(sweep: Sweep, name: str, random: np.random.Generator) -> Any:
-    """A random value of a parameter; numbers as Python's, which print as themselves."""
+    """A random value of a parameter; numbers have Python's types, which print without a type name."""
     entry = sweep.parameters[name]
     kind = entry.get("distribution") or _kind(entry)
     if kind not in _DISTRIBUTIONS:

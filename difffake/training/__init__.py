@@ -1,1 +1,1 @@
-"""What needs a Trainer: the LightningModule, optimizers, schedules and the `fit` command."""
+"""All that needs Lightning's Trainer: the LightningModule, its data, optimizers, schedules and callbacks."""

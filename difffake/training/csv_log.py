@@ -12,11 +12,11 @@ from difffake.files import staged_file
 
 
 class CSVLog(Logger):
-    """Writes metrics.csv: a row for each call of `log_metrics`, first the columns step and epoch.
+    """Writes metrics.csv: one row per call of `log_metrics`; the first columns are step and epoch.
 
-    Lightning's `CSVLogger` begins its file anew when a run is resumed, and loses what it has not written yet when one
-    is killed. Here the rows are part of a checkpoint (`rows`), and a resumed run takes up those that there were
-    (`restore`): in the end the table is that of a run without interruption.
+    Lightning's `CSVLogger` starts an empty file when a run is resumed, and loses unwritten rows when a run is killed.
+    Here the rows are part of a checkpoint (`rows`), and a resumed run restores them (`restore`). So the final table is
+    the same as that of a run without interruption.
 
     Args:
         path: file to write.
@@ -30,16 +30,16 @@ class CSVLog(Logger):
 
     @property
     def name(self) -> str:
-        """None is needed."""
+        """Required by Lightning; not used."""
         return ""
 
     @property
     def version(self) -> str:
-        """None is needed."""
+        """Required by Lightning; not used."""
         return ""
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
-        """They are in config.yaml."""
+        """Do nothing: the hyperparameters are in config.yaml."""
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
@@ -55,7 +55,7 @@ class CSVLog(Logger):
             self._write()
 
     def reread(self) -> None:
-        """Go on after what is in the file, if there is one."""
+        """Read the rows of the file, if it exists, so that new rows follow them."""
         if self.path.is_file():
             with self.path.open(newline="") as file:
                 rows = [{name: float(cell) for name, cell in row.items() if cell} for row in csv.DictReader(file)]
@@ -63,13 +63,13 @@ class CSVLog(Logger):
 
     @rank_zero_only
     def restore(self, rows: Sequence[dict[str, float]]) -> None:
-        """Go on after `rows`, whatever is in the file."""
+        """Replace the content of the file with `rows`, so that new rows follow them."""
         self.rows = [dict(row) for row in rows]
         self._columns = list(dict.fromkeys(name for row in self.rows for name in row))
         self._write()
 
     def _write(self) -> None:
-        """The whole file, because columns are new."""
+        """Write the whole file again, because there are new columns."""
         with staged_file(self.path) as partial, partial.open("w", newline="") as file:
             writer = self._writer(file)
             writer.writeheader()

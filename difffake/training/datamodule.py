@@ -19,7 +19,7 @@ from difffake.data.pseudo import PseudoConfig
 from difffake.data.records import exact_partners
 from difffake.data.samplers import EpochSampler
 from difffake.diffusion.cache import LatentCache
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 from difffake.recorded import Recorded
 
 
@@ -36,12 +36,12 @@ class FaceData(Recorded, lightning.LightningDataModule):
         image_size: side of the images in pixels.
         pseudo: probabilities and ranges of pseudo-deepfakes.
         augment: augmentations shared by a real face and its forgery.
-        workers: loader processes a device.
-        pair_order: which of a fake's two partners is taken for which; source_target swaps source and target, as
-            DiffusionFake's published code does by mistake.
-        latents: where latents for a frozen diffusion model are cached: auto (in each manifest's folder), a folder, or
-            none (computed at every step, which is slow).
-        seed: of all random numbers in the data.
+        workers: number of processes per device that load data; 0 loads in the main process.
+        pair_order: which of a fake's two partners is which; source_target swaps source and target, as the published
+            code of DiffusionFake does by mistake.
+        latents: where latents of a frozen diffusion model are cached: auto (in each manifest's folder), a folder, or
+            none (they are computed at every step, which is slow).
+        seed: random seed of the data: order, augmentations and pseudo-deepfakes.
     """
 
     def __init__(
@@ -61,9 +61,9 @@ class FaceData(Recorded, lightning.LightningDataModule):
     ) -> None:
         super().__init__()
         if batch_size < 2 or batch_size % 2:
-            raise UserError(f"--data.batch_size {batch_size} must be even: half of a batch is real, half fake")
+            raise UsageError(f"--data.batch_size {batch_size} must be even, from 2: half of a batch is real, half fake")
         if workers < 0:
-            raise UserError(f"--data.workers {workers} must be at least 0")
+            raise UsageError(f"--data.workers {workers} must be at least 0")
         self.paths = [manifest] if isinstance(manifest, str) else manifest
         self.fakes: Fakes = fakes
         self.methods = methods
@@ -77,18 +77,18 @@ class FaceData(Recorded, lightning.LightningDataModule):
         self.latents = latents
         self.seed = seed
         self.extras: Extras | None = None
-        """What training samples have beside images and labels; set before loaders are made."""
+        """What training samples contain besides images and labels; set before loaders are made."""
         self._resumed = (0, 0)
 
     @cached_property
     def manifests(self) -> list[Manifest]:
-        """The manifests as they are, with paths as in `manifest`."""
+        """The unchanged manifests, in the order of the argument `manifest`."""
         found = [Manifest.read(Path(path)) for path in self.paths]
         return found if len(found) == 1 else [Manifest(m.table, m.root.resolve()) for m in found]
 
     @cached_property
     def manifest(self) -> Manifest:
-        """All rows of all manifests that the run may see.
+        """All rows of all manifests that the run may use.
 
         Raises `UserError` if splits share an identity, video, source or target, a chosen method or compression is not
         there, or compressions would be mixed that were not chosen.
@@ -101,13 +101,13 @@ class FaceData(Recorded, lightning.LightningDataModule):
         return manifest
 
     def training_keys(self) -> set[str]:
-        """Identities, videos, sources, targets and crops that training or model selection sees."""
+        """Identities, videos, sources, targets and crops that are used in training or model selection."""
         table = self.manifest.table
         seen = table[table["split"] != "test"]
         return leak_keys(seen, table) | content_keys(seen, self.manifest.root)
 
     def training_set(self) -> PairDataset:
-        """Pairs of the split train, augmented."""
+        """Augmented pairs of the split train."""
         return PairDataset(
             self._training_rows, self.image_size, self.fakes, self.pseudo, self.augment, self.seed, self.extras
         )
@@ -119,7 +119,7 @@ class FaceData(Recorded, lightning.LightningDataModule):
     def partners(self) -> Partners:
         """Source and target of every row of the split train.
 
-        Raises `UserError` if no fake has them, though the run learns from the manifest's fakes.
+        Raises `UserError` if the run learns from the manifest's fakes, but none of them has a source and a target.
         """
         partners = find_partners(self._training_rows, self.pair_order, exact_partners(self.manifests))
         fake = self._training_rows.table["label"].to_numpy() == 1
@@ -132,10 +132,14 @@ class FaceData(Recorded, lightning.LightningDataModule):
         return partners
 
     def caches(self, model: str, name: str = "") -> list[tuple[Manifest, LatentCache]]:
-        """A cache for the training rows of each manifest, all methods; none if they are switched off.
+        """One cache per manifest for its training rows of all methods; an empty list if caches are switched off.
 
-        `model` is the fingerprint of what fills it, and `name` the subfolder of what is not latents. Raises `UserError`
-        if a folder holds other latents.
+        Args:
+            model: fingerprint of the model that computes the cached arrays.
+            name: subfolder of the cache; empty for latents.
+
+        Raises:
+            UserError: a cache folder has arrays of another model.
         """
         if self.latents == "none" or self.fakes == "pseudo":  # pseudo-deepfakes are new in every epoch
             return []
@@ -143,7 +147,7 @@ class FaceData(Recorded, lightning.LightningDataModule):
         for number, (manifest, path) in enumerate(zip(self.manifests, map(Path, self.paths), strict=True)):
             rows = manifest.select(split="train")
             if self.latents == "auto":
-                # One of several manifests in a folder has latents of its own.
+                # Several manifests may be in one folder: each has its own cache.
                 own = "" if path.is_dir() or path.stem == "manifest" else path.stem
                 folder = manifest.root / "latents" / own / name / f"{model[:8]}-{self.image_size}"
             else:
@@ -152,17 +156,17 @@ class FaceData(Recorded, lightning.LightningDataModule):
         return found
 
     def resume(self, epoch: int, batches: int) -> None:
-        """Begin with `epoch`, of which the interrupted run has trained on some batches; they are not even loaded."""
+        """Begin with `epoch` (from 0) and skip its first `batches` batches, which are not loaded."""
         self._resumed = (epoch, batches)
 
     def validation_set(self) -> Concatenated:
-        """The split val, the same in every epoch: pseudo-deepfakes with their partners and/or the manifest's rows."""
+        """The split val, the same in every epoch: pseudo-deepfakes with their real faces, manifest rows, or both."""
         manifest = self.manifest.select(split="val")
         parts: list[PairDataset | CropDataset] = []
         if self.fakes != "manifest":
             parts.append(PairDataset(manifest, self.image_size, "pseudo", self.pseudo, None, self.seed))
         if self.fakes != "pseudo":
-            # With pseudo-deepfakes the real faces are there already, as their partners.
+            # The pairs of pseudo-deepfakes contain the real faces already.
             rows = manifest.select(label=1) if parts else manifest
             if not 0 < manifest.table["label"].mean() < 1:
                 raise UserError(f"the val split of {', '.join(self.paths)} needs real faces and fakes")
@@ -170,11 +174,11 @@ class FaceData(Recorded, lightning.LightningDataModule):
         return Concatenated(parts)
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Shuffled pairs of this rank."""
+        """Loader of this rank's pairs, shuffled."""
         return self._loader(self.training_set(), shuffle=True)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """This rank's share of the validation set, each sample once."""
+        """Loader of this rank's share of the validation set; over all ranks, each sample occurs once."""
         return self._loader(self.validation_set(), shuffle=False)
 
     def _loader(self, dataset: PairDataset | Concatenated, *, shuffle: bool) -> DataLoader[Batch]:

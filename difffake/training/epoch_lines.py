@@ -1,4 +1,4 @@
-"""Progress of a run where there is no terminal: a line for each epoch."""
+"""Progress of a run without a terminal: one line per epoch."""
 
 import time
 from typing import Any
@@ -9,11 +9,11 @@ from lightning.pytorch.callbacks import Callback
 from difffake.progress import console, duration
 
 SECONDS = 300.0
-"""Within an epoch there is a line after so many seconds, so that a log file tells that a run is alive."""
+"""Seconds between lines within a long epoch, so that a log file shows that the run is alive."""
 
 
 class EpochLines(Callback):
-    """Prints loss, val/auc and the time left once an epoch, from the first rank."""
+    """Prints loss, val/auc and the remaining time once per epoch, on the first rank."""
 
     def __init__(self) -> None:
         self._begin = self._said = 0.0
@@ -21,21 +21,21 @@ class EpochLines(Callback):
         self._validated = False
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Begin to measure time; of a run that goes on, the epochs before do not count."""
+        """Start the clock. In a resumed run, earlier epochs do not count."""
         self._begin = self._said = time.monotonic()
         self._first_epoch = trainer.current_epoch
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Say where a long epoch is."""
+        """Print the position within a long epoch."""
         now = time.monotonic()
         if now - self._said > SECONDS:
             self._said = now
             console.print(f"{_epoch(trainer)}: batch {batch_idx + 1} of {trainer.num_training_batches}")
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Know that val/auc is new."""
+        """Note that val/auc is new."""
         self._validated = not trainer.sanity_checking
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:

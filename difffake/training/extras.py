@@ -1,4 +1,4 @@
-"""Letting a run's data give what its regularizers declared that they need, computed once where that is possible."""
+"""The arrays that regularizers need in each sample: computed before training where possible, and cached."""
 
 from dataclasses import replace
 from functools import partial
@@ -19,10 +19,9 @@ from difffake.training.datamodule import FaceData
 
 
 def provide_extras(data: FaceData, regularizers: Regularizers, teacher: Teacher, trainer: lightning.Trainer) -> None:
-    """Let `data` give what the regularizers need of each face.
+    """Add to `data` what the regularizers need for each face.
 
-    Latents, and what the frozen model says of them, are computed here unless they are cached already, on all ranks
-    together.
+    Latents and outputs of the frozen model are computed here, by all ranks together, unless they are cached already.
     """
     if not regularizers.needs_faces:
         data.extras = Extras(regularizers.draws)
@@ -54,7 +53,7 @@ def provide_extras(data: FaceData, regularizers: Regularizers, teacher: Teacher,
 def _shared_caches(
     data: FaceData, trainer: lightning.Trainer, model: str, name: str = ""
 ) -> list[tuple[Manifest, LatentCache]]:
-    """The caches of all manifests; the first rank makes or refuses them before the others look."""
+    """The caches of all manifests. The first rank creates or refuses them before the other ranks open them."""
     if trainer.global_rank == 0:
         data.caches(model, name)
     trainer.strategy.barrier()
@@ -62,7 +61,7 @@ def _shared_caches(
 
 
 def _report(data: FaceData, known: np.ndarray) -> None:
-    """Say how many fakes cannot be used where a source and a target are needed."""
+    """Print how many fakes have no source or target, and so are used for classification only."""
     fake = data.training_set().manifest.table["label"].to_numpy() == 1
     if data.fakes != "pseudo" and (unknown := int((fake & ~known).sum())):
         console.print(

@@ -1,4 +1,4 @@
-"""A training run: its folder, its checkpoints and logs, and going on with one that was stopped."""
+"""A training run: its folder, checkpoints and logs, and how it is resumed."""
 
 import sys
 from collections.abc import Callable
@@ -37,28 +37,28 @@ from difffake.training.timing import Timing
 
 
 def rank() -> int:
-    """This process's rank, known from the launcher's environment before there is a process group."""
+    """Rank of this process, from the launcher's environment; it is known before there is a process group."""
     return int(getattr(rank_zero_only, "rank", 0))
 
 
 def add_callbacks(config: Any, out: Path, checkpoint_steps: int) -> None:
-    """Add a run's checkpoints and logs to the arguments of its Trainer.
+    """Add the callbacks and loggers that write checkpoints and logs to the arguments of the Trainer.
 
     Args:
-        config: arguments of the Trainer, changed in place. With `fast_dev_run` nothing is saved; unless `logger` is
-            False, the run folder gets a CSV log beside the loggers that are named.
+        config: arguments of the Trainer, changed in place. With `fast_dev_run`, nothing is saved. Unless `logger` is
+            False, the run folder gets metrics.csv in addition to the given loggers.
         out: run folder.
-        checkpoint_steps: steps from one last.ckpt to the next within an epoch.
+        checkpoint_steps: number of steps from one last.ckpt to the next within an epoch.
     """
     config.default_root_dir = str(out)
     config.callbacks = [*(config.callbacks or []), NanGuard()]
     if not console.is_terminal:
-        # A progress bar would fill a log file with thousands of lines, or with none until the end.
+        # In a log file, a progress bar gives thousands of lines, or none until the end.
         config.callbacks.append(EpochLines())
         config.enable_progress_bar = bool(config.enable_progress_bar)
     if config.fast_dev_run:
         return
-    # Selection is on the training data set's own validation split, never on test data.
+    # The best checkpoint is chosen on the validation split of the training data set, never on test data.
     best = ModelCheckpoint(
         dirpath=out, filename=Path(BEST).stem, monitor="val/auc", mode="max", enable_version_counter=False
     )
@@ -77,35 +77,35 @@ def train(
     config: dict[str, Any],
     save_config: Callable[[Path], None],
 ) -> None:
-    """Train, in the run folder of the Trainer's callbacks; the best checkpoint is best.ckpt in it.
+    """Train, and write best.ckpt and the other files into the run folder of the Trainer's callbacks.
 
     Args:
-        trainer: with the callbacks of `add_callbacks`.
-        model: what is trained.
-        data: what it is trained on.
-        config: the whole config of the run; `resume` in it says whether to go on from last.ckpt.
-        save_config: writes the config to a file.
+        trainer: Trainer with the callbacks of `add_callbacks`.
+        model: module to train.
+        data: data to train on.
+        config: the whole config of the run; its entry `resume` says whether to continue from last.ckpt.
+        save_config: function that writes the config to a file.
 
     Raises:
-        UserError: the data are not complete, the run cannot go on as it was begun, or it failed.
+        UserError: the data are not complete, the run cannot be resumed with these settings, or it failed.
     """
-    # Sound data first: what fails here leaves no run folder behind.
+    # Check the data first: an error here leaves no run folder behind.
     data.training_set()
     data.validation_set()
     data.manifest.check_files(splits=("train", "val"))
     if trainer.fast_dev_run:  # type: ignore[attr-defined]
         trainer.fit(model, data)
-        console.print("fast_dev_run: a batch of training and one of validation worked; nothing was saved")
+        console.print("fast_dev_run: one training batch and one validation batch worked; nothing was saved")
         return
     out = Path(config["out"])
     resumed = checkpoint_to_resume(out) if config["resume"] else None
     if resumed:
-        # A run that cannot go on so is left as it is, and nothing is computed for it.
+        # A run that cannot be resumed with these settings is refused here, before anything is computed or changed.
         model.on_load_checkpoint(resumed[1])
         kept = resumed[1][RESUME_KEY]
         refuse_other_settings(kept, run_settings(trainer, model, data))
         if kept["ended"]:
-            console.print(f"{out} was ended by a callback, such as EarlyStopping: nothing is left to do")
+            console.print(f"{out} was ended by a callback such as EarlyStopping: there is nothing left to do")
             return
         if _finished(trainer, resumed[1]):
             console.print(
@@ -120,10 +120,10 @@ def train(
     if rank() == 0:
         _make_run_folder(out, resumed is not None)
         save_config(out / "config.yaml")
-        for half in out.glob(".partial-*.ckpt"):  # of a run that was killed while it saved
+        for half in out.glob(".partial-*.ckpt"):  # left by a run that was killed while it saved
             half.unlink()
         if resumed and resumed[0].name != LAST:
-            (out / LAST).unlink(missing_ok=True)  # broken: it must not take the place of the one before
+            (out / LAST).unlink(missing_ok=True)  # broken: it must not replace the checkpoint before it
     try:
         if wandb and rank() == 0:
             wandb_run.prepare(identity)
@@ -131,14 +131,18 @@ def train(
         trainer.fit(model, data, ckpt_path=resumed and resumed[0], weights_only=True)
     except Terminated:
         if rank() > 0:
-            sys.exit(0)  # rank 0 says it
+            sys.exit(0)  # rank 0 prints the message
         raise
     except SystemExit:  # Lightning's answer to Ctrl-C
         raise KeyboardInterrupt from None
+    except RuntimeError as error:
+        if "Early stopping conditioned on metric" not in str(error):
+            raise
+        raise UserError(" ".join(str(error).replace("`", "").split())) from error
     except (UserError, MisconfigurationException, OSError) as error:
         if rank() == 0 and not resumed and not (out / LAST).exists():
             remove_written(out)
-        if isinstance(error, OSError):
+        if not isinstance(error, MisconfigurationException):
             raise
         raise UserError(str(error)) from error
     if trainer.is_global_zero:
@@ -146,7 +150,7 @@ def train(
 
 
 def _make_run_folder(out: Path, resumed: bool) -> None:
-    """Make the run folder, or keep it to resume."""
+    """Make the run folder, or keep it if the run is resumed."""
     if not resumed:
         if out.exists():
             remove_written(out)
@@ -155,7 +159,7 @@ def _make_run_folder(out: Path, resumed: bool) -> None:
 
 
 def _finished(trainer: lightning.Trainer, checkpoint: dict[str, Any]) -> bool:
-    """Whether a checkpoint is of the end of a run as long as this one."""
+    """Whether a checkpoint was saved at the end of a run with as many epochs as this one."""
     epochs, steps = trainer.max_epochs, trainer.max_steps
     epoch, _ = checkpoint[RESUME_KEY]["position"]
     return (epochs not in (None, -1) and epoch >= epochs) or (steps != -1 and checkpoint["global_step"] >= steps)
@@ -167,14 +171,14 @@ def _print_best(trainer: lightning.Trainer, out: Path) -> None:
     if best.best_model_score is None:
         raise UserError("the run ended before its first validation, so there is no best.ckpt: train for longer")
     if not (out / BEST).is_file():
-        raise UserError(f"{out}/{BEST} has been deleted, and nothing better came after it: start anew")
+        raise UserError(f"{out}/{BEST} was deleted, and no later checkpoint was better: start again with --overwrite")
     console.print(f"best val/auc {percent(float(best.best_model_score))} %: {out}/{BEST}")
 
 
 def _begin_wandb(
     model: DetectorTraining, data: FaceData, config: dict[str, Any], logger: WandbLogger, identity: str
 ) -> None:
-    """Begin the W&B run, or go on with it, and let it know what the run folder knows."""
+    """Start or continue the W&B run, and send it the settings that the run folder records."""
     facts = {
         "difffake": difffake.__version__,
         "manifests": {path: sha256(manifest_file(Path(path))) for path in data.paths},

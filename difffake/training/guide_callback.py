@@ -1,4 +1,4 @@
-"""A callback that draws what the guide rebuilds while it learns."""
+"""A callback that draws what the guide reconstructs during training."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from difffake.data.faces_to_draw import choose_rows
 from difffake.data.partners import find_partners
 from difffake.data.records import exact_partners
 from difffake.diffusion.latent_diffusion import LatentDiffusion
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 from difffake.plots import save_figure
 from difffake.progress import console
 from difffake.readers.item import REAL
@@ -29,44 +29,43 @@ from difffake.training.module import DetectorTraining
 
 
 class GuideFigures(Callback):
-    """Draws source and target of a few validation faces, always the same ones, as the guide rebuilds them.
+    """Draws the source and target that the guide reconstructs for a few validation faces, always the same faces.
 
-    After the validation of every n-th epoch and at the end, to RUN/figures/reconstructions-epoch-NNN.png, where NNN is
-    the number of epochs trained; a WandbLogger gets the same picture. Training goes on as it would without. In a
-    config: `trainer.callbacks: [{class_path: difffake.training.guide_callback.GuideFigures}]`.
+    A picture is written after the validation of every n-th epoch and at the end of training, as
+    RUN/figures/reconstructions-epoch-NNN.png, where NNN is the number of trained epochs. A WandbLogger gets the same
+    picture. The callback does not change the result of training. In a config:
+    `trainer.callbacks: [{class_path: difffake.training.guide_callback.GuideFigures}]`.
 
     Args:
-        every_n_epochs: epochs from one picture to the next.
-        faces: fakes to draw; a real face comes on top.
-        noises: noises that source and target are rebuilt from.
-        steps: of sampling.
+        every_n_epochs: number of epochs from one picture to the next.
+        faces: number of fakes to draw; one real face is added.
+        noises: number of noises from which source and target are reconstructed.
+        steps: number of sampling steps; more steps take longer.
     """
 
     def __init__(self, every_n_epochs: int = 5, faces: int = 4, noises: int = 2, steps: int = 20) -> None:
         if min(every_n_epochs, faces, noises, steps) < 1:
-            raise UserError("GuideFigures: every_n_epochs, faces, noises and steps must be at least 1")
+            raise UsageError("GuideFigures: every_n_epochs, faces, noises and steps must be at least 1")
         self.every_n_epochs = every_n_epochs
         self.count = faces
         self.noises = noises
         self.steps = steps
         self._faces: Faces | None = None
-        self._drawn = -1  # epochs trained before the last picture
+        self._drawn = -1  # number of epochs that were trained when the last picture was drawn
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         """Refuse a run without a guide before it starts."""
         if not (isinstance(pl_module, DetectorTraining) and _guide(pl_module)):
-            raise UserError(
-                "GuideFigures draws what a guide rebuilds: add --model.regularizers.guide Guide, or leave it out"
-            )
+            raise UserError("GuideFigures needs a guide: add --model.regularizers.guide Guide, or remove GuideFigures")
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Draw if it is the epoch's turn."""
+        """Draw after every n-th epoch."""
         trained = trainer.current_epoch + 1
         if not trainer.sanity_checking and trained % self.every_n_epochs == 0:
             self._draw(trainer, pl_module, trained)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Draw what was reached, unless the last validation has just done so."""
+        """Draw the final state, unless this was done after the last validation."""
         if trainer.current_epoch != self._drawn:
             self._draw(trainer, pl_module, trainer.current_epoch)
 
@@ -98,10 +97,10 @@ def _guide(module: DetectorTraining) -> Guide | None:
 
 
 def validation_faces(data: FaceData, diffusion: LatentDiffusion, count: int) -> Faces:
-    """At most `count` fakes of the split val with source and target, then a real face.
+    """At most `count` fakes of the split val that have a source and a target, then a real face.
 
-    Fakes of the manifest where the run learns from such and they have partners, else pseudo-deepfakes where it learns
-    from those, else none and a note.
+    They are fakes of the manifest if the run learns from these and some have partners; otherwise pseudo-deepfakes, if
+    the run learns from these; otherwise there are none, and a note is printed.
     """
     rows = data.manifest.select(split="val")
     partners = find_partners(rows, data.pair_order, exact_partners(data.manifests))
@@ -117,7 +116,7 @@ def validation_faces(data: FaceData, diffusion: LatentDiffusion, count: int) -> 
 
 def _pseudo_faces(pairs: PairDataset, count: int) -> Faces:
     samples = [pairs[0, index] for index in range(min(count, len(pairs)))]
-    # The fakes, and of the last pair the real face, whose roles are all its own.
+    # The fake of each pair, and the real face of the last pair, which is its own source and target.
     chosen = [(sample, 1) for sample in samples] + [(samples[-1], 0)]
     image, source, target = (
         torch.stack([sample["faces"][sample["roles"][place, role]] for sample, place in chosen]) for role in range(3)
@@ -127,7 +126,7 @@ def _pseudo_faces(pairs: PairDataset, count: int) -> Faces:
 
 @contextmanager
 def _evaluating(module: nn.Module) -> Iterator[None]:
-    """The module in eval mode for a while; each of its parts gets back the mode that it had."""
+    """Put the module into eval mode; at the end, each submodule gets its earlier mode back."""
     modes = {part: part.training for part in module.modules()}
     module.eval()
     try:

@@ -1,4 +1,4 @@
-"""last.ckpt: written so that a run can be stopped or killed at any moment and goes on as if it had not been."""
+"""last.ckpt: a run that was stopped or killed at any moment continues from it with the same results."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 from lightning.pytorch.callbacks import Checkpoint
 
 from difffake.data.manifest import manifest_file
-from difffake.errors import Terminated, UserError
+from difffake.errors import Terminated, UsageError, UserError
 from difffake.files import sha256, staged_file
 from difffake.models.checkpoint import read_checkpoint
 from difffake.progress import console
@@ -28,21 +28,21 @@ RESUME_KEY = "difffake_resume"
 
 
 class LastCheckpoint(Checkpoint):
-    """Keeps last.ckpt, and the one before it as previous.ckpt.
+    """Writes last.ckpt, and keeps the checkpoint before it as previous.ckpt.
 
-    Saved before the first batch of an epoch, before every `every`-th step and at the end; and at SIGTERM, which SLURM
-    sends before it ends a job, after the step that is being computed. Nothing else is saved with a step half done: a
-    checkpoint always stands between two optimizer steps. It holds the rows of the log and the sums of the epoch's
-    losses, of every rank, so that the log goes on as well.
+    last.ckpt is saved before the first batch of an epoch, before every `every`-th step and at the end. At SIGTERM,
+    which SLURM sends before it ends a job, it is saved after the current step. It is always saved between two optimizer
+    steps. It contains the rows of the log and the sums of the epoch's losses on every rank, so that the log is
+    continued too.
 
     Args:
-        folder: of the run.
-        every: steps; 0 is only between epochs.
+        folder: run folder.
+        every: number of steps from one checkpoint to the next within an epoch; 0 saves only between epochs.
     """
 
     def __init__(self, folder: Path, every: int) -> None:
         if every < 0:
-            raise UserError(f"--checkpoint_steps {every} must be at least 0")
+            raise UsageError(f"--checkpoint_steps {every} must be at least 0")
         self.path = folder / LAST
         self.every = every
         self._asked = False
@@ -51,32 +51,32 @@ class LastCheckpoint(Checkpoint):
         self._rows: list[dict[str, float]] = []
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Listen to SIGTERM. Lightning's own handler would talk to other ranks from within the signal."""
+        """Handle SIGTERM. Lightning's own handler would communicate with other ranks inside the signal handler."""
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._ask)
 
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Save if it is time; end if any rank was asked to."""
+        """Save if it is time. Stop the run if any rank received SIGTERM."""
         if batch_idx % trainer.accumulate_grad_batches:
-            return  # gradients that wait for more are in no checkpoint
+            return  # a checkpoint cannot contain accumulated gradients
         asked = trainer.strategy.reduce_boolean_decision(self._asked, all=False)
         step = trainer.global_step
         if asked or batch_idx == 0 or (self.every and step % self.every == 0):
             self._save(trainer, batch_idx)
         if asked:
-            raise Terminated(f"stopped by SIGTERM after step {step}; the same command with --resume goes on")
+            raise Terminated(f"stopped by SIGTERM after step {step}; run the same command with --resume to continue")
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Save what was trained, and whether a callback such as EarlyStopping has ended it."""
+        """Save the final state, and whether a callback such as EarlyStopping ended the run."""
         self._saved = -1 if trainer.should_stop else self._saved
         self._save(trainer, 0)
 
     def on_save_checkpoint(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Add the log so far and what the run must not change."""
+        """Add the log so far, and the settings that a resumed run must not change."""
         assert isinstance(pl_module, DetectorTraining)
         own = {name: float(value) for name, value in pl_module.epoch_means.sums.items()}
         sums: list[Any] = [own]
@@ -95,7 +95,7 @@ class LastCheckpoint(Checkpoint):
     def on_load_checkpoint(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Take up the log where the checkpoint left it."""
+        """Restore the log of the checkpoint."""
         assert isinstance(pl_module, DetectorTraining)
         kept = checkpoint[RESUME_KEY]
         self._rows = kept["rows"]
@@ -107,13 +107,13 @@ class LastCheckpoint(Checkpoint):
     def _save(self, trainer: lightning.Trainer, batches: int) -> None:
         if trainer.global_step == self._saved and self.path.is_file():
             return
-        # A batch that has been fetched but not trained on is not the last one done.
+        # The current batch has been fetched, but not trained on: it does not count as the last batch of the epoch.
         progress = trainer.fit_loop.epoch_loop.batch_progress
         ended = progress.is_last_batch
         progress.is_last_batch = progress.current.completed == progress.current.ready and ended
         self._position = (trainer.current_epoch, batches)
         trainer.save_checkpoint(self.path)
-        self._position = None  # another checkpoint, such as best.ckpt, stands within a validation
+        self._position = None  # other checkpoints, such as best.ckpt, are saved during validation
         progress.is_last_batch = ended
         self._saved = trainer.global_step
 
@@ -122,14 +122,14 @@ class LastCheckpoint(Checkpoint):
 
 
 class WholeCheckpoints(CheckpointIO):
-    """Writes a checkpoint aside and renames it, so that none is ever half written, however the run ends.
+    """Writes a checkpoint to another name and renames it, so that no checkpoint is half written, however a run ends.
 
-    Lightning's own writes to the system's folder for temporary files and copies from there. Of last.ckpt the one before
-    is kept.
+    Lightning's own class writes to the system's temporary folder and copies the file from there. When last.ckpt is
+    replaced, the old file is kept as previous.ckpt.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write `checkpoint`. Raises `OSError` if it does not fit on the disk; what was there stays."""
+        """Write `checkpoint`. Raises `OSError` if the disk is full; then the old file stays."""
         path = Path(path)
         with staged_file(path) as partial:
             try:
@@ -137,7 +137,7 @@ class WholeCheckpoints(CheckpointIO):
                     torch.save(checkpoint, file)
                     file.flush()
                     os.fsync(file.fileno())
-            except RuntimeError as error:  # torch's word for a write that failed
+            except RuntimeError as error:  # raised by torch if a write fails
                 raise OSError(errno.EIO, f"cannot be written ({str(error).splitlines()[0]})", str(path)) from error
             except OSError as error:
                 raise OSError(error.errno, error.strerror, str(path)) from error
@@ -145,7 +145,7 @@ class WholeCheckpoints(CheckpointIO):
                 path.replace(path.with_name(PREVIOUS))
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        """The checkpoint, its tensors on the CPU, and the best one known where it is now, if the run was moved."""
+        """Load a checkpoint to the CPU. Its path of best.ckpt is corrected if the run folder was moved."""
         found = torch.load(path, map_location="cpu", weights_only=True)
         for state in found.get("callbacks", {}).values():
             if Path(state.get("best_model_path", "")).name == BEST:
@@ -158,9 +158,16 @@ class WholeCheckpoints(CheckpointIO):
 
 
 def checkpoint_to_resume(folder: Path) -> tuple[Path, dict[str, Any]] | None:
-    """The newest whole checkpoint of a run folder and its content; None if the run was stopped before its first.
+    """Find the newest readable checkpoint of a run folder.
 
-    Raises `UserError` if there are checkpoints but none is whole, or none that a run can go on from.
+    Args:
+        folder: run folder.
+
+    Returns:
+        Path and content of the checkpoint; None if the run was stopped before its first checkpoint.
+
+    Raises:
+        UserError: there are checkpoints, but all are broken, or a run cannot be resumed from any of them.
     """
     broken = None
     for path in (folder / LAST, folder / PREVIOUS):
@@ -170,37 +177,47 @@ def checkpoint_to_resume(folder: Path) -> tuple[Path, dict[str, Any]] | None:
             found = read_checkpoint(path)
             kept = found.get(RESUME_KEY)
             if not isinstance(kept, dict) or not kept.get("position"):
-                raise UserError(f"{path} is no {LAST} of this version's `difffake fit`: start anew with --overwrite")
+                raise UserError(
+                    f"{path} was not written by this version of `difffake fit`: start again with --overwrite"
+                )
         except UserError as error:
             broken = broken or error
             continue
         if broken:
-            console.print(f"{broken}: going on from {path.name}")
+            console.print(f"{broken}: continuing from {path.name}")
         return path, found
     if broken:
-        raise UserError(f"{broken}, and there is no whole {PREVIOUS}: start anew with --overwrite")
+        raise UserError(f"{broken}, and there is no readable {PREVIOUS}: start again with --overwrite")
     if any(folder.glob("*.ckpt")):
-        raise UserError(f"{folder} has checkpoints but no {LAST} to go on from: start anew with --overwrite")
+        raise UserError(f"{folder} has checkpoints but no {LAST} to resume from: start again with --overwrite")
     return None
 
 
 def refuse_other_settings(kept: dict[str, Any], now: dict[str, Any]) -> None:
-    """Raise `UserError` if a run was begun with other `run_settings`."""
+    """Raise `UserError` if the run to resume had other settings.
+
+    Args:
+        kept: `run_settings` of the run to resume.
+        now: `run_settings` of this run.
+    """
     for name, value in now.items():
         before = kept["settings"].get(name)
         if before != value:
-            raise UserError(f"the run to resume had {name} {before}, not {value}: give the same")
+            while isinstance(before, dict) and isinstance(value, dict):  # for a group, name the setting that differs
+                key = next(key for key in before | value if before.get(key) != value.get(key))
+                name, before, value = f"{name}.{key}", before.get(key), value.get(key)
+            raise UserError(f"the run to resume had {name} {before}, not {value}: give the same value")
 
 
 def run_settings(trainer: lightning.Trainer, module: DetectorTraining, data: FaceData) -> dict[str, Any]:
-    """Every setting of a run that changes its result, as plain values, beside the model's own.
+    """Every setting of a run that changes its result, as plain values, except the settings of the model.
 
-    The list is that of the constructors' arguments: a new one is compared unless it is named in `_FREE`.
+    The settings are the constructors' arguments. A new argument is compared too, unless it is listed in `_FREE`.
     """
     found: dict[str, Any] = {
         "devices": trainer.world_size,
         "manifest (SHA-256)": [sha256(manifest_file(Path(path))) for path in data.paths],
-        "cached latents": data.latents != "none",  # they are rounded to half precision
+        "cached latents": data.latents != "none",  # cached latents are rounded to half precision
         "--seed_everything": module.seed,
         "--model.optimizer": module.settings["optimizer"],
     }
@@ -209,17 +226,17 @@ def run_settings(trainer: lightning.Trainer, module: DetectorTraining, data: Fac
 
 
 _FREE = {"manifest", "workers", "latents", "image_size", "seed"}
-"""Arguments of `FaceData` that change no result, or are compared by another name."""
+"""Arguments of `FaceData` that do not change the result, or are compared under another name."""
 _TRAINER = (
     "accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm", "precision", "limit_train_batches",
     "limit_val_batches", "val_check_interval", "check_val_every_n_epoch", "log_every_n_steps",
     "reload_dataloaders_every_n_epochs", "overfit_batches",
 )  # fmt: skip
-"""What of a Trainer changes a result; the length of a run may change, and callbacks keep a state of their own."""
+"""Arguments of a Trainer that change the result. The length of a run may change; callbacks keep their own state."""
 
 
 def _move(state: dict[str, Any], folder: Path) -> None:
-    """Let a `ModelCheckpoint`'s state name files of a folder instead of those of `dirpath`."""
+    """Change the paths in a `ModelCheckpoint`'s state from its `dirpath` to `folder`."""
     before = state["dirpath"]
 
     def moved(path: str) -> str:

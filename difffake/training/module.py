@@ -14,7 +14,7 @@ from torch.nn import functional
 from difffake.data.batches import Batch, to_unit
 from difffake.diffusion.load import DiffusionConfig
 from difffake.diffusion.teacher import Teacher
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 from difffake.metrics import auc, eer, youden_threshold
 from difffake.models.checkpoint import KEY, CheckpointInfo, inherited_keys
 from difffake.models.class_path import EncoderClass, read_encoder_class
@@ -33,38 +33,40 @@ from difffake.training.extras import provide_extras
 from difffake.training.optimizers import OptimizerConfig, build_optimizer, schedule_factor
 from difffake.training.sam import SAM
 
-# A dataclass of this form would else be taken for the path of one of its own subclasses.
+# Without this, jsonargparse takes a dataclass of this form for the class path of one of its subclasses.
 register_type(EncoderClass, asdict, read_encoder_class, fail_already_registered=False)
 
 
 class DetectorTraining(Recorded, lightning.LightningModule):
     """Trains a detector on batches of real faces and forgeries with cross-entropy.
 
-    The checkpoint to keep is chosen by `val/auc` on the training data set's own validation split. Precision is
-    the Trainer's (`--trainer.precision bf16-mixed`).
+    The best checkpoint is chosen by `val/auc` on the validation split of the training data set. The Trainer sets the
+    precision (`--trainer.precision bf16-mixed`).
 
     Args:
         encoder: timm name with the tag of its weights, such as tf_efficientnet_b4.ap_in1k; or, for a
             torch.nn.Module of your own, {class_path: my_package.MyEncoder, init_args: {...}}.
-        weights: none; timm (the tag's, downloaded); package:efficientnet-lite0; a file; or a run folder, whose
-            best detector's encoder is trained further.
+        weights: initial weights of the encoder: none (random); timm (those of the tag, downloaded);
+            package:efficientnet-lite0; a file; or a run folder, whose best detector's encoder is trained further.
         image_size: side of the images in pixels.
-        mean: subtracted from the channels of images in [0, 1], one number or three; by default what the weights were
-            trained with.
-        std: what the difference is divided by, one number or three; by default what the weights were trained with.
-        dropout: share of the embedding's numbers that are set to zero before the head.
-        drop_path: rate of stochastic depth of a timm network; by default timm's for that network.
-        bn_momentum: share of a new batch in batch norm's running statistics; by default the network's own.
-        head: linear, or cosine (embedding and weights of length 1, with a learned scale, as in GenD).
-        trainable: all; norm (normalization layers alone); head (the encoder stays as it is); or last_blocks N (the
-            last N blocks of the encoder). The head always learns.
-        optimizer: optimizer and schedule.
-        regularizers: losses beside the classification loss, by name: for each its class and its settings, such as
-            {guide: {class_path: Guide, init_args: {lambda_source: 0.7}}}. null, or leaving one out, is the ablation.
-        diffusion: the frozen model that teaches; loaded only if a regularizer asks for it.
-        compile: run torch.compile on the detector, the regularizers' large networks and the frozen U-Net; pays off
-            after the first minutes on a GPU.
-        seed: of the run; recorded in checkpoints.
+        mean: number that is subtracted from the channels of images in [0, 1]; one number or one per channel. By default
+            as the weights were trained.
+        std: number by which the channels are divided after that; one number or one per channel. By default as the
+            weights were trained.
+        dropout: probability that a number of the embedding is set to zero before the head.
+        drop_path: rate of stochastic depth in a timm network; by default timm's rate for that network.
+        bn_momentum: weight of a new batch in batch norm's running statistics, in [0, 1]; by default that of the
+            network.
+        head: linear, or cosine (embedding and weights have length 1, with a learned scale, as in GenD).
+        trainable: the parts of the encoder that are trained: all; norm (only normalization layers); head (nothing of
+            the encoder); or last_blocks N (the last N blocks). The head is always trained.
+        optimizer: optimizer and schedule of the learning rate.
+        regularizers: losses in addition to the classification loss. Each has a name, a class and settings, such as
+            {guide: {class_path: Guide, init_args: {lambda_source: 0.7}}}. null removes one (ablation).
+        diffusion: the frozen diffusion model; loaded only if a regularizer needs it.
+        compile: run torch.compile on the detector, the regularizers' large networks and the frozen U-Net. Compiling
+            takes minutes; later steps on a GPU are faster.
+        seed: random seed of the run; saved in checkpoints.
     """
 
     def __init__(
@@ -90,51 +92,51 @@ class DetectorTraining(Recorded, lightning.LightningModule):
         config = DetectorConfig(
             encoder, image_size, channel_mean, channel_std, dropout, drop_path, bn_momentum, head, trainable
         )
-        # Whoever names a class in the config of a run has chosen to run it.
+        # A class that the run's config names may be imported: its user chose it.
         self.detector = build_detector(config, weights, imports=config.packages)
         self.inherited_keys = inherited_keys(weights)
         self.optimizer_config = optimizer
         self.seed = seed
         self.threshold: float | None = None
         self.training_keys: frozenset[str] = frozenset()
-        self.margin: float | None = None  # of the training data's crops
+        self.margin: float | None = None  # margin of the training data's crops
         self.epoch_means = EpochMeans()
         self._loss = torch.zeros(())
         self._scores: list[tuple[np.ndarray, ...]] = []
         self.teacher = Teacher(diffusion, seed)
         self.regularizers = Regularizers(regularizers or {}, self.detector.encoder, self.teacher)
         if compile:
-            # In place: names in the checkpoint stay as they are.
+            # Compile in place, so that the names of weights in the checkpoint do not change.
             frozen = [self.teacher.diffusion.unet] if self.teacher.loaded else []
             for part in (self.detector, *frozen, *(net for _, r in self.regularizers.each() for net in r.heavy_parts)):
                 part.compile()
 
     @classmethod
     def load_from_checkpoint(cls, checkpoint_path: Any, *rest: Any, **settings: Any) -> NoReturn:
-        """Not supported: Lightning would download the default encoder's weights, then fail on another encoder's.
+        """Not supported: Lightning would download weights of the default encoder, then fail on those of another.
 
-        Raises `UserError`, which names what to use.
+        Raises `UserError` with the function to use instead.
         """
         raise UserError(
-            "DetectorTraining is not loaded from a checkpoint: call difffake.models.checkpoint.load_detector for the "
-            "detector, or go on with `difffake fit --resume`"
+            "DetectorTraining cannot be loaded from a checkpoint: load the detector with "
+            "difffake.models.checkpoint.load_detector, or resume the run with `difffake fit --resume`"
         )
 
     def setup(self, stage: str) -> None:
-        """Put the frozen model where the run is, and let the data give what is needed, before loaders are made."""
+        """Move the frozen model to the run's device and prepare what regularizers need, before loaders are made."""
         self.teacher.to(self.trainer.strategy.root_device)
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # set when fitting with a data module
         if isinstance(data, FaceData) and len(self.regularizers):
             provide_extras(data, self.regularizers, self.teacher, self.trainer)
 
     def on_fit_start(self) -> None:
-        """Remember what training sees, for the leak check of later test data."""
+        """Record the people, videos and crops of the training data, to check later test data for leaks."""
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # set when fitting with a data module
         if isinstance(data, FaceData):
             self.training_keys = frozenset(data.training_keys()) | self.inherited_keys
             self.margin = data.manifest.margin
         if str(self.trainer.precision).endswith("-true") and self.trainer.precision != "32-true":
-            raise UserError(f"--trainer.precision {self.trainer.precision} is not supported: use bf16-mixed or 32-true")
+            raise UsageError(f"--trainer.precision {self.trainer.precision} is not supported: use bf16-mixed or 32")
         clipped = self.trainer.precision == "16-mixed" and self.trainer.gradient_clip_val
         if clipped and self.optimizer_config.name == "adamw":
             raise UserError("16-mixed cannot clip gradients of the fused adamw: use bf16-mixed, or no clipping")
@@ -144,7 +146,7 @@ class DetectorTraining(Recorded, lightning.LightningModule):
             raise UserError("SAM cannot accumulate gradients: use --trainer.accumulate_grad_batches 1, or adamw")
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        """Cross-entropy of one batch, and the regularizers' losses; under SAM called twice per step."""
+        """Cross-entropy of one batch plus the weighted losses of regularizers; SAM calls it twice per step."""
         images = to_unit(batch["image"])
         batches = self.regularizers.batches(batch, images, self.teacher)
         output = self.detector(self.regularizers.change_images(batches, images, self.teacher))
@@ -161,7 +163,7 @@ class DetectorTraining(Recorded, lightning.LightningModule):
         return loss
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Log loss and learning rate of a step now and then."""
+        """Log losses and learning rate every `log_every_n_steps` steps."""
         if isinstance(optimizer, SAM) and optimizer.perturbed:
             return
         every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # set by a mixin
@@ -169,28 +171,28 @@ class DetectorTraining(Recorded, lightning.LightningModule):
             self._log_row({"train/loss_step": float(self._loss), "lr": optimizer.param_groups[0]["lr"]})
 
     def on_train_batch_start(self, batch: Batch, batch_index: int) -> None:
-        """Draw what torch itself draws, such as dropout, by step and rank: the same in a run that was interrupted."""
+        """Seed torch's generator (for dropout and the like) by step and rank, so that a resumed run draws the same."""
         batches = self.trainer.current_epoch * int(self.trainer.num_training_batches) + batch_index
         torch.manual_seed(int(generator(self.seed, batches, self.global_rank).integers(2**63)))
 
     def on_train_epoch_end(self) -> None:
-        """Log the epoch's mean losses, of all ranks."""
+        """Log the epoch's mean losses over all ranks."""
         if means := self.epoch_means.means():
             self._log_row(means)
 
     def _log_row(self, values: dict[str, float]) -> None:
-        """One row for each logger. Not by `self.log`, whose rows come late or twice where a run is interrupted."""
+        """Write one row to each logger. `self.log` would write rows late or twice if a run is interrupted."""
         for logger in self.loggers:
             logger.log_metrics(values | {"epoch": self.current_epoch}, step=self.global_step)
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """Keep logits and coverage; AUC needs all of them."""
+        """Keep logits and coverage until the end of the epoch, because AUC needs all of them."""
         output = self.detector(to_unit(batch["image"]))
         columns = (batch["label"], output.logit.double(), coverage(output.features))
         self._scores.append(tuple(column.cpu().numpy() for column in columns))
 
     def on_validation_epoch_end(self) -> None:
-        """AUC, EER, threshold and mean coverage over every sample of every rank, each once."""
+        """Log AUC, EER, threshold and mean coverage over the samples of all ranks; each sample counts once."""
         label, score, covered = (np.concatenate(part) for part in zip(*self._scores, strict=True))
         self._scores.clear()
         if self.trainer.world_size > 1:
@@ -202,13 +204,13 @@ class DetectorTraining(Recorded, lightning.LightningModule):
         self.threshold = youden_threshold(label, score)
         values = {"val/auc": auc(label, score), "val/eer": eer(label, score), "val/loss": float(loss)}
         values["val/coverage"] = float(covered.mean())
-        # The value is the same on all ranks already.
+        # All ranks have the same value already, so nothing is averaged.
         self.log_dict(values, prog_bar=True, logger=False, rank_zero_only=False, sync_dist=False)
         if not self.trainer.sanity_checking:
             self._log_row(values)
 
     def configure_optimizers(self) -> Any:
-        """Optimizer and schedule by step."""
+        """Make the optimizer, and a learning-rate schedule that changes at every step."""
         clipped = bool(self.trainer.gradient_clip_val)
         optimizer = build_optimizer(
             (p for p in self.parameters() if p.requires_grad), self.optimizer_config, fused=not clipped
@@ -222,18 +224,18 @@ class DetectorTraining(Recorded, lightning.LightningModule):
         info = CheckpointInfo(self.detector.config, self.threshold, self.training_keys, self.seed, self.margin)
         checkpoint[KEY] = info.to_dict()
         if len(self.regularizers):
-            # The frozen model itself is not saved: its name, and a fingerprint to know it by.
+            # The frozen model is not saved, only its name and a fingerprint to recognize it.
             checkpoint[REGULARIZERS] = vars(Saved.of(self.regularizers, self.teacher))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse to go on with other settings, regularizers or frozen model than the run began with."""
+        """Raise `UserError` if the run to resume had other settings, regularizers or another frozen model."""
         if KEY not in checkpoint:
-            raise UserError("the checkpoint to resume from is none of difffake fit: leave out --resume")
+            raise UserError("the checkpoint to resume from was not written by difffake fit: leave out --resume")
         before = vars(CheckpointInfo.from_dict(checkpoint[KEY]).config)
         for name, value in vars(self.detector.config).items():
             if before[name] != value:
                 raise UserError(
-                    f"the run to resume was trained with --model.{name} {before[name]}, not {value}: give the same"
+                    f"the run to resume had --model.{name} {before[name]}, not {value}: give the same value"
                 )
         kept = checkpoint.get(REGULARIZERS, {"parts": {}, "diffusion": None})
         refuse_changes(Saved(**kept), self.regularizers, self.teacher)

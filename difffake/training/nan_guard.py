@@ -1,4 +1,4 @@
-"""Ends a run whose loss is no number any more, instead of training on for hours."""
+"""Stops a run whose loss has become NaN or infinite, which would otherwise train on for hours."""
 
 from typing import Any
 
@@ -10,23 +10,23 @@ from torch import Tensor
 from difffake.errors import UserError
 
 EVERY = 50
-"""Steps from one look at the loss to the next on a GPU, where looking means to wait for it."""
+"""Steps from one check to the next on a GPU, because each check waits for the GPU."""
 
 
 class NanGuard(Callback):
-    """Raises `UserError` after a step whose loss was NaN or infinite; names the loss, the step and the learning rate.
+    """Raises `UserError` after a step whose loss was NaN or infinite, with the loss, the step and the learning rate.
 
-    Checked after each step on a CPU, every `EVERY` steps on a GPU, and before validation and each checkpoint: none is
-    saved after such a step.
+    The loss is checked after each step on a CPU and every `EVERY` steps on a GPU. It is also checked before validation
+    and before each checkpoint, so no checkpoint is saved after such a step.
     """
 
     def __init__(self) -> None:
-        self._first: Tensor | None = None  # (), the first such step, -1 while there is none
+        self._first: Tensor | None = None  # scalar: the first step with such a loss, -1 if there is none
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Note the step, without waiting for the GPU."""
+        """Record the step, without waiting for the GPU."""
         loss = outputs["loss"].detach() if isinstance(outputs, dict) else outputs.detach()
         if self._first is None:
             self._first = torch.full((), -1, device=loss.device)
@@ -36,18 +36,18 @@ class NanGuard(Callback):
             self._check(trainer, pl_module)
 
     def on_validation_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Before scores are computed that are no numbers; the last step may have spoiled the weights."""
+        """Check before validation; the last step may have made the weights NaN."""
         self._check(trainer, pl_module)
         values = [v for v in pl_module.state_dict().values() if v.is_floating_point() and v.numel()]
         if not all(torch.stack([torch.isfinite(value).all() for value in values]).tolist()):
             raise UserError(
-                f"weights are no numbers any more after step {trainer.global_step}, {_rate(trainer)}: {_ADVICE}"
+                f"the weights became NaN or infinite at step {trainer.global_step}, {_rate(trainer)}: {_ADVICE}"
             )
 
     def on_save_checkpoint(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Keep the last sound checkpoint."""
+        """Check before a checkpoint is replaced."""
         self._check(trainer, pl_module)
 
     def _check(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -57,7 +57,7 @@ class NanGuard(Callback):
         names = [name.removesuffix("_epoch") for name, value in means.sums.items() if not torch.isfinite(value)]
         parts = [name for name in names if name != "train/loss"] or names or ["train/loss"]
         raise UserError(
-            f"the loss is no number any more: {', '.join(parts)} at step {step}, {_rate(trainer)}: {_ADVICE}"
+            f"the loss became NaN or infinite: {', '.join(parts)} at step {step}, {_rate(trainer)}: {_ADVICE}"
         )
 
 

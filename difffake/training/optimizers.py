@@ -1,4 +1,4 @@
-"""Optimizers and learning-rate schedules of the papers, by name."""
+"""The papers' optimizers and learning-rate schedules, chosen by name."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,24 +9,25 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from difffake.errors import UserError
+from difffake.errors import UsageError
 from difffake.training.sam import SAM
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """Which optimizer, and how the learning rate goes over the run.
+    """The optimizer and its learning-rate schedule.
 
-    DiffFake: SAM over SGD 1e-3, momentum 0.9, rho 0.05, `linear_tail`. DiffusionFake: Adam 1e-5 (AdamW in its code).
+    DiffFake uses SAM over SGD with rate 1e-3, momentum 0.9, rho 0.05 and `linear_tail`. DiffusionFake uses Adam with
+    rate 1e-5 (AdamW in its code).
 
     Args:
         name: sam (over SGD), sgd or adamw.
         lr: learning rate.
-        momentum: of SGD, also under SAM.
-        weight_decay: decoupled for adamw.
-        rho: radius of SAM's neighbourhood.
+        momentum: momentum of SGD, also under SAM; adamw does not use it.
+        weight_decay: strength of weight decay; decoupled for adamw.
+        rho: radius of the neighborhood in which SAM perturbs the weights.
         schedule: constant, linear_tail (constant, then linear to 0 over the last quarter) or cosine (to 0).
-        warmup: share of the run over which the learning rate rises from 0.
+        warmup: share of the run, in [0, 1), over which the learning rate rises from 0.
     """
 
     name: Literal["sam", "sgd", "adamw"] = "sam"
@@ -39,11 +40,17 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         if self.lr <= 0 or self.rho <= 0 or not 0 <= self.warmup < 1:
-            raise UserError("optimizer: lr and rho must be positive, and warmup at least 0 and under 1")
+            raise UsageError("optimizer: lr and rho must be positive, and warmup at least 0 and under 1")
 
 
 def build_optimizer(parameters: Iterable[nn.Parameter], config: OptimizerConfig, *, fused: bool = True) -> Optimizer:
-    """The optimizer of a config; AdamW `fused` into one kernel, which Lightning cannot clip in mixed precision."""
+    """Make the optimizer of a config.
+
+    Args:
+        parameters: parameters to train.
+        config: name and settings of the optimizer.
+        fused: use the fused kernel of AdamW. Lightning cannot clip its gradients in 16-bit mixed precision.
+    """
 
     def sgd(parameters: Iterable[nn.Parameter]) -> Optimizer:
         return torch.optim.SGD(parameters, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
@@ -56,7 +63,7 @@ def build_optimizer(parameters: Iterable[nn.Parameter], config: OptimizerConfig,
 
 
 def schedule_factor(config: OptimizerConfig, steps: int) -> Callable[[int], float]:
-    """Learning rate at a step as a share of `config.lr`, for a run of `steps` optimizer steps."""
+    """Function from a step (from 0) to the learning rate as a share of `config.lr`, for a run of `steps` steps."""
     warmup = round(config.warmup * steps)
 
     def factor(step: int) -> float:

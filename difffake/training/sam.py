@@ -1,4 +1,4 @@
-"""Sharpness-aware minimisation (Foret et al., ICLR 2021) over any optimizer."""
+"""Sharpness-aware minimization (Foret et al., ICLR 2021) over any optimizer."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -9,15 +9,16 @@ from torch.optim import Optimizer
 
 
 class SAM(Optimizer):
-    """Gradients are taken where the loss nearby is worst: at `w + rho g / ||g||`; the step is made from `w`.
+    """Computes gradients at the perturbed weights `w + rho g / ||g||` and applies them to `w`.
 
-    Each step calls its closure, which computes loss and gradients, twice. Batch norm statistics are updated in
-    both passes, as in the code that DiffFake builds on. The norm is over all parameters.
+    The perturbed weights are, to first order, the worst ones within distance rho. Each step calls its closure, which
+    computes loss and gradients, twice. Batch norm statistics are updated in both passes, as in the code that DiffFake
+    builds on. The norm is over all parameters.
 
     Args:
-        parameters: what to optimise.
-        base: makes the optimizer of the step from the parameters, such as `lambda p: torch.optim.SGD(p, lr=1e-3)`.
-        rho: radius of the neighbourhood; 0.05 in both papers.
+        parameters: parameters to train.
+        base: function that makes the optimizer of the step, such as `lambda p: torch.optim.SGD(p, lr=1e-3)`.
+        rho: radius of the neighborhood; 0.05 in both papers.
     """
 
     def __init__(
@@ -26,20 +27,20 @@ class SAM(Optimizer):
         self.base = base(list(parameters))
         self.rho = rho
         super().__init__(self.base.param_groups, self.base.defaults)
-        # One state and one set of groups: schedulers and checkpoints see the optimizer of the step.
+        # State and parameter groups are shared, so schedulers and checkpoints see those of the base optimizer.
         self.param_groups = self.base.param_groups
         self.state = self.base.state
         self.perturbed = False
-        """Whether the closure is being called at the perturbed weights; its loss is not the one to log."""
+        """Whether the closure is being called at the perturbed weights. That loss must not be logged."""
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step; gives what the closure gave at the unperturbed weights."""
+        """Make one step. Returns what the closure returned at the unperturbed weights."""
         if closure is None:
-            raise ValueError("SAM needs a closure that computes the gradients anew")
+            raise ValueError("SAM needs a closure that computes the gradients again")
         with torch.enable_grad():
             loss = closure()
-        if loss is None:  # Lightning skips a step so
+        if loss is None:  # Lightning skips a step in this way
             return None
         moved = self._perturb()
         self.perturbed = True
@@ -54,13 +55,13 @@ class SAM(Optimizer):
         return loss
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Load into the optimizer of the step and share its state again."""
+        """Load the state into the base optimizer and share it again."""
         self.base.load_state_dict(state_dict)
         self.param_groups = self.base.param_groups
         self.state = self.base.state
 
     def _perturb(self) -> list[tuple[nn.Parameter, Tensor]]:
-        """Move to `w + rho g / ||g||`; gives parameters with copies, so that `w` comes back bit for bit."""
+        """Move to `w + rho g / ||g||`. Returns the parameters with copies of `w`, which restore it bit for bit."""
         parameters = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
         # Half-precision gradients would overflow when squared.
         norms = [

@@ -1,4 +1,4 @@
-"""How fast a run is and what it takes: timing.csv, and the same for other loggers."""
+"""Speed and memory use of a run, in timing.csv and other loggers."""
 
 import time
 from pathlib import Path
@@ -11,9 +11,9 @@ from difffake.training.csv_log import CSVLog
 
 
 class Timing(Callback):
-    """Logs images a second over all ranks and the peak of a GPU's memory in GiB, once an epoch.
+    """Logs images per second over all ranks and the peak memory of a GPU in GiB, once per epoch.
 
-    Not in metrics.csv, which is the same in every repetition of a run.
+    They are not in metrics.csv, which is the same whenever a run is repeated.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -22,32 +22,32 @@ class Timing(Callback):
         self._seconds, self._batches = 0.0, 0
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Go on after the rows of a run that is resumed; a new one has no such file."""
+        """Keep the rows of a run that is resumed."""
         self._table.reread()
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Begin to count."""
+        """Start counting."""
         self._begin()
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: object) -> None:
-        """Count; a run that goes on within an epoch begins here."""
+        """Count a batch. A run that is resumed within an epoch starts counting here."""
         if self._since is None:
             self._begin()
         else:
             self._batches += 1
 
     def on_validation_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Validation does not count."""
+        """Stop the clock, because validation does not count."""
         if self._since is not None:
             self._seconds += time.perf_counter() - self._since
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Training goes on."""
+        """Start the clock again."""
         if self._since is not None:
             self._since = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Log."""
+        """Log the values of the epoch."""
         if not self._batches or self._since is None:
             return
         data = trainer.datamodule  # type: ignore[attr-defined]  # set when fitting with a data module

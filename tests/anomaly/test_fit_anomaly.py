@@ -126,21 +126,21 @@ def test_the_covariance_fits_the_number_of_pairs() -> None:
     assert isinstance(many, GaussianMixture)
     assert (few.covariance_type, many.covariance_type) == ("diag", "full")  # 7,700 pairs: 4.0002 numbers each
     (said,) = config.remarks(108, 1280)
-    assert "108 pairs are few for full ones: 0.056 numbers per parameter" in said
+    assert "108 pairs are too few for full ones: 0.056 numbers per parameter" in said
     assert config.remarks(7700, 1280) == []
     (said,) = DensityConfig(covariance="full").remarks(108, 1280)
-    assert said.startswith("warning: 108 pairs are few for the 2463362 parameters of 3 full component(s)")
+    assert said.startswith("warning: 108 pairs are too few for the 2463362 parameters of 3 full component(s)")
     assert len(DensityConfig().remarks(12, 1280)) == 2  # too few for diagonal ones too: 12 / (2 * 3) = 2
     assert DensityConfig("svm").remarks(12, 1280) == []
 
 
 def test_settings_are_checked_before_any_work(tiny_run: TinyRun, capsys: pytest.CaptureFixture[str]) -> None:
-    for options, message in (
-        (["--model", "svm", "--nu", "2"], "nu=2.0 is out of range"),
-        (["--model", "forest"], "anomaly model forest is unknown"),
-        (["--model", "os.path"], "is no class"),
+    for options, status, message in (
+        (["--model", "svm", "--nu", "2"], 2, "nu=2.0 is out of range"),
+        (["--model", "forest"], 2, "anomaly model forest is unknown: write mixture or svm"),
+        (["--model", "os.path"], 1, "is no class"),
     ):
-        assert fit_anomaly(tiny_run, tiny_run.folder / "never", *options) == 1
+        assert fit_anomaly(tiny_run, tiny_run.folder / "never", *options) == status
         assert message in capsys.readouterr().err
     twice = ["--manifest", str(tiny_run.seen), str(tiny_run.seen), "--out", str(tiny_run.folder / "never")]
     assert main(["fit-anomaly", "--ckpt", str(tiny_run.ckpt), *twice]) == 1
@@ -148,7 +148,7 @@ def test_settings_are_checked_before_any_work(tiny_run: TinyRun, capsys: pytest.
 
 
 def test_a_frozen_video_and_a_score_below_chance_are_said(
-    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = pd.read_parquet(tiny_run.seen / "manifest.parquet")
     real = table[table["label"] == 0]
@@ -160,11 +160,16 @@ def test_a_frozen_video_and_a_score_below_chance_are_said(
     real.to_parquet(tmp_path / "frozen" / "manifest.parquet")
     options = ["--manifest", str(tmp_path / "frozen"), "--out", str(tmp_path / "a.safetensors"), "--components", "1"]
     assert main(["fit-anomaly", "--ckpt", str(tiny_run.ckpt), *options, "--workers", "0"]) == 0
-    assert "12 of 12 pairs are of two equal images" in " ".join(capsys.readouterr().err.split())
+    assert "12 of 12 pairs have two equal images" in " ".join(capsys.readouterr().err.split())
     # The tiny run's own model ranks its forgeries below real pairs.
     assert fit_anomaly(tiny_run, tmp_path / "b.safetensors", "--covariance", "diag", "--components", "1") == 0
     said = " ".join(capsys.readouterr().err.split())
-    assert "real against pseudo-deepfakes: 22.2 % warning: that is below chance" in said
+    assert "real against pseudo-deepfakes: 22.2 % warning: this is below chance" in said
+    monkeypatch.setattr("difffake.anomaly.fit.auc", lambda label, score: 0.4998)  # which is printed as 50.0 %
+    assert fit_anomaly(tiny_run, tmp_path / "c.safetensors", "--covariance", "diag", "--components", "1") == 0
+    said = capsys.readouterr().err
+    assert "50.0 %" in said
+    assert "below chance" not in said
 
 
 OWN = """

@@ -194,11 +194,11 @@ class TestDegenerate:
         model = GaussianMixture(2).fit(x)
         x[[3, 50], 1] = bad
         for use in (model.fit, model.score):
-            with pytest.raises(UserError, match="2 of 100 rows hold NaN, infinity"):
+            with pytest.raises(UserError, match="2 of 100 rows have NaN, infinity"):
                 use(x)
 
     @pytest.mark.parametrize("kind", COVARIANCE_TYPES)
-    def test_the_named_regularisation_suffices(self, kind: str) -> None:
+    def test_the_named_regularization_suffices(self, kind: str) -> None:
         x = torch.ones(20, 3)
         with pytest.raises(UserError, match=r"singular with reg_covar=0: set reg_covar=") as error:
             GaussianMixture(1, kind, reg_covar=0).fit(x)
@@ -210,7 +210,7 @@ class TestDegenerate:
             GaussianMixture(3, "round")
         with pytest.raises(UserError, match="not fitted"):
             GaussianMixture().score(torch.randn(3, 2))
-        with pytest.raises(UserError, match="6 dimensions, these rows have 5"):
+        with pytest.raises(UserError, match="6 dimensions, but these rows have 5"):
             GaussianMixture(2).fit(clusters(50)).score(torch.randn(3, 5))
         with pytest.raises(UserError, match=r"torch.int64 \(4, 2\)"):
             GaussianMixture(2).fit(torch.ones(4, 2, dtype=torch.int64))
@@ -222,12 +222,12 @@ class TestKMeans:
     def test_finds_separate_clusters(self) -> None:
         x, label = make_blobs(600, 4, centers=5, cluster_std=0.3, random_state=3)
         for seed in range(5):
-            found, centres = kmeans(torch.from_numpy(x), 5, seed)
+            found, centers = kmeans(torch.from_numpy(x), 5, seed)
             assert adjusted_rand_score(label, found) == 1
             for cluster in range(5):
-                np.testing.assert_allclose(centres[cluster], x[found == cluster].mean(axis=0))
+                np.testing.assert_allclose(centers[cluster], x[found == cluster].mean(axis=0))
 
     def test_fewer_distinct_rows_than_clusters(self) -> None:
-        labels, centres = kmeans(torch.ones(9, 2), 3, seed=0)
+        labels, centers = kmeans(torch.ones(9, 2), 3, seed=0)
         assert torch.equal(labels, torch.zeros(9, dtype=torch.int64))
-        assert torch.equal(centres, torch.ones(3, 2, dtype=torch.float64))
+        assert torch.equal(centers, torch.ones(3, 2, dtype=torch.float64))

@@ -66,5 +66,5 @@ def test_any_number_of_ranks_gives_the_same_mixture(ranks: int, tmp_path: Path) 
                 assert torch.equal(value, first)
     # A row that is broken on one rank stops all of them, instead of leaving the others waiting.
     assert {one["said"] for one in found} == {
-        f"1 of {1501} rows hold NaN, infinity or values beyond 1e+100: drop or mend them"
+        f"1 of {1501} rows have NaN, infinity or values above 1e+100: remove or correct them"
     }

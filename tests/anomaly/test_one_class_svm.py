@@ -36,5 +36,5 @@ def test_mistakes_are_named(rows: torch.Tensor) -> None:
         OneClassSVM().score(rows)
     with pytest.raises(UserError, match="300 of 300 rows"):
         OneClassSVM().fit(rows * np.nan)
-    with pytest.raises(UserError, match="20 dimensions, these rows have 10"):
+    with pytest.raises(UserError, match="20 dimensions, but these rows have 10"):
         OneClassSVM().fit(rows).score(rows[:, :10])

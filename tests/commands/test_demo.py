@@ -28,7 +28,7 @@ def test_demo_goes_on_where_it_was_stopped_and_ends_with_a_report_and_results(
     with monkeypatch.context() as patched:
         patched.setattr(module, "evaluate", stopped)
         assert main(["demo", "--out", str(out)]) == 130
-    assert capsys.readouterr().err.endswith("difffake demo: stopped; the same command goes on\n")
+    assert capsys.readouterr().err.endswith("difffake demo: stopped; run the same command again to continue\n")
     checkpoint = (out / "run" / "best.ckpt").stat()
     assert main(["demo", "--out", str(out), "--seed", "1"]) == 1
     assert "is unfinished, with other settings" in capsys.readouterr().err

@@ -29,7 +29,7 @@ def figures(ckpt: Path, manifests: list[Path], out: Path, *options: str) -> int:
 @pytest.fixture(scope="module")
 def drawn(guided_run: GuidedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("figures") / "out"
-    assert figures(guided_run.ckpt, [guided_run.seen, guided_run.unseen], out, *QUICK) == 0
+    assert figures(guided_run.ckpt.parent, [guided_run.seen, guided_run.unseen], out, *QUICK) == 0
     return out
 
 
@@ -152,7 +152,7 @@ def test_what_cannot_be_drawn_is_told_in_one_line(
     assert "--limit -1 must be at least 0" in refused(guided_run.ckpt, guided_run.seen, "--limit", "-1")
     table = pd.read_parquet(guided_run.seen / "manifest.parquet")
     table.loc[table["label"] == 1, "source"] = ""
-    assert "nothing to rebuild" in refused(guided_run.ckpt, changed("unnamed", table))
+    assert "nothing to reconstruct" in refused(guided_run.ckpt, changed("unnamed", table))
     table = pd.read_parquet(guided_run.seen / "manifest.parquet")
     table["split"] = table["split"].replace({"train": "test", "test": "train"})
     assert "split test, shares" in refused(guided_run.ckpt, changed("leaked", table))

@@ -30,6 +30,7 @@ def test_every_command_explains_itself(
     text = capsys.readouterr().out
     assert f"usage: difffake {name}" in text
     assert "example" in text
+    assert "(default: )" not in text
     assert "--seed" in text or name in ("predict", "report")
     assert name == "fit" or max(map(len, text.splitlines())) <= 80
 
@@ -51,10 +52,7 @@ def test_arguments_come_from_signature_and_config(tmp_path: Path, capsys: pytest
             "nowhere does not exist",
         ),
         ("predict --ckpt none.ckpt empty", "empty holds no images or videos"),
-        (
-            "fit --data.manifest empty/m.csv --out o --data.workers -3 --model.weights none",
-            "--data.workers -3 must be at least 0",
-        ),
+        ("fit-anomaly --ckpt r --manifest m --out empty --overwrite", "--out empty is a folder, but a file is written"),
         ("demo --out /dev/null/x", "/dev/null/x"),
     ],
 )
@@ -80,6 +78,10 @@ def test_mistakes_end_in_one_line(
         ("predict a --ckpt x --frames many", "difffake predict: --frames many: give a whole number"),
         ("predict a --ckpt x --frames 0", "difffake predict: --frames 0 must be at least 1"),
         ("predict a", "difffake predict: --ckpt is missing"),
+        (
+            "prepare --reader fodler --root . --out o",
+            "difffake prepare: --reader fodler is unknown: choose one of",
+        ),
         ("evaluate --ckpt c --manifest m --out o --workers -3", "difffake evaluate: --workers -3 must be at least 0"),
     ],
 )

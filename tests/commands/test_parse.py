@@ -120,6 +120,12 @@ def test_mistakes(line: str, message: str) -> None:
     assert str(found.value) == message
 
 
+def test_a_config_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "best.ckpt").write_bytes(b"PK\x80\x81")
+    with pytest.raises(UsageError, match="--config is not a text file"):
+        parsed("f", "--manifest", "a", "--config", str(tmp_path / "best.ckpt"))
+
+
 def test_a_mistyped_option_in_a_config_is_named(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("manifset: z\n")
     with pytest.raises(UsageError, match="in the config, manifset is not an option: did you mean --manifest"):

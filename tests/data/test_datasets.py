@@ -136,7 +136,7 @@ def test_wrong_data_is_explained(manifest: Manifest, tmp_path: Path) -> None:
 
 
 def test_real_and_fake_of_a_pair_differ_by_the_forgery_alone(manifest: Manifest) -> None:
-    """The real partner is the pseudo-deepfake's target, recolouring included, and both get the same augmentation."""
+    """The real partner is the pseudo-deepfake's target, recoloring included, and both get the same augmentation."""
     train = manifest.select(split="train")
     config = AugmentConfig(flip=0.5, downscale=0.5, jpeg=0.5, cutout=0.5)
     for augmented in (None, config):

@@ -175,7 +175,7 @@ def test_the_same_crops_are_found_under_other_names(tmp_path: Path) -> None:
     assert len(train) == 3
     test = write("two", [row("w/000.png", video="w", frame=3), row("u.png")], [big[0], big[4]])
     assert len(train & test) == 1
-    with pytest.raises(UserError, match=r"test holds 1 crop\(s\) of the training data under other names.*--dataset"):
+    with pytest.raises(UserError, match=r"test has 1 crop\(s\) of the training data under other names.*--dataset"):
         check_leaks(train, test, "test")
     # A byte in the head, in the tail, or one more in the middle makes another file.
     changed = [b"x" + big[3][1:], big[3][:-1] + b"x", big[3][:9000] + b"x" + big[3][9000:]]

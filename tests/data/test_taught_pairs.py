@@ -117,7 +117,7 @@ def test_a_fake_of_another_target_brings_its_own_partners(sourced: Manifest, sto
         assert fake == ((f"fake-{number}", False), source, (f"real-{number}", False))
 
 
-def test_a_pseudo_deepfake_is_made_of_two_recoloured_copies_of_one_face(sourced: Manifest) -> None:
+def test_a_pseudo_deepfake_is_made_of_two_recolored_copies_of_one_face(sourced: Manifest) -> None:
     """The real one is its target; what was blended in, its source, is a face of its own."""
     dataset = taught(sourced, "pseudo")
     batch = collate([dataset[2, index] for index in range(6)])

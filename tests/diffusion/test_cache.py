@@ -128,7 +128,7 @@ def test_a_crop_that_is_gone_is_named(tmp_path: Path) -> None:
 def test_a_foreign_folder_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "me.jpg").touch()
-    assert "holds something else" in refused(tmp_path / "photos", faces(tmp_path / "faces"))
+    assert "has other files" in refused(tmp_path / "photos", faces(tmp_path / "faces"))
     assert [path.name for path in (tmp_path / "photos").iterdir()] == ["me.jpg"]
 
 

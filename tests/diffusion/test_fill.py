@@ -162,8 +162,6 @@ def test_latents_of_another_vae_are_refused_in_one_line(
 ) -> None:
     new_cache(tmp_path / "latents", manifest, diffusion)
     other = LatentDiffusion(tiny_vae(), diffusion.unet, tiny_scheduler(), tiny_prompt())
-    with pytest.raises(
-        UserError, match=r"latents holds latents of another model or other settings: delete it"
-    ) as caught:
+    with pytest.raises(UserError, match=r"latents has latents of another model or other settings: delete it") as caught:
         new_cache(tmp_path / "latents", manifest, other)
     assert "\n" not in str(caught.value)

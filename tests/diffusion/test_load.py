@@ -132,7 +132,7 @@ def test_parts_that_do_not_fit_each_other_are_refused(folder: Path) -> None:
     """A prompt of another width, as of another Stable Diffusion's text encoder."""
     shutil.rmtree(folder / "text_encoder")
     save_file({"prompt": torch.zeros(1, 77, 20)}, folder / "empty_prompt.safetensors")
-    assert f"has 20 channels, the U-Net wants {TEXT_WIDTH}" in error_of(folder)
+    assert f"has 20 channels, but the U-Net needs {TEXT_WIDTH}" in error_of(folder)
 
 
 def test_pickled_weights_are_never_read(folder: Path) -> None:
@@ -164,13 +164,13 @@ def test_a_pickled_text_encoder_is_not_read(folder: Path) -> None:
 def test_another_kind_of_schedule_is_refused(folder: Path, settings: dict[str, object]) -> None:
     """diffusers would take its own default instead, in silence."""
     (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(settings))
-    assert "says nothing of betas" in error_of(folder)
+    assert "has no betas" in error_of(folder)
 
 
 def test_a_schedule_that_leaves_nothing_of_the_image_is_refused(folder: Path) -> None:
     settings = SCHEDULER | {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction"}
     (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(settings))
-    assert "nothing of the image is left at the last step" in error_of(folder)
+    assert "has alpha-bar 0 at the last step" in error_of(folder)
 
 
 @pytest.mark.parametrize("shape", [(TEXT_WIDTH,), (2, 77, TEXT_WIDTH)])

@@ -134,7 +134,7 @@ def test_an_interrupted_run_does_not_go_on_with_other_settings(
 @pytest.mark.parametrize(
     ("option", "value", "status", "message"),
     [
-        ("--image-size", "100", 1, "--image-size 100 must be a multiple of 16"),
+        ("--image-size", "100", 2, "--image-size 100 must be a multiple of 16"),
         ("--image-size", "48", 2, "--image-size 48 must be at least 64"),
         ("--batch-size", "3", 2, "--batch-size 3 must be at least 4"),
         ("--vae-steps", "0", 2, "--vae-steps 0 must be at least 1"),

@@ -150,7 +150,7 @@ def test_comparisons_of_one_manipulation_have_no_row_called_all() -> None:
         ({"label": [0, 0]}, "b.png in FF.. has label 0 and method 'x'"),
         (
             {"path": ["b.png", "b.png"], "method": "x", "label": 1},
-            "1 frame.s. come more than once, the first b.png",
+            "1 frame.s. occur more than once, the first b.png",
         ),
         ({"video": ["", None]}, "empty cells in video"),
     ],
@@ -190,8 +190,8 @@ def test_results_survive_writing_and_nan_becomes_null(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("{", "is not valid JSON"),
-        ("[]", "holds no list of result rows"),
-        ('{"rows": [1]}', "holds no list of result rows"),
+        ("[]", "has no list of result rows"),
+        ('{"rows": [1]}', "has no list of result rows"),
         ('{"rows": [{"dataset": "x"}]}', "row 0 has no valid method"),
         ('{"rows": [], "provenance": 3}', "provenance is not an object"),
     ],

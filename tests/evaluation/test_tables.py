@@ -69,15 +69,20 @@ def test_rows_of_one_class_have_tables_of_their_own() -> None:
 def test_remarks_on_too_few_units_and_on_perfect_separation() -> None:
     few = ROW | {"units_real": 4, "units_fake": 90, "resampled_by": "video", "auc_low": None, "auc_high": None}
     assert remarks([few]) == [
-        "No interval where reals or fakes come from fewer than 5 units (here video): the numbers are of too little to "
-        "be sure of anything."
+        "There is no interval if reals or fakes come from fewer than 5 units (here video): these numbers are very "
+        "uncertain."
     ]
     assert remarks([few | {"auc": 1.0}]) == remarks([few])
     perfect = ROW | {"units_real": 5, "units_fake": 90, "resampled_by": "video", "auc": 1.0, "auc_low": 0.478}
     assert remarks([perfect]) == [
-        "Where reals and fakes do not overlap at all, the interval is exact (Clopper and Pearson)."
+        "If the scores of reals and fakes do not overlap at all, the interval is exact (Clopper and Pearson)."
     ]
     assert remarks([ROW]) == []
+
+
+def test_the_title_of_a_narrow_table_is_one_line() -> None:
+    rows = [ROW | {"method": "real", "n_fake": 0, "auc": math.nan, "eer": math.nan, "ap": math.nan}]
+    assert "Frame level, classifier score, real only: Celeb-DF" in map(str.rstrip, printed(rows, 80).splitlines())
 
 
 @pytest.mark.parametrize("width", [80, 100])

@@ -24,7 +24,7 @@ def test_png_keeps_every_pixel_and_the_channel_order(tmp_path: Path, image: np.n
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / "a" / "b.png"))[..., ::-1], image)
 
 
-def test_grey_and_transparent_images_become_rgb(tmp_path: Path, image: np.ndarray) -> None:
+def test_gray_and_transparent_images_become_rgb(tmp_path: Path, image: np.ndarray) -> None:
     cv2.imwrite(str(tmp_path / "gray.png"), image[..., 0])
     cv2.imwrite(str(tmp_path / "rgba.png"), np.dstack([image, image[..., 0]]))
     np.testing.assert_array_equal(read_image(tmp_path / "gray.png"), image[..., [0, 0, 0]])

@@ -1,6 +1,7 @@
 """The check for trivial cues, on testbeds with and without one."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,6 +111,15 @@ def test_the_command_fails_on_shortcuts_and_passes_without(tmp_path: Path, capsy
         assert main(["forge", "--manifest", str(root), "--check", "--workers", "1"]) == code
         assert ("do not train" in capsys.readouterr().err) == bool(code)
         assert not (root / "shortcuts.json").exists()  # another's folder is left as it is
+
+
+def test_few_people_have_no_interval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_testbed(tmp_path, mirrored, people=3)
+    main(["forge", "--manifest", str(root), "--check", "--workers", "1"])
+    said = capsys.readouterr()
+    assert "nan" not in said.out
+    assert re.search(r"m +6 +6 +0\.\d{3} +(unsure|too high) +\w", said.out)
+    assert ("too few people to be sure" in said.err) == ("unsure" in said.out)
 
 
 def test_a_manifest_without_fakes_cannot_be_checked(tmp_path: Path) -> None:

@@ -215,9 +215,12 @@ def test_a_whole_run_of_both_methods(faces: Path, folder: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--methods faceswap synthesis", "synthesis: give --diffusion a model: a folder that `difffake pretrain-guide"),
-        ("--methods diffusion_swap synthesis", "diffusion_swap, synthesis: give --diffusion a model"),
-        ("--methods faceswap --diffusion drawn-faces", "--diffusion serves only diffusion_swap and synthesis: add one"),
+        (
+            "--methods faceswap synthesis",
+            "synthesis: give a model as --diffusion: a folder from `difffake pretrain-guide",
+        ),
+        ("--methods diffusion_swap synthesis", "diffusion_swap, synthesis: give a model as --diffusion"),
+        ("--methods faceswap --diffusion drawn-faces", "--diffusion is only for diffusion_swap and synthesis: add one"),
         ("--methods synthesis --diffusion nowhere", "nowhere is neither a folder nor a Hub name"),
     ],
 )

@@ -199,10 +199,10 @@ def test_methods_with_networks_train_them_and_say_whom_they_skip(
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        ("--methods faceswap", 1, "give --methods and --out"),
-        ("--methods fly faceswap --out o", 1, "--methods fly is unknown: choose one or several of alpha_swap"),
+        ("--methods faceswap", 2, "give --methods and --out"),
+        ("--methods fly faceswap --out o", 2, "--methods fly is unknown: choose one or several of alpha_swap"),
         ("--methods faceswap --out o --compression c24", 2, "--compression c24: give one or several of raw, c23, c40"),
-        ("--methods faceswap --out o --size 97", 1, "--size 97 must be an even number"),
+        ("--methods faceswap --out o --size 97", 2, "--size 97 must be an even number"),
         ("--methods faceswap --out o --size 62", 2, "--size 62 must be at least 64"),
         ("--methods faceswap --out o --split tset", 2, "--split tset: give one of train, val, test, all"),
     ],
@@ -215,6 +215,17 @@ def test_wrong_options_end_in_one_line(
     assert main(["forge", "--manifest", str(clips), *arguments.split()]) == status
     assert message in capsys.readouterr().err.strip().splitlines()[-1]
     assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_said_of_networks_that_no_method_has(
+    stills: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = Manifest.read(stills)
+    Manifest(real.table.assign(path=[str(stills / path) for path in real.table["path"]], split="test"), tmp_path).write(
+        tmp_path / "manifest.parquet"
+    )
+    forge(tmp_path / "manifest.parquet", ["faceswap"], tmp_path / "o", size=96, workers=1)
+    assert "network" not in capsys.readouterr().err
 
 
 def test_manifests_that_cannot_be_forged_are_refused(clips: Path, forged: Manifest, tmp_path: Path) -> None:

@@ -58,5 +58,5 @@ def test_values_out_of_range_are_refused(settings: dict[str, object], message: s
 
 def test_images_of_whole_numbers_are_refused() -> None:
     detector = build_detector(DetectorConfig("mobilenetv3_small_050", 64))
-    with pytest.raises(UserError, match=r"images are of torch\.uint8: give floats in"):
+    with pytest.raises(UserError, match=r"images have the type torch\.uint8: give floats in"):
         detector(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))

@@ -123,7 +123,7 @@ def test_stochastic_depth_and_momentum() -> None:
         ("resnet10t.nope", {}, "timm has no weights of that tag, but resnet10t.c3_in1k"),
         ("crossvit_9_240", {}, "gives 2 sequences of tokens at several scales, not a feature map"),
         ("coat_tiny", {}, "gives 3 sequences of tokens at several scales"),
-        ("volo_d1_224", {}, "gives 197 tokens, which are no square of places"),
+        ("volo_d1_224", {}, "gives 197 tokens, which do not form a square grid"),
         ("pit_ti_224", {}, "gives one token for the whole image"),
         ("maxvit_tiny_tf_224", {"image_size": 100}, "does not take images of 100 px .*: try --model.image_size 224"),
         ("vgg11", {"drop_path": 0.1}, "--model.drop_path: encoder vgg11 has no stochastic depth"),

@@ -145,11 +145,11 @@ def test_a_run_with_it_is_stored_and_read_back(
     assert len(saved) == 2  # the optimizer has the head alone
     again = ["fit", "--config", str(tmp_path / "config.yaml"), "--resume", "--trainer.max_epochs", "2"]
     assert main([*again, "--model.trainable", "all"]) == 1
-    assert "was trained with --model.trainable head, not all" in " ".join(capsys.readouterr().err.split())
+    assert "had --model.trainable head, not all" in " ".join(capsys.readouterr().err.split())
     other = '{"class_path": "someones_package.MyEncoder"}'
     assert main([*again, "--model.encoder", other]) == 1
     said = " ".join(capsys.readouterr().err.split())
-    assert f"trained with --model.encoder {named(package, width=6)}, not {named(package)}: give the same" in said
+    assert f"had --model.encoder {named(package, width=6)}, not {named(package)}: give the same" in said
     assert main([*again, "--model.encoder", '{"class": "someones_package.MyEncoder"}']) == 1
     assert 'must have "class_path" and, if it takes any, "init_args"; nothing else' in capsys.readouterr().err
     assert main(again) == 0

@@ -16,6 +16,7 @@ from drawn_clips import SIDE, drawn, moved, write_clip
 from tiny import TinyRun
 
 from difffake.commands.main import main
+from difffake.commands.predict import _wrapped
 from difffake.faces.crops import crop_face
 from difffake.faces.detection import Face, LandmarkDetector
 from difffake.faces.images import read_image, write_png
@@ -98,7 +99,7 @@ def test_the_table_says_frames_faces_threshold_and_verdict(run: Run, tmp_path: P
     assert "2 of 4 frames" in said
     assert "frames 5 to 7 of 8 (0.50 to 0.70 s), 2 scored" in said
     assert "no face in the frames 1 (0.10 s), 3 (0.30 s)" in said
-    assert "Verdict: fake from" in said
+    assert "Verdict: fake at" in said
     assert max(map(len, text.splitlines())) <= 80
 
 
@@ -170,3 +171,20 @@ def test_a_real_photograph_without_suffix_and_one_without_face(
     scored, failed = real(tmp_path, status=1)
     assert (Path(scored["file"]).name, len(scored["faces"])) == ("portrait", 1)
     assert failed["error"] == "no face found"
+
+
+def test_nothing_is_said_of_folders_before_a_wrong_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_png(tmp_path / "photos" / "a.png", np.zeros((64, 64, 3), np.uint8))
+    (tmp_path / "photos" / "note.txt").write_text("left out")
+    assert main(["predict", "--ckpt", str(tmp_path / "none.ckpt"), str(tmp_path / "photos")]) == 1
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "none.ckpt does not exist" in said
+
+
+def test_long_names_are_broken_between_words() -> None:
+    path = Path("holiday pictures/second_week-of_the_year/photograph-of-somebody_0001.jpg")
+    assert _wrapped(path, 24).splitlines() == [
+        "holiday pictures/", "second_week-of_the_year/", "photograph-of-somebody_", "0001.jpg",
+    ]  # fmt: skip

@@ -88,8 +88,8 @@ def test_images_in_python_come_in_many_forms(predictor: Predictor) -> None:
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (FIRST.astype(np.int64), "of int64: give uint8"),
-        (FIRST.astype(np.uint16), "of uint16"),
+        (FIRST.astype(np.int64), "type int64: give uint8"),
+        (FIRST.astype(np.uint16), "type uint16"),
         (FIRST.astype(np.float32), "from .* to .*: give floats in"),
         (np.full((SIDE, SIDE, 3), np.nan), "from nan to nan"),
         (FIRST[..., :2], r"shape \(160, 160, 2\)"),
@@ -113,6 +113,14 @@ def test_an_array_is_no_file(predictor: Predictor, tmp_path: Path) -> None:
         predictor.predict_file(FIRST)  # type: ignore[arg-type]
     with pytest.raises(UserError, match="is a folder"):
         predictor.predict_file(tmp_path)
+
+
+def test_a_closed_predictor_says_so(tiny_run: TinyRun) -> None:
+    for cropped in (False, True):
+        with Predictor(tiny_run.ckpt, device="cpu", find_faces=find, cropped=cropped) as predictor:
+            predictor.predict_images(FIRST)
+        with pytest.raises(UserError, match="this Predictor is closed"):
+            predictor.predict_images(FIRST)
 
 
 def test_every_face_of_a_photograph_is_scored(predictor: Predictor, tiny_run: TinyRun) -> None:

@@ -99,7 +99,7 @@ def test_a_split_is_given_for_all_files_or_none(tmp_path: Path, text: str) -> No
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("file,label,split\na.jpg,0,train\nb.jpg,0,prod\n", "line 3: split 'prod' is none of train, val, test"),
+        ("file,label,split\na.jpg,0,train\nb.jpg,0,prod\n", "line 3: split 'prod' is unknown: use train, val, test"),
         ("file,label,frame\na.jpg,0,-1\n", "line 2: frame '-1'"),
         ("file,label,frame\na.jpg,0,3.5\n", "line 2: frame '3.5'"),
         ("file,label,role\na.jpg,0,suspect\n", "line 2: role 'suspect'"),

@@ -98,7 +98,7 @@ def test_a_checkpoint_without_a_guide_is_refused(guided_run: GuidedRun, tmp_path
 def test_another_frozen_model_is_refused(guided_run: GuidedRun) -> None:
     """Another folder with the same networks."""
     message = error_of(guided_run.ckpt, guided_run.ckpt, DRAWN_FACES)
-    assert "was taught by another diffusion model" in message
+    assert "was trained with another diffusion model" in message
     assert DRAWN_FACES in message
 
 
@@ -115,4 +115,4 @@ def test_a_broken_guide_is_refused(guided_run: GuidedRun, tmp_path: Path) -> Non
     saved = torch.load(guided_run.ckpt, weights_only=True)
     del saved["state_dict"][next(name for name in saved["state_dict"] if name.startswith(PART))]
     torch.save(saved, tmp_path / "broken.ckpt")
-    assert "is not a whole checkpoint" in error_of(tmp_path / "broken.ckpt", guided_run.ckpt)
+    assert "is not a complete checkpoint" in error_of(tmp_path / "broken.ckpt", guided_run.ckpt)

@@ -57,10 +57,10 @@ def test_under_wandbs_agent_the_run_is_logged_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--train=a", "--config=b"], "no test is named: add the parameter `test` .* TEST"),
-        (["--test=a", "--config=b"], "no train is named: .* TRAIN"),
-        (["--test=a", "--train=b"], "no config is named: add the parameter `config` to the sweep file$"),
-        (["--test=a", "--ckpt=b", "--anomaly.seed=1"], "no train is named"),
+        (["--train=a", "--config=b"], "no test is given: add the parameter `test` .* TEST"),
+        (["--test=a", "--config=b"], "no train is given: .* TRAIN"),
+        (["--test=a", "--train=b"], "no config is given: add the parameter `config` to the sweep file$"),
+        (["--test=a", "--ckpt=b", "--anomaly.seed=1"], "no train is given"),
         (["a"], "a belongs to no option"),
     ],
 )

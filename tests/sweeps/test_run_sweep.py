@@ -183,4 +183,4 @@ def test_missing_files_are_named_before_the_first_run(
     del content["parameters"]["test"]
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(content))
     assert main(["sweep", "study.yaml"]) == 1
-    assert "study.yaml: no test is named" in capsys.readouterr().err
+    assert "study.yaml: no test is given" in capsys.readouterr().err

@@ -144,12 +144,12 @@ def test_the_best_of_a_log_counts_and_broken_logs_are_named(tmp_path: Path, caps
     assert ranking.title == "val/auc, in percent"
     assert ranking.cells == [["0", "1", "75.0"], ["1", "1", "-"], ["2", "1", "-"]]
     said = "".join(capsys.readouterr().err.split())
-    assert "text/metrics.csvisleftout" in said
-    assert "empty/metrics.csvisleftout" in said
+    assert "text/metrics.csvisbroken" in said
+    assert "empty/metrics.csvisbroken" in said
     loss = read_run_result({}, tmp_path / "good", "val/loss", "minimize")
     assert sweep_tables(settings_of([loss], "minimize"), "val/loss", [])[0].cells == [["all runs", "1", "0.1000"]]
     unknown = settings_of([read_run_result({}, tmp_path / "good", "val/auk", "maximize")], "maximize")
-    assert best_line(unknown, "val/auk") == "no run has the sweep's metric, val/auk, so the settings are not sorted"
+    assert best_line(unknown, "val/auk") == "no run has the sweep's metric val/auk, so the settings are not sorted"
 
 
 @pytest.mark.parametrize("width", [50, 80, 200])

@@ -98,6 +98,8 @@ def test_random_values_follow_their_distributions(tmp_path: Path) -> None:
     [
         ({"method": "bayes", "parameters": {"a": {"value": 1}}}, "needs W&B's server"),
         ({"method": "grid"}, "`method` and `parameters`"),
+        ({"parameters": {"a": {"value": 1}}}, "method is missing"),
+        ({"methd": "grid", "parameters": {"a": {"value": 1}}}, "methd is not supported: use command, "),
         ({"method": "grid", "parameters": {"a": 3}}, "parameter a needs"),
         ({"method": "grid", "parameters": {"a": {"parameters": {"b": {"value": 1}}}}}, "a is nested"),
         (
@@ -175,6 +177,6 @@ def test_the_experiments_say_what_they_ask_and_showed(path: Path) -> None:
     header = path.read_text().split("program:")[0]
     assert all(f"\n# {word}" in f"\n{header}" for word in ("Asks: ", "Size: ", "Showed"))
     assert f"difffake sweep {path.relative_to(ROOT)}" in header
-    assert ("Showed: never run" in header) == (path.parent.name == "full")
+    assert ("Showed: not run yet" in header) == (path.parent.name == "full")
     for quoted in re.findall(r'docs/results\.md, "([^"]+)"', header.replace("\n#", "")):
         assert quoted in (ROOT / "docs" / "results.md").read_text(), quoted

@@ -173,7 +173,7 @@ def test_a_run_can_go_on_but_is_not_overwritten_unasked(
     assert "has no checkpoint yet: the run starts from the beginning" in said
     assert re.search(r"epoch 1 of 1: loss 0\.\d+, val/auc \d+\.\d %, 0:00 left", said)
     assert fit(tiny_run, out) == 1
-    assert "--overwrite to replace it, or --resume to go on with it" in capsys.readouterr().err
+    assert "--overwrite to replace it, or --resume to continue it" in capsys.readouterr().err
     assert fit(tiny_run, out, "--resume") == 0
     assert "is finished after 1 epochs" in " ".join(capsys.readouterr().err.split())
     assert fit(tiny_run, out, "--resume", "--trainer.max_epochs", "2") == 0
@@ -213,7 +213,9 @@ def test_a_loss_that_is_no_number_ends_the_run(
     wild = ["--model.optimizer.name", "sgd", "--model.optimizer.lr", "1e30", "--trainer.limit_train_batches", "3"]
     assert fit(tiny_run, tmp_path / "run", *wild) == 1
     said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert re.search(r"no number any more: train/\S+ at step [12], learning rate 1e\+30: lower --model", said)
+    assert re.search(
+        r"the loss became NaN or infinite: train/\S+ at step [12], learning rate 1e\+30: lower --model", said
+    )
     assert all(
         torch.isfinite(value).all()
         for value in torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["state_dict"].values()
@@ -228,15 +230,44 @@ def test_leaks_and_bad_settings_stop_the_run(
     table = pd.read_parquet(leaky / "manifest.parquet")
     table.loc[table["split"] == "val", "identity"] = table.loc[table["split"] == "train", "identity"].iloc[0]
     table.to_parquet(leaky / "manifest.parquet")
-    for options, message in {
-        ("--data.manifest", str(leaky)): "the val split shares",
-        ("--trainer.accumulate_grad_batches", "2"): "SAM cannot accumulate",
-        ("--model.encoder", "resnet9000"): "not a timm network",
-        ("--model.optimizer.lr", "-1"): "lr and rho must be positive",
+    for (*options, status), message in {
+        ("--data.manifest", str(leaky), 1): "the val split shares",
+        ("--trainer.accumulate_grad_batches", "2", 1): "SAM cannot accumulate",
+        ("--model.encoder", "resnet9000", 1): "not a timm network",
+        ("--model.optimizer.lr", "-1", 2): "lr and rho must be positive",
+        ("--model.image_size", "-5", 2): "--model.image_size -5 must be at least 1",
+        ("--data.batch_size", "-2", 2): "--data.batch_size -2 must be even, from 2",
+        ("--seed_everything", "-1", 2): "--seed_everything -1 is not in bounds",
+        ("--trainer.gradient_clip_val", "-1", 2): "--trainer.gradient_clip_val -1.0 must be at least 0",
+        ("--trainer.max_epochs", "-2", 2): "--trainer.*",
+        ("--trainer.devices", "x", 2): "--trainer.*",
+        ("--trainer.accelerator", "abacus", 2): "--trainer.*",
+        ("--trainer.limit_train_batches", "-1", 2): "--trainer.*",
     }.items():
-        assert fit(tiny_run, tmp_path / "run", "--overwrite", *options) == 1
-        assert message in capsys.readouterr().err
+        assert fit(tiny_run, tmp_path / "run", "--overwrite", *map(str, options)) == status
+        assert message in capsys.readouterr().err.strip().splitlines()[-1]
         assert not (tmp_path / "run").exists()
+
+
+def test_the_config_of_a_run_without_a_regularizer_can_be_used_again(
+    tiny_run: TinyRun, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "even.yaml").write_text("model: {regularizers: {even: {class_path: EvenAttention}}}")
+    with_config = ["--config", str(tmp_path / "even.yaml")]
+    assert fit(tiny_run, tmp_path / "a", *with_config, "--model.regularizers.even", "null") == 0
+    said = capfd.readouterr().err
+    assert "Unable to serialize" not in said
+    assert "Seed set" not in said
+    assert main(["fit", "--config", str(tmp_path / "a" / "config.yaml"), "--out", str(tmp_path / "b")]) == 0
+    assert yaml.safe_load((tmp_path / "b" / "config.yaml").read_text())["model"]["regularizers"] == {}
+
+
+def test_early_stopping_on_what_is_not_logged_is_one_line(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stop = ["--trainer.callbacks+", "EarlyStopping", "--trainer.callbacks.monitor", "val/acu"]
+    assert fit(tiny_run, tmp_path / "run", *stop) == 1
+    assert "metric val/acu which is not available" in capsys.readouterr().err.strip().splitlines()[-1]
 
 
 def test_crops_that_are_gone_are_noticed_before_training(
@@ -272,6 +303,9 @@ def test_help_shows_what_people_set_and_help_all_the_rest(
     assert "--trainer.val_check_interval" in whole
 
 
+HOW = ": install its package, or set PYTHONPATH to the folder that contains it"
+
+
 @pytest.mark.parametrize(
     ("option", "message"),
     [
@@ -281,6 +315,29 @@ def test_help_shows_what_people_set_and_help_all_the_rest(
         ("--trainer.logger TensorBoardLogger", "--trainer.logger.save_dir is missing"),
         ("--trainer.logger WandbLoger", "--trainer.logger WandbLoger is not a class: did you mean WandbLogger?"),
         ("--model.regularizers.a Giude", "--model.regularizers.a Giude is not a class: did you mean Guide?"),
+        (
+            "--model.regularizers Guide",
+            "--model.regularizers Guide: give it a name of your choice, --model.regularizers.NAME Guide",
+        ),
+        ("--model.regularizers.a my.Own", "--model.regularizers.a: No module named 'my'" + HOW),
+        ("--model.regularizers.a torch.nn.Linear", "--model.regularizers.a torch.nn.Linear is not a Regularizer"),
+        (
+            "--model.regularizers.a.weight 1",
+            "--model.regularizers.a has no class yet: write --model.regularizers.a "
+            "CLASS before --model.regularizers.a.weight",
+        ),
+        (
+            "--model.regularizers.a Guide --model.regularizers.a.size 1",
+            "--model.regularizers.a.size is not an option of its class, or --model.regularizers.a has no class yet",
+        ),
+        (
+            "--trainer.callbacks+ my.Own",
+            "--trainer.callbacks: Problem with given class_path 'my.Own': No module named 'my'" + HOW,
+        ),
+        (
+            "--model.encoder.init_args.x 7",
+            '--model.encoder: write a class and its arguments as one value, \'{"class_path": ..., "init_args": ...}\'',
+        ),
         (
             "--model.regularizers.a Guide --model.regularizers.a.lamda_source 1",
             "--model.regularizers.a.lamda_source is not an option: did you mean lambda_source?",
@@ -309,5 +366,5 @@ def test_a_logger_whose_package_is_missing_names_what_to_install(
 
 def test_the_training_module_is_not_loaded_from_a_checkpoint(tiny_run: TinyRun) -> None:
     """Lightning would build it with default arguments first, whose weights are a download."""
-    with pytest.raises(UserError, match=r"call difffake\.models\.checkpoint\.load_detector"):
+    with pytest.raises(UserError, match=r"difffake\.models\.checkpoint\.load_detector"):
         DetectorTraining.load_from_checkpoint(tiny_run.ckpt)

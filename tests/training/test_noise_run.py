@@ -101,7 +101,7 @@ def test_noise_of_other_settings_is_refused(
         code = fit(guided_run, tmp_path / name, *NOISE, f"{NOISE[0]}.timesteps", "[50]" if name == "one" else "[51]")
         assert code == (0 if name == "one" else 1)
     line = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "latents/noise_learning.noise holds latents of another model or other settings: delete it" in line
+    assert "latents/noise_learning.noise has latents of another model or other settings: delete it" in line
 
 
 def test_guide_and_noise_learning_share_one_pass_and_one_latent(guided_run: GuidedRun, tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_fakes_without_partners_are_as_good_as_others(guided_run: GuidedRun, tmp
 def test_a_timestep_beyond_the_schedule_is_refused(
     guided_run: GuidedRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert fit(guided_run, tmp_path / "run", *NOISE, f"{NOISE[0]}.timesteps", "[1000]") == 1
+    assert fit(guided_run, tmp_path / "run", *NOISE, f"{NOISE[0]}.timesteps", "[1000]") == 2
     assert "ends at 999" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 

@@ -149,17 +149,17 @@ def test_a_broken_checkpoint_is_named_and_the_one_before_is_used(
     assert torch.load(out / "previous.ckpt", weights_only=True)["global_step"] == 6
     assert main([*arguments(tiny_run, out, 1), "--resume"]) == 0
     said = "".join(capsys.readouterr().err.split())  # the terminal's lines may break anywhere
-    assert "last.ckptisnotawholecheckpoint" in said
-    assert "goingonfromprevious.ckpt" in said
+    assert "last.ckptisnotacompletecheckpoint" in said
+    assert "continuingfromprevious.ckpt" in said
     assert_same_runs(out, whole)
     for foreign in (torch.ones(3), {"difffake_resume": [1]}):
         torch.save(foreign, out / "last.ckpt")
         assert main([*arguments(tiny_run, out, 1), "--resume"]) == 0
-        assert "goingonfromprevious.ckpt" in "".join(capsys.readouterr().err.split())
+        assert "continuingfromprevious.ckpt" in "".join(capsys.readouterr().err.split())
     for name in ("last.ckpt", "previous.ckpt"):
         (out / name).write_bytes(content[:5000])
     assert main([*arguments(tiny_run, out, 1), "--resume"]) == 1
-    assert "no whole previous.ckpt: start anew with --overwrite" in capsys.readouterr().err
+    assert "no readable previous.ckpt: start again with --overwrite" in capsys.readouterr().err
 
 
 def test_a_run_folder_may_be_moved(tiny_run: TinyRun, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_another_run_is_refused_and_nothing_is_lost(
         (["--seed_everything", "3"], "the run to resume had --seed_everything 0, not 3"),
         (["--trainer.precision", "bf16-mixed"], "the run to resume had --trainer.precision 32-true, not bf16-mixed"),
         (["--trainer.gradient_clip_val", "1"], "the run to resume had --trainer.gradient_clip_val None, not 1"),
-        (["--data.augment.flip", "0"], "the run to resume had --data.augment {"),
+        (["--data.augment.flip", "0"], "the run to resume had --data.augment.flip 0.5, not 0.0: give the same"),
     ):
         assert main([*longer, *options]) == 1
         assert message in capsys.readouterr().err
@@ -205,10 +205,10 @@ def test_another_run_is_refused_and_nothing_is_lost(
     for name in ("last.ckpt", "previous.ckpt"):
         (out / name).unlink()
     assert main(longer) == 1
-    assert "has checkpoints but no last.ckpt to go on from" in capsys.readouterr().err
+    assert "has checkpoints but no last.ckpt to resume from" in capsys.readouterr().err
     shutil.copy(out / "best.ckpt", out / "last.ckpt")
     assert main(longer) == 1
-    assert "is no last.ckpt of this version's" in capsys.readouterr().err
+    assert "last.ckpt was not written by this version" in capsys.readouterr().err
 
 
 def test_a_run_that_a_callback_has_ended_is_over(
@@ -223,7 +223,7 @@ def test_a_run_that_a_callback_has_ended_is_over(
     assert torch.load(out / "last.ckpt", weights_only=True)["global_step"] == 8
     before = (out / "last.ckpt").read_bytes()
     assert main(command) == 0
-    assert "nothing is left to do" in " ".join(capsys.readouterr().err.split())
+    assert "there is nothing left to do" in " ".join(capsys.readouterr().err.split())
     assert (out / "last.ckpt").read_bytes() == before
     assert len((out / "timing.csv").read_text().splitlines()) == 1 + 2
 

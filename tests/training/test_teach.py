@@ -136,7 +136,7 @@ def test_a_run_goes_on_with_the_same_diffusion_model_only(
     # The same VAE, so that the cached latents fit, and another U-Net.
     assert fit(guided_run, out, *longer, "--model.diffusion.pretrained=false") == 1
     line = refusal(capsys)
-    assert "taught by another diffusion model" in line
+    assert "used another diffusion model" in line
     assert str(guided_run.diffusion) in line
     # A refused run leaves everything as it was: config.yaml still says how the run was made.
     assert {path.name: path.read_bytes() for path in out.iterdir() if path.name != ".difffake"} == before
@@ -280,19 +280,24 @@ def test_a_run_does_not_go_on_with_other_settings(
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "status", "words"),
     [
-        (["--model.regularizers.guide.lambda_source=-1"], "lambda_source and lambda_target must be at least 0"),
-        (["--trainer.precision", "bf16-true"], "bf16-true is not supported: use bf16-mixed"),
-        (["--data.latents", "README"], "README is a file: choose another --data.latents"),
+        (["--model.regularizers.guide.lambda_source=-1"], 2, "lambda_source and lambda_target must be at least 0"),
+        (["--trainer.precision", "bf16-true"], 2, "bf16-true is not supported: use bf16-mixed"),
+        (["--data.latents", "README"], 1, "README is a file: choose another --data.latents"),
     ],
 )
 def test_options_that_cannot_be_are_refused_and_leave_nothing(
-    guided_run: GuidedRun, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], words: str
+    guided_run: GuidedRun,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    status: int,
+    words: str,
 ) -> None:
     (tmp_path / "README").touch()
     options = [str(tmp_path / "README") if option == "README" else option for option in options]
-    assert fit(guided_run, tmp_path / "run", *options) == 1
+    assert fit(guided_run, tmp_path / "run", *options) == status
     assert words in refusal(capsys)
     assert not (tmp_path / "run").exists()
 

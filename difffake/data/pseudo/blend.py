@@ -18,20 +18,22 @@ _MIN_EXTENT = 4.0  # pixels
 
 
 class PseudoDeepfake(NamedTuple):
-    """A pseudo-deepfake and what it is made of; images are uint8 RGB.
+    """A pseudo-deepfake and the images that it is made from; images are uint8 RGB.
 
-    In the window, `fake = alpha * mask * source + (1 - alpha * mask) * target`, rounded; outside, the mask is 0 and
-    `fake = target`. The target is the real partner of the fake.
+    In the window, `fake = alpha * mask * source + (1 - alpha * mask) * target`, rounded. Outside, the mask is 0 and
+    `fake = target`. The target is the real face of the pair.
     """
 
     fake: np.ndarray  # (H, W, 3)
-    target: np.ndarray  # (H, W, 3), the face itself, recolored if the target was chosen for it
-    source: np.ndarray  # (h, w, 3), the window of the face moved a little, recolored if the target was not
+    target: np.ndarray  # (H, W, 3), the face, recolored if the source is not
+    source: np.ndarray  # (h, w, 3), the window of the slightly moved face, recolored if the target is not
     mask: np.ndarray  # (h, w) float32 in [0, 1], without alpha
     alpha: float
     region: Region
     hull: Hull | None  # None unless the region is the whole face
-    window: Window | None = None  # where source and mask lie; None: they are whole, (H, W)
+    window: Window | None = (
+        None  # position of source and mask in the image; None: they have the size (H, W) of the image
+    )
 
 
 def pseudo_deepfake(
@@ -45,25 +47,25 @@ def pseudo_deepfake(
 ) -> PseudoDeepfake:
     """Make a pseudo-deepfake of a real face.
 
-    Source and target are the same face, one of them recolored. The source and a mask of a part of the face are moved
-    a little, the mask is deformed and smoothed, and the source is blended into the target. Whole-face masks leave
-    global artifacts, the other regions local ones. All randomness comes from `rng`.
+    Source and target are the same face, and one of them is recolored. The source and a mask of a part of the face are
+    moved slightly. The mask is deformed and smoothed, and the source is blended into the target. Whole-face masks leave
+    global artifacts, the other regions local ones. If no part of the region is inside the image, the hull of the whole
+    face is used instead, because a fake without a change would have a wrong label; the result says which was used.
+
+    Source: DiffFake (arXiv 2502.16247, section 3) and its code, which truncates the blended levels instead of rounding.
 
     Args:
         image: (H, W, 3) uint8 RGB, a face with the margin of DiffFake's crop (its box enlarged 1.3 times).
-        landmarks: (68, 2) x and y in pixels, iBUG order. Some may lie outside the image.
-        rng: Such as `difffake.randomness.generator(seed, epoch, index)`.
-        config: Probabilities and ranges.
-        region: A region instead of a drawn one.
-        hull: A hull of the whole face instead of a drawn one.
-        whole: Make all of source and mask, to look at. The fake needs them, and they are made, only around the mask.
+        landmarks: (68, 2) x and y in pixels, iBUG order. Some may be outside the image.
+        rng: source of random numbers, such as `difffake.randomness.generator(seed, epoch, index)`.
+        config: probabilities and ranges.
+        region: region to use instead of a random one.
+        hull: hull of the whole face to use instead of a random one.
+        whole: make source and mask for the whole image, for pictures. By default they are made only around the mask.
 
-    If nothing of the region lies in the image, the hull of the whole face is taken instead (and said so in the
-    result), because a fake without a trace would be a wrong label.
-
-    Raises `UserError` for another kind of image, a side below 64 pixels, and landmarks that are missing, not finite,
-    all in one place or wholly outside. Source: DiffFake (arXiv 2502.16247, section 3) and its code, which cuts the
-    blended levels off instead of rounding them.
+    Raises:
+        UserError: the image has another type or a side below 64 pixels; or the landmarks are missing, not finite, all
+            in one place, or all outside the image.
     """
     _check_image(image)
     height, width = image.shape[:2]
@@ -81,7 +83,7 @@ def pseudo_deepfake(
         drawn = drawn._replace(region="face", hull="facehull")
         mask = mask_of(drawn)
         if mask is None:
-            raise UserError("the face lies at the very edge of the image: crop it with more margin, or leave it out")
+            raise UserError("the face is at the very edge of the image: crop it with more margin, or leave it out")
 
     everything = Window(0, 0, width, height)
     values, window = mask
@@ -112,7 +114,7 @@ def _check_image(image: np.ndarray) -> None:
         raise UserError(f"the image is {image.shape} {image.dtype}, but must be (H, W, 3) uint8 RGB")
     if min(image.shape[:2]) < MIN_SIDE:
         raise UserError(
-            f"the image is {image.shape[1]}x{image.shape[0]} pixels, but a pseudo-deepfake needs {MIN_SIDE} a side"
+            f"the image is {image.shape[1]}x{image.shape[0]} pixels, but a pseudo-deepfake needs {MIN_SIDE} per side"
         )
 
 
@@ -124,10 +126,10 @@ def _checked_landmarks(landmarks: np.ndarray | None, height: int, width: int) ->
         raise UserError(f"the landmarks are {points.shape}, but must be 68 finite points (68, 2)")
     (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
     if min(right - left, bottom - top) < _MIN_EXTENT:
-        raise UserError("the landmarks lie all in one place or line: find them again, or leave the face out")
+        raise UserError("the landmarks are all in one place or on one line: find them again, or leave the face out")
     if right < 0 or bottom < 0 or left > width - 1 or top > height - 1:
-        raise UserError(f"the landmarks lie outside the {width}x{height} image: they must be in pixels of the crop")
+        raise UserError(f"the landmarks are outside the {width}x{height} image: they must be in pixels of the crop")
     if min(left + width, top + height, 2 * width - right, 2 * height - bottom) < 0:
-        # A wild landmark would make the deformed outline, and the noise for it, as large as it likes.
+        # A landmark far outside would make the deformed outline, and its noise, arbitrarily large.
         points = np.clip(points, (-width, -height), (2 * width, 2 * height))
     return points

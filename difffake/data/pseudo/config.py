@@ -1,4 +1,4 @@
-"""Every probability and range of a pseudo-deepfake, and one draw from them."""
+"""The probabilities and ranges of pseudo-deepfakes, and random parameters from them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, cast, get_args
 
 import numpy as np
 
-from difffake.errors import UserError
+from difffake.errors import UsageError
 
 Region = Literal["face", "eyes", "mouth", "lower_head"]
 Hull = Literal["facehull", "dfl_full", "components", "extended"]
@@ -14,45 +14,71 @@ REGIONS: tuple[Region, ...] = get_args(Region)
 HULLS: tuple[Hull, ...] = get_args(Hull)
 
 _HSV_RANGE = {"level": (1.0, 1.0, 1.0), "fraction": (180.0, 255.0, 255.0)}
-_MOST_NUMBERS = 32  # no draw takes more than 28
-_MIN_SIGMA = 1.0  # below, a smoothed field is no longer described by its continuous form (see `elastic`)
+_MOST_NUMBERS = 32  # one pseudo-deepfake needs at most 28
+_MIN_SIGMA = 1.0  # below this, the continuous form of a smoothed field (see `elastic`) is not valid
 
 
 @dataclass(frozen=True)
 class PseudoConfig:
     """Settings of the pseudo-deepfakes; the defaults are DiffFake's (arXiv 2502.16247, section 3, and its code).
 
-    Where paper, code and this differ:
+    Differences between paper, code and this implementation:
 
-    - *Hue, saturation, value.* The code passes +-0.3 to albumentations, which reads it in levels of an 8-bit image:
-      a shift of less than one level, cut off to 0 or -1, so that what remains is the rounding of the way to HSV and
-      back. `hsv_unit: level` (default) does the same, because the published numbers were made with it.
-      `fraction` reads +-0.3 as a share of each channel's range: hue by up to 108 degrees, a face may turn green.
-    - *Elastic deformation* is Simard's (2003): noise uniform in [-1, 1], Gaussian smoothing, times alpha. DiffFake's
-      version of albumentations divides Gaussian noise by its largest value instead; that is `elastic_alpha` near 20.
-    - *Scale* is drawn for each axis by itself, as the code does.
+    - *Hue, saturation, value.* The code passes +-0.3 to albumentations, which reads it in levels of an 8-bit image. The
+      shift is less than one level and is truncated to 0 or -1, so almost only the rounding errors of converting to HSV
+      and back remain. `hsv_unit: level` (default) does the same, because the published numbers were made with it.
+      `fraction` reads +-0.3 as a share of each channel's range. Then hue is shifted by up to 108 degrees, and a face
+      may turn green.
+    - *Elastic deformation* is that of Simard (2003): noise uniform in [-1, 1], Gaussian smoothing, times alpha. The
+      version of albumentations that DiffFake uses divides Gaussian noise by its largest value instead; this is similar
+      to `elastic_alpha` 20.
+    - *Scale* is drawn separately for each axis, as in the code.
 
-    Raises `UserError` for a probability outside [0, 1], an empty range, or a name that is not known.
+    Args:
+        source_probability: probability that the colors of the source are changed; otherwise those of the target are.
+        rgb_shift: largest shift of each of red, green and blue, in levels (0-255).
+        rgb_probability: probability of an RGB shift.
+        hsv_shift: largest shift of hue, saturation and value, in `hsv_unit`.
+        hsv_unit: level (of 8-bit images) or fraction (of a channel's range).
+        hsv_probability: probability of an HSV shift.
+        brightness: largest offset that is added to all levels, as a share of 255.
+        contrast: largest change of the factor of all levels; the factor is 1 without a change.
+        brightness_contrast_probability: probability of a change of brightness and contrast.
+        downscale_probability: probability of scaling down (nearest) and back (linear); otherwise the image is
+            sharpened.
+        downscale_factors: factors of scaling down, drawn uniformly.
+        sharpen_alpha: smallest and largest weight of the sharpened image.
+        sharpen_lightness: smallest and largest lightness of the sharpening kernel.
+        region_weights: relative frequency of each region; a region that is left out is never used.
+        hull_weights: relative frequency of each hull of a whole face.
+        shift_x: largest shift of source and mask, as a share of the width.
+        shift_y: largest shift of source and mask, as a share of the height.
+        scale: smallest and largest scale of source and mask.
+        elastic_alpha: strength of the mask's elastic deformation, in pixels of the image; 0 turns it off, and more than
+            2 elastic_sigma^2 would fold the mask.
+        elastic_sigma: standard deviation of the deformation's smoothing, in pixels of the image.
+        smoothing_size: smallest and largest side of the grid on which the mask is smoothed; height and width are drawn
+            separately.
+        shrink_kernel: smallest and largest size of the first kernel, which shrinks the mask; odd.
+        feather_kernel: smallest and largest size of the second kernel, which softens the edge of the mask; odd.
+        feather_sigma: smallest and largest standard deviation of the second kernel, in cells of the grid.
+        alphas: blending factors, drawn uniformly; a factor that is listed more often is drawn more often.
+
+    Raises `UserError` for a probability outside [0, 1], an empty range, or an unknown name.
     """
 
     source_probability: float = 0.5
-    """Probability that the source is color-transformed; else the target is."""
 
     rgb_shift: float = 20.0
-    """Largest shift of each of red, green and blue, in levels (0-255)."""
     rgb_probability: float = 0.3
     hsv_shift: float = 0.3
-    """Largest shift of hue, saturation and value, in `hsv_unit`."""
     hsv_unit: Literal["level", "fraction"] = "level"
     hsv_probability: float = 1.0
     brightness: float = 0.1
-    """Largest offset, as a share of 255."""
     contrast: float = 0.1
-    """Largest change of the gain, which is 1 without."""
     brightness_contrast_probability: float = 1.0
 
     downscale_probability: float = 0.5
-    """Probability of down-scaling (nearest) and scaling back (linear); else the image is sharpened."""
     downscale_factors: tuple[int, ...] = (2, 4)
     sharpen_alpha: tuple[float, float] = (0.2, 0.5)
     sharpen_lightness: tuple[float, float] = (0.5, 1.0)
@@ -60,32 +86,21 @@ class PseudoConfig:
     region_weights: dict[str, float] = field(
         default_factory=lambda: {"face": 3.0, "eyes": 1.0, "mouth": 1.0, "lower_head": 1.0}
     )
-    """How often each region is drawn, relative to the others; one that is left out is never drawn."""
     hull_weights: dict[str, float] = field(default_factory=lambda: dict.fromkeys(HULLS, 1.0))
-    """How often each hull is drawn for a whole face."""
 
     shift_x: float = 0.03
-    """Largest shift of source and mask, as a share of the width."""
     shift_y: float = 0.015
-    """Largest shift of source and mask, as a share of the height."""
     scale: tuple[float, float] = (0.95, 1 / 0.95)
 
     elastic_alpha: float = 50.0
-    """Strength of the mask's elastic deformation, in pixels of the image; 0 turns it off, and above
-    2 elastic_sigma^2 it would fold the mask over."""
     elastic_sigma: float = 7.0
-    """Smoothing of the deformation, in pixels of the image."""
 
     smoothing_size: tuple[int, int] = (192, 256)
-    """Sides of the grid that the mask is smoothed on, each drawn by itself, both ends included."""
     shrink_kernel: tuple[int, int] = (5, 25)
-    """Odd size of the first kernel, which shrinks the mask."""
     feather_kernel: tuple[int, int] = (5, 25)
-    """Odd size of the second kernel, which softens its edge."""
     feather_sigma: tuple[int, int] = (5, 45)
 
     alphas: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)
-    """Blending factors, drawn uniformly: one that is listed more often is drawn more often."""
 
     def __post_init__(self) -> None:
         for name in (f.name for f in fields(self) if f.name.endswith("probability")):
@@ -107,7 +122,7 @@ class PseudoConfig:
         _require(
             self.elastic_alpha <= most, "elastic_alpha", self.elastic_alpha, f"at most 2 elastic_sigma^2 = {most:g}"
         )
-        # The kernels reach half their size over the mask; the mirrored edge must not reach further than the grid.
+        # The kernels extend half their size beyond the mask; the mirrored edge must not be larger than the grid.
         reach = max(self.shrink_kernel[1], self.feather_kernel[1])
         _require(self.smoothing_size[0] > reach, "smoothing_size", self.smoothing_size, "larger than the kernels")
         factors = self.downscale_factors
@@ -124,7 +139,7 @@ class PseudoConfig:
 
 def _require(true: bool, name: str, value: object, expected: str) -> None:
     if not true:
-        raise UserError(f"pseudo-deepfakes: {name} is {value}, but must be {expected}")
+        raise UsageError(f"pseudo-deepfakes: {name} is {value}, but must be {expected}")
 
 
 def _require_range(config: PseudoConfig, name: str) -> None:
@@ -133,19 +148,19 @@ def _require_range(config: PseudoConfig, name: str) -> None:
 
 
 class ColorParameters(NamedTuple):
-    """How one image is recolored. Shifts are in levels, hue in OpenCV's 180 levels; None: this step is left out."""
+    """Color changes of one image. Shifts are in levels, hue in OpenCV's 180 levels; None: the step is left out."""
 
     rgb_shift: tuple[float, float, float] | None
     hsv_shift: tuple[float, float, float] | None
     gain: float
     offset: float
-    downscale: int | None  # None: sharpened instead
+    downscale: int | None  # None: the image is sharpened instead
     sharpen_alpha: float
     sharpen_lightness: float
 
 
 class MaskParameters(NamedTuple):
-    """How source and mask are moved, as shares of the image, and how the mask is smoothed, in pixels of its grid."""
+    """Movement of source and mask, as shares of the image, and smoothing of the mask, in cells of its grid."""
 
     shift: tuple[float, float]  # x, y
     scale: tuple[float, float]  # x, y
@@ -156,7 +171,7 @@ class MaskParameters(NamedTuple):
 
 
 class Parameters(NamedTuple):
-    """Everything that is drawn for one pseudo-deepfake, but for the elastic deformation's noise."""
+    """All random parameters of one pseudo-deepfake, except the noise of the elastic deformation."""
 
     recolor_source: bool
     color: ColorParameters
@@ -169,13 +184,13 @@ class Parameters(NamedTuple):
 def sample_parameters(
     rng: np.random.Generator, config: PseudoConfig, region: Region | None = None, hull: Hull | None = None
 ) -> Parameters:
-    """Draw the parameters of one pseudo-deepfake; a `region` or `hull` that is given is not drawn.
+    """Draw the parameters of one pseudo-deepfake. A given `region` or `hull` is used instead of a random one.
 
-    Raises `UserError` for an unknown region or hull, or a hull for another region than the face.
+    Raises `UserError` if the region or hull is unknown, or if a hull is given for another region than the face.
     """
     _require(region is None or region in REGIONS, "region", region, f"one of {', '.join(REGIONS)}")
     _require(hull is None or hull in HULLS, "hull", hull, f"one of {', '.join(HULLS)}")
-    _require(hull is None or region in (None, "face"), "region", region, "face where a hull is given")
+    _require(hull is None or region in (None, "face"), "region", region, "face if a hull is given")
     uniform = _uniform(rng)
     recolor_source = uniform() < config.source_probability
     color = _sample_color(uniform, config)
@@ -196,8 +211,8 @@ def sample_parameters(
 
 
 def _uniform(rng: np.random.Generator) -> Callable[[], float]:
-    """A function that returns another number of [0, 1) at each call."""
-    # All of them drawn at once: one by one, they would take as long as the recoloring of a small image.
+    """A function that returns a new random number in [0, 1) at each call."""
+    # All numbers are drawn at once: one by one would take as long as recoloring a small image.
     return iter(rng.random(_MOST_NUMBERS).tolist()).__next__
 
 
@@ -234,13 +249,13 @@ def _around(uniform: Callable[[], float], largest: float) -> float:
 
 
 def _integer(uniform: Callable[[], float], bounds: tuple[int, int], step: int = 1) -> int:
-    """Uniform among low, low + step, ..., high."""
+    """A uniform random number of low, low + step, ..., high."""
     low, high = bounds
     return low + step * int(uniform() * ((high - low) // step + 1))
 
 
 def _weighted(uniform: Callable[[], float], weights: dict[str, float]) -> str:
-    # Not rng.choice: it takes 20 microseconds for its checks.
+    # rng.choice needs 20 microseconds for its checks.
     left = uniform() * sum(weights.values())
     possible = [name for name, weight in weights.items() if weight > 0]
     for name in possible[:-1]:

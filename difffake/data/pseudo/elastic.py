@@ -9,30 +9,34 @@ import numpy as np
 from difffake.data.pseudo.window import Window
 
 _NODES_PER_SIGMA = 2
-_SPARE_NODES = 3  # around the outline: how far a point moves, and what cubic interpolation sees
+_SPARE_NODES = 3  # nodes around the outline, for the movement of points and for cubic interpolation
 _RADIUS = 3 * _NODES_PER_SIGMA
 _KERNEL = cv2.getGaussianKernel(2 * _RADIUS + 1, _NODES_PER_SIGMA, cv2.CV_32F)
 _NOISE_LEVELS = 256
 _NOISE_MEAN = (_NOISE_LEVELS - 1) / 2
-# Of the noise, smoothed.
+# Standard deviation of the smoothed noise.
 _SMOOTHED_DEVIATION = math.sqrt((_NOISE_LEVELS**2 - 1) / 12) * float((_KERNEL**2).sum())
 _STEPS = 2
 
 
 def deform(outline: np.ndarray, alpha: float, sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """Outline (N, 2) float32, in pixels, of the region whose picture `in` an elastic deformation turns into `out`.
+    """Deform the outline of a region elastically.
 
-    `out(p) = in(p + d(p))` moves a point q of the outline to the p with p + d(p) = q. It is found by p <- q - d(p):
-    as d differs by 0.12 from one pixel to the next with the usual numbers, two steps leave 0.02 pixels.
-    DiffFake deforms a picture of the region instead, by linear interpolation, and keeps what stays at its maximum.
+    An elastic deformation d of a picture is `out(p) = in(p + d(p))`. It moves a point q of the outline to the p with
+    p + d(p) = q. This p is found by iterating p <- q - d(p). With the usual settings, d differs by 0.12 between
+    neighboring pixels, so two steps leave an error of 0.02 pixels. DiffFake deforms a picture of the region instead, by
+    linear interpolation, and keeps the pixels that stay at the maximum.
 
     Args:
-        outline: x and y of points no further than sigma / 2 apart.
-        alpha: Strength in pixels, see `displacement_nodes`.
-        sigma: Smoothing in pixels.
-        rng: Source of the noise.
+        outline: x and y (N, 2) in pixels, of points at most sigma / 2 apart.
+        alpha: strength in pixels, see `displacement_nodes`.
+        sigma: smoothing in pixels.
+        rng: source of the noise.
+
+    Returns:
+        The deformed outline (N, 2) float32 in pixels.
     """
-    # Counted in nodes, from `_SPARE_NODES` before the first point.
+    # Positions in nodes; 0 is `_SPARE_NODES` before the first point.
     per_pixel = np.float32(_NODES_PER_SIGMA / sigma)
     left, top, right, bottom = Window.bounding(outline)
     first = np.array([left, top], dtype=np.float32) - _SPARE_NODES / per_pixel
@@ -46,13 +50,23 @@ def deform(outline: np.ndarray, alpha: float, sigma: float, rng: np.random.Gener
 
 
 def displacement_nodes(shape: tuple[int, int], alpha: float, sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """Displacements (rows, columns, 2) float32 in x and y, at nodes sigma / 2 apart; lengths too are in these steps.
+    """Random displacements at nodes that are sigma / 2 apart.
 
-    Simard et al. (2003): noise uniform in [-1, 1] at every pixel, smoothed by a Gaussian of `sigma` pixels, times
-    `alpha` pixels. A weighted sum of hundreds of independent numbers, that is a Gaussian field with correlation
-    exp(-d^2 / (4 sigma^2)). It has no detail finer than sigma, so it is made at nodes from uniform noise (sums of some
-    fifty numbers) scaled to the same variance, and interpolated by cubics: the same mean, variance and correlation (to
-    1 %) from a fraction of the numbers. It is stationary up to the edges, as there is noise beyond them.
+    In Simard et al. (2003), noise uniform in [-1, 1] at every pixel is smoothed by a Gaussian of `sigma` pixels and
+    multiplied by `alpha` pixels. Each value is a weighted sum of hundreds of independent numbers, so this is a Gaussian
+    field with correlation exp(-d^2 / (4 sigma^2)). It has no detail finer than sigma. So it is made at nodes from
+    uniform noise (sums of about fifty numbers), scaled to the same variance, and interpolated by cubics. Mean, variance
+    and correlation (to 1 %) are the same, from far fewer random numbers. The field is stationary up to its edges,
+    because there is noise beyond them.
+
+    Args:
+        shape: number of nodes (rows, columns).
+        alpha: strength in pixels.
+        sigma: smoothing in pixels.
+        rng: source of the noise.
+
+    Returns:
+        Displacements (rows, columns, 2) float32 in x and y, in steps of the nodes.
     """
     rows, columns = shape
     around = 2 * _RADIUS
@@ -73,12 +87,15 @@ def displacement_deviation(alpha: float, sigma: float) -> float:
 
 
 def subdivide(corners: np.ndarray, counts: Sequence[int], step: float) -> tuple[np.ndarray, list[int]]:
-    """Points (N, 2) no more than `step` apart along closed polygons, and how many of them each polygon has.
+    """Place points along closed polygons.
 
     Args:
         corners: (sum of `counts`, 2) float32, one polygon after the other.
-        counts: Corners of each polygon.
-        step: Largest distance from one point to the next.
+        counts: number of corners of each polygon.
+        step: largest distance from one point to the next.
+
+    Returns:
+        The points (N, 2), and the number of points of each polygon.
     """
     ends = np.cumsum(counts)
     following = np.arange(1, len(corners) + 1)
@@ -87,9 +104,9 @@ def subdivide(corners: np.ndarray, counts: Sequence[int], step: float) -> tuple[
     pieces = np.ceil(np.hypot(edges[:, 0], edges[:, 1]) / step).clip(1).astype(np.intp)
     last = np.cumsum(pieces)
     edge = np.repeat(np.arange(len(corners)), pieces)
-    # How much of its edge lies behind each point.
+    # Share of its edge that is before each point.
     share = (np.arange(last[-1]) - (last - pieces)[edge]) / pieces[edge]
-    # `take` does in a fifth of the time what an index in brackets does.
+    # `take` is five times as fast as an index in brackets.
     points = corners.take(edge, axis=0) + edges.take(edge, axis=0) * share[:, None].astype(np.float32)
     final = last[ends - 1].tolist()
     return points, [end - start for start, end in zip([0, *final], final, strict=False)]

@@ -18,7 +18,7 @@ _SQUARE_OF_2 = np.ones((2, 2), dtype=np.uint8)
 
 
 class BlendMask(NamedTuple):
-    """The part of a soft mask that is above 0, and where it lies; all around it, the mask is 0."""
+    """The part of a soft mask that is above 0, and its position; elsewhere the mask is 0."""
 
     values: np.ndarray  # (h, w) float32 in [0, 1]
     window: Window
@@ -33,20 +33,24 @@ def blend_mask(
     elastic_sigma: float,
     rng: np.random.Generator,
 ) -> BlendMask | None:
-    """Mask of the united convex hulls of `parts`, moved, deformed and smoothed; None if they lie outside.
+    """Make the mask of the united convex hulls of `parts`, moved, deformed and smoothed.
+
+    The steps are those of DiffFake (after SBI): hull, affine transform, elastic deformation, resizing, smoothing,
+    resizing back. Here, the first four steps are applied to the outlines, not to a picture of them. The moved and
+    deformed outlines are drawn on the smoothing grid, which saves three resamplings. `deform` and `fill` describe the
+    differences.
 
     Args:
-        parts: Point sets (N_i, 2) in pixels of the image.
-        shape: Height and width of the image.
-        matrix: Affine transform (2, 3) of the source, which the mask shares.
-        parameters: Size of the grid for smoothing, and kernels.
-        elastic_alpha: Strength of the elastic deformation, in pixels of the image.
-        elastic_sigma: Smoothing of the elastic deformation, in pixels of the image.
-        rng: Source of the deformation's noise.
+        parts: point sets (N_i, 2) in pixels of the image.
+        shape: height and width of the image.
+        matrix: affine transform (2, 3) of source and mask.
+        parameters: size of the smoothing grid, and kernels.
+        elastic_alpha: strength of the elastic deformation, in pixels of the image.
+        elastic_sigma: smoothing of the elastic deformation, in pixels of the image.
+        rng: source of the deformation's noise.
 
-    The steps are DiffFake's (after SBI): hull, affine, elastic deformation, resize, smoothing, resize back. The first
-    four are done to the outlines here, not to a picture of them: the moved and deformed outlines are drawn on the
-    smoothing grid, which spares three resamplings. `deform` and `fill` say what that changes.
+    Returns:
+        The mask; None if no part of it is inside the image.
     """
     height, width = shape
     rows, columns = parameters.grid
@@ -54,14 +58,14 @@ def blend_mask(
     counts = [len(hull) for hull in hulls]
     outline = _transform(np.concatenate(hulls), matrix)
     if elastic_alpha > 0:
-        # Finer, the points would say nothing new: the displacements have no detail below a sigma.
+        # More points are not needed: the displacements have no detail finer than sigma.
         outline, counts = subdivide(outline, counts, elastic_sigma / 2)
         outline = deform(outline, elastic_alpha, elastic_sigma, rng)
     across, down = columns / width, rows / height
     to_grid = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2]])  # (x + 0.5) * across - 0.5
     outline = _transform(outline, to_grid)
 
-    # Work around the outline alone: both kernels see nothing but zeros beyond this margin.
+    # Work only around the outline: beyond this margin, both kernels see only zeros.
     margin = max(parameters.shrink_kernel, parameters.feather_kernel) // 2 + 2
     drawn = Window.bounding(outline).grown(margin, rows, columns)
     if min(drawn.size) <= 0:
@@ -82,7 +86,7 @@ def _transform(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def _to_image(soft: np.ndarray, place: Window, to_grid: np.ndarray) -> BlendMask:
-    """What linear resizing of the whole grid, with `soft` at `place` and 0 elsewhere, gives above 0."""
+    """Resize the grid (`soft` at `place`, 0 elsewhere) linearly to the image, and return the part above 0."""
     (across, _, _), (_, down, _) = to_grid.tolist()
     window = Window(
         math.ceil(place.left / across - 0.5),
@@ -93,42 +97,45 @@ def _to_image(soft: np.ndarray, place: Window, to_grid: np.ndarray) -> BlendMask
     matrix = to_grid.copy()
     matrix[:, 2] += (across * window.left - place.left, down * window.top - place.top)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    # Repeats the zeros at the edge of `soft`, or the edge of the grid, as resizing does.
+    # The border repeats the zeros at the edge of `soft`, or the edge of the grid, as resizing does.
     return BlendMask(cv2.warpAffine(soft, matrix, window.size, flags=flags, borderMode=cv2.BORDER_REPLICATE), window)
 
 
 def fill(outline: np.ndarray, counts: Sequence[int], window: Window) -> np.ndarray:
-    """Cells inside of any of the polygons: 255, the others 0; (h, w) uint8.
+    """Fill polygons on a grid of cells.
+
+    A cell counts as inside if its center is inside; at slanted edges, up to a third of a cell further inside. On
+    average, this is the same as resampling a filled polygon linearly and keeping only the cells that are still 255.
 
     Args:
         outline: (sum of `counts`, 2) x and y in cells, one polygon after the other.
-        counts: Points of each polygon.
-        window: Which cells to fill.
+        counts: number of points of each polygon.
+        window: cells to fill.
 
-    A cell counts as inside if its center is, or on slanted edges if it is by up to a third of a cell: that is what
-    remains, on average, of a filled polygon that is resampled linearly, if only what is still 255 is kept.
+    Returns:
+        (h, w) uint8: 255 inside any of the polygons, otherwise 0.
     """
     columns, rows = window.size
     canvas = np.zeros((rows, columns), dtype=np.uint8)
-    # OpenCV paints every cell that a polygon touches, half a cell too much on each side. Shifted by this half, the
-    # excess lies on the right and below, where a square of two cells takes it off again.
+    # OpenCV paints every cell that a polygon touches, half a cell too much on each side. After a shift by half a cell,
+    # the excess is on the right and below, where an erosion with a square of two cells removes it.
     shift = 0.5 - np.array([window.left, window.top], dtype=np.float32)
     fixed = np.round((outline + shift) * 2**_SUBPIXEL_BITS).astype(np.int32)
     start = 0
     for count in counts:
-        # One at a time: several in one call would cancel each other where they overlap.
+        # One polygon per call: several in one call would cancel each other where they overlap.
         cv2.fillPoly(canvas, [fixed[start : start + count]], _INSIDE, cv2.LINE_8, _SUBPIXEL_BITS)
         start += count
     inside = cv2.erode(canvas, _SQUARE_OF_2, anchor=(0, 0))
-    return inside if cv2.hasNonZero(inside) else canvas  # of a sliver, keep what it touches
+    return inside if cv2.hasNonZero(inside) else canvas  # for a very thin polygon, keep the cells that it touches
 
 
 def shrink(mask: np.ndarray, kernel: int) -> np.ndarray:
-    """The core (H, W) uint8, 255 inside, of a mask of the same kind.
+    """Shrink a mask (H, W) uint8, 255 inside, to its core of the same form.
 
-    DiffFake: Gaussian, divide by the maximum, zero what is below 1. What this keeps are the pixels with nothing but
-    255 under the kernel: an erosion, which is what is computed. Only where the kernel fits nowhere into the mask, the
-    maximum is below 1; then the pixels of that maximum are kept.
+    DiffFake applies a Gaussian, divides by the maximum and sets values below 1 to zero. This keeps the pixels with only
+    255 under the kernel, so it is an erosion, which is computed here. Only if the kernel fits nowhere into the mask is
+    the maximum below 1; then the pixels of that maximum are kept.
     """
     core = cv2.erode(mask, np.ones((kernel, kernel), dtype=np.uint8))
     if not cv2.hasNonZero(core):

@@ -1,4 +1,4 @@
-"""Which landmarks bound each region of the face (68 points, iBUG order)."""
+"""The landmarks that bound each region of the face (68 points, iBUG order)."""
 
 import numpy as np
 
@@ -28,11 +28,19 @@ _COMPONENTS: tuple[np.ndarray, ...] = (
 
 
 def region_parts(landmarks: np.ndarray, region: Region, hull: Hull | None) -> list[np.ndarray]:
-    """Point sets (N_i, 2) whose convex hulls, united, are the region of `landmarks` (68, 2), in pixels.
+    """Point sets of a region; the region is the union of their convex hulls.
 
-    `hull` says how a whole face is bounded and is None for the other regions. Source: DiffFake's code, which took
-    the whole-face hulls from faceswap. Its `extended` hull lacks the two cheeks, which lie inside the eyes' parts.
-    It cuts landmarks off to whole pixels; here they keep their fractions.
+    Source: DiffFake's code, which has the whole-face hulls from faceswap. The `extended` hull there lacks the two
+    cheeks, which are inside the parts of the eyes. That code truncates landmarks to whole pixels; here they keep their
+    fractions.
+
+    Args:
+        landmarks: (68, 2) in pixels.
+        region: the region.
+        hull: the hull of a whole face; None for other regions.
+
+    Returns:
+        Point sets (N_i, 2) in pixels.
     """
     if region != "face":
         return [landmarks[_LOCAL[region]]]
@@ -47,8 +55,8 @@ def region_parts(landmarks: np.ndarray, region: Region, hull: Hull | None) -> li
 def raise_brows(landmarks: np.ndarray) -> np.ndarray:
     """Landmarks (68, 2) with the brows moved up by half of their distance from the upper lids.
 
-    Each brow has five points, its upper lid four; the fifth, beyond the outer corner, is a quarter of the way from
-    the corner to the jaw's end.
+    Each brow has five points, but its upper lid has only four. So a fifth point beyond the outer corner of the eye is
+    used: a quarter of the way from the corner to the end of the jaw.
     """
     raised = landmarks.copy()
     left_end = landmarks[36] + (landmarks[0] - landmarks[36]) / 4

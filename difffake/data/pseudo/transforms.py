@@ -13,20 +13,25 @@ _HUE_BEFORE = np.mod(_LEVELS - 1, 180).astype(np.uint8)
 
 
 def recolor(image: np.ndarray, color: ColorParameters, window: Window) -> np.ndarray:
-    """Recolor (H, W, 3) uint8 RGB: RGB shift, HSV shift, brightness and contrast, then down-scale or sharpen.
+    """Change colors: RGB shift, HSV shift, brightness and contrast, then scaling down and back or sharpening.
 
-    Each step does what albumentations' RGBShift, HueSaturationValue, RandomBrightnessContrast and Sharpen do to an
-    8-bit image (SBI's and DiffFake's code), but that levels are rounded; only in HSV are they cut off, as there.
-    The result is the `window` of the recolored image, but no more is recolored than that needs. (The same to the
-    bit, except that OpenCV rounds a few pixels in the last corner of what it is given otherwise, by one level.)
+    The steps are those of albumentations' RGBShift, HueSaturationValue, RandomBrightnessContrast and Sharpen on an
+    8-bit image (as in the code of SBI and DiffFake), but levels are rounded; only in HSV are they truncated as there.
+    Only the pixels that the window needs are changed. The result is bit for bit the window of the whole recolored
+    image, except for a few pixels in the last corner that OpenCV rounds differently by one level.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        color: parameters of the changes.
+        window: part of the image to return.
     """
     height, width = image.shape[:2]
     if color.downscale is not None:
-        # Nearest down-scaling takes pixels as they are. Taken first, it leaves a quarter of them to recolor, or less.
+        # Nearest-neighbor scaling does not change pixels. If it is done first, at most a quarter must be recolored.
         size = (width // color.downscale, height // color.downscale)
         small = _shift_colors(cv2.resize(image, size, interpolation=cv2.INTER_NEAREST), color)
         return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)[window.cut]
-    around = window.grown(1, height, width)  # what the sharpening kernel sees
+    around = window.grown(1, height, width)  # the sharpening kernel needs one more pixel
     shifted = _shift_colors(image[around.cut], color)
     inner = window.moved(-around.left, -around.top)
     return _sharpen(shifted, color.sharpen_alpha, color.sharpen_lightness)[inner.cut]
@@ -44,16 +49,16 @@ def affine_matrix(mask: MaskParameters, height: int, width: int) -> np.ndarray:
 
 
 def move(image: np.ndarray, matrix: np.ndarray, origin: Window, window: Window) -> np.ndarray:
-    """The `window` of a moved image, bilinear: (h, w, 3) uint8.
+    """Move an image (bilinear) and return a window (h, w, 3) uint8 of the result.
+
+    Pixels from outside the image are mirrored. DiffFake's code fills them with black, which draws a line that real
+    forgeries do not have if a face touches the edge of its crop.
 
     Args:
-        image: (h', w', 3) uint8, the part `origin` of the image; no more than `origin_of(window)` is needed.
-        matrix: Affine transform (2, 3) of the whole image, as `affine_matrix` makes it.
-        origin: Where the part lies in the image.
-        window: Which part of the moved image to make.
-
-    What comes in from outside is mirrored; the code fills it with black, which would draw a line no forgery has
-    where a face touches the edge of its crop.
+        image: (h', w', 3) uint8, the part `origin` of the image; `origin_of(window)` is enough.
+        matrix: affine transform (2, 3) of the whole image, from `affine_matrix`.
+        origin: position of the part in the image.
+        window: part of the moved image to make.
     """
     inside = matrix.copy()
     inside[:, 2] += matrix[:, :2] @ (origin.left, origin.top) - (window.left, window.top)
@@ -64,7 +69,7 @@ def move(image: np.ndarray, matrix: np.ndarray, origin: Window, window: Window) 
 
 
 def origin_of(window: Window, matrix: np.ndarray, height: int, width: int) -> Window:
-    """The part of an image of `height` and `width` that comes into `window` under an affine matrix (2, 3)."""
+    """The part of an image of `height` x `width` that an affine transform (2, 3) moves into `window`."""
     (scale_x, _, shift_x), (_, scale_y, shift_y) = matrix.tolist()
     left, right = _origin_along(window.left, window.right, scale_x, shift_x, width)
     top, bottom = _origin_along(window.top, window.bottom, scale_y, shift_y, height)
@@ -74,13 +79,13 @@ def origin_of(window: Window, matrix: np.ndarray, height: int, width: int) -> Wi
 def _origin_along(low: int, high: int, scale: float, shift: float, size: int) -> tuple[int, int]:
     first = math.floor((low - shift) / scale)
     last = math.ceil((high - 1 - shift) / scale)
-    # What lies outside is mirrored at the edge pixel: -k is k. One pixel more, as OpenCV rounds positions.
+    # Pixels outside are mirrored at the edge pixel: -k is k. One more pixel is added, because OpenCV rounds positions.
     return max(min(first, 2 * (size - 1) - last) - 1, 0), min(max(last, -first) + 2, size)
 
 
 def _shift_colors(image: np.ndarray, color: ColorParameters) -> np.ndarray:
     if color.rgb_shift is not None:
-        # Whole levels of one sign are several times as fast, and round(x + s) is x + round(s) for a level x.
+        # Integer shifts of the same sign are several times as fast, and round(x + s) is x + round(s) for a level x.
         levels = [round(shift) for shift in color.rgb_shift]
         image = cv2.add(image, (*(max(level, 0) for level in levels), 0))
         image = cv2.subtract(image, (*(max(-level, 0) for level in levels), 0))
@@ -91,14 +96,14 @@ def _shift_colors(image: np.ndarray, color: ColorParameters) -> np.ndarray:
 
 
 def _shift_hsv(image: np.ndarray, shift: tuple[float, float, float]) -> np.ndarray:
-    # As one long row: at the end of each, OpenCV rounds up to 31 pixels otherwise, which would leave a stripe.
+    # Convert as one long row: at the end of a row, OpenCV rounds up to 31 pixels differently, which gives a stripe.
     hsv = cv2.cvtColor(image.reshape(1, -1, 3), cv2.COLOR_RGB2HSV)
     hue, saturation, value = shift
     if max(abs(by) for by in shift) >= 1:
         hsv = cv2.LUT(hsv, _hsv_table(shift))
     else:
-        # Cut off, level + shift is the level itself, or one less if the shift is negative: no table is needed but for
-        # hue, which is a circle.
+        # Truncated, level + shift is the level itself, or one less if the shift is negative. So a table is needed for
+        # hue only, which is circular.
         if hue < 0:
             cv2.insertChannel(cv2.LUT(cv2.extractChannel(hsv, 0), _HUE_BEFORE), hsv, 0)
         cv2.subtract(hsv, (0, int(saturation < 0), int(value < 0), 0), dst=hsv)
@@ -106,9 +111,9 @@ def _shift_hsv(image: np.ndarray, shift: tuple[float, float, float]) -> np.ndarr
 
 
 def _hsv_table(shift: tuple[float, float, float]) -> np.ndarray:
-    """(1, 256, 3) uint8, what becomes of each level of hue, saturation and value."""
+    """(1, 256, 3) uint8: the new level for each level of hue, saturation and value."""
     hue, saturation, value = (_LEVELS + by for by in shift)
-    saturation[0] = 0  # gray has no hue to be saturated with
+    saturation[0] = 0  # gray has no hue, so it stays gray
     table = np.stack([np.mod(hue, 180), np.clip(saturation, 0, 255), np.clip(value, 0, 255)], axis=-1)
     return table.astype(np.uint8)[None]
 

@@ -1,4 +1,4 @@
-"""A rectangle of an image: most steps of a pseudo-deepfake are only needed around its mask."""
+"""A rectangle of an image. Most steps of a pseudo-deepfake are needed only around its mask."""
 
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ class Window(NamedTuple):
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height; none above 0 if the window is empty."""
+        """Width and height; one of them is 0 or less if the window is empty."""
         return self.right - self.left, self.bottom - self.top
 
     @property
@@ -31,7 +31,7 @@ class Window(NamedTuple):
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def grown(self, by: int, height: int, width: int) -> "Window":
-        """The window and `by` pixels around it, as far as they lie in an image of `height` and `width`."""
+        """The window and `by` pixels around it, clipped to an image of `height` x `width`."""
         return Window(
             max(self.left - by, 0), max(self.top - by, 0), min(self.right + by, width), min(self.bottom + by, height)
         )

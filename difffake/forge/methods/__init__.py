@@ -1,4 +1,4 @@
-"""All methods by name, in alphabetical order: every module of this folder has one, named METHOD."""
+"""All methods by name, in alphabetical order. Every module of this folder defines one, named METHOD."""
 
 from importlib import import_module
 from pkgutil import iter_modules

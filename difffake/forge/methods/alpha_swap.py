@@ -10,9 +10,9 @@ from difffake.forge.tools.warp import warped_onto
 
 
 def alpha_swap(target: FaceImage, source: FaceImage, rng: np.random.Generator, grain: np.random.Generator) -> Forged:
-    """The source's face, warped triangle by triangle, colored like the target and mixed in with a soft edge.
+    """Warp the source's face triangle by triangle, match its color to the target, and blend it with a soft edge.
 
-    Stands for DeepFaceLab's merger (arXiv 2005.05535) with Reinhard color transfer and a feathered hull. Traces: the
+    It represents DeepFaceLab's merger (arXiv 2005.05535) with Reinhard color transfer and a feathered hull. Traces: the
     blending boundary, another skin texture and light from another side.
     """
     check(target, source)
@@ -22,7 +22,7 @@ def alpha_swap(target: FaceImage, source: FaceImage, rng: np.random.Generator, g
     region = hull(drawn_in(target.landmarks, parameters["inwards"]), target.image.shape)
     mask = soften(region, parameters["feather"] * face_width(target.landmarks))
     if not (mask > 0.5).any():
-        raise Unfit("no part of the face lies in the image")
+        raise Unfit("no part of the face is in the image")
     face = match_color(warped_onto(source, target.landmarks, region), target.image, mask, parameters["color"])
     face = match_light(face, target.image, mask, 0.15 * face_width(target.landmarks), 0.7)
     face = match_detail(face, target.image, mask, grain)

@@ -18,11 +18,11 @@ SOURCE = 1
 def autoencoder(
     target: FaceImage, source: FaceImage, rng: np.random.Generator, grain: np.random.Generator, network: Bottleneck
 ) -> Forged:
-    """The target's face as the source's decoder draws it, blended back; `network` was trained on the two people.
+    """Draw the target's face with the source's decoder and blend it back; `network` was trained on the two people.
 
-    Stands for Deepfakes (the faceswap project) in FaceForensics++: shared encoder, two decoders (`for_two`). The
-    expression is the target's, the identity the source's; the source's picture itself is not used. Traces: low
-    resolution made up for by sharpening and grain, the blending boundary.
+    It represents Deepfakes (the faceswap project) in FaceForensics++: a shared encoder with two decoders (`for_two`).
+    The expression is the target's, the identity is the source's; the source image itself is not used. Traces: low
+    resolution, hidden by sharpening and grain; the blending boundary.
     """
     check(target)
     parameters = {"inwards": rng.uniform(0.8, 0.9), "feather": rng.uniform(0.05, 0.09)}
@@ -31,7 +31,7 @@ def autoencoder(
     width = face_width(target.landmarks)
     mask = soften(cv2.min(region, covered), parameters["feather"] * width)
     if not (mask > 0.5).any():
-        raise Unfit("no part of the face lies in the image")
+        raise Unfit("no part of the face is in the image")
     drawn = match_color(drawn, target.image, mask, 0.9)
     drawn = match_light(drawn, target.image, mask, 0.15 * width, 0.5)
     drawn = match_detail(drawn, target.image, mask, grain)
@@ -42,6 +42,6 @@ def _for_pair(base: Bottleneck, target: Patches, source: Patches, seed: int) -> 
     return for_two(base, target, source, PAIR_STEPS, seed)
 
 
-# To change a person, the code must say less about where things are than mouth_texture's: 4 x 4. Fewer than 20 pictures
-# of either person are too few to train a decoder on.
+# To change the person, the code must have less information about positions than that of mouth_texture: 4 x 4. Fewer
+# than 20 pictures of one of the people are too few to train a decoder.
 METHOD = Method(autoencoder, network=Network(WHOLE_FACE, side=4, channels=32, for_pair=_for_pair, min_pictures=20))

@@ -18,12 +18,12 @@ def diffusion_swap(
     grain: np.random.Generator,
     diffusion: LatentDiffusion,
 ) -> Forged:
-    """The source's face, warped onto the target's and matched in color and light, then redrawn by a diffusion model.
+    """Warp the source's face onto the target's, match color and light, then redraw it with a diffusion model.
 
-    Stands for swaps by diffusion, such as DiffSwap (Zhao et al., CVPR 2023), which inpaint the source's face into the
-    target. The model starts from the warped face under noise of a middle `strength`, so the source's features stay and
-    texture, light and edge are the model's (`redrawn`). Traces: the texture of the VAE and of the model's
-    own size, the blending boundary.
+    It represents swaps by diffusion, such as DiffSwap (Zhao et al., CVPR 2023), which inpaint the source's face into
+    the target. The model starts from the warped face with noise of medium `strength`. So the source's features stay,
+    but texture, light and edge come from the model (`redrawn`). Traces: the texture of the VAE and of the model's size,
+    the blending boundary.
     """
     check(target, source)
     parameters = {
@@ -33,7 +33,7 @@ def diffusion_swap(
     region = hull(drawn_in(target.landmarks, parameters["inwards"]), target.image.shape)
     mask = soften(region, parameters["feather"] * width)
     if not (mask > 0.5).any():
-        raise Unfit("no part of the face lies in the image")
+        raise Unfit("no part of the face is in the image")
     face = match_color(warped_onto(source, target.landmarks, region), target.image, mask, 0.9)
     face = match_light(face, target.image, mask, 0.15 * width, 0.7)
     placed = blend(target.image, face, mask)

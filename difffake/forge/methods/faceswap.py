@@ -11,11 +11,11 @@ from difffake.forge.tools.warp import warped_onto
 
 
 def faceswap(target: FaceImage, source: FaceImage, rng: np.random.Generator, grain: np.random.Generator) -> Forged:
-    """The source's face, warped triangle by triangle onto the target's landmarks and cloned with its gradients.
+    """Warp the source's face triangle by triangle onto the target's landmarks, and clone it by its gradients.
 
-    Stands for graphics-based swaps: FaceSwap (Kowalski) in FaceForensics++ (arXiv 1901.08971), and the Poisson blending
-    (Perez et al., 2003) of Celeb-DF and Face X-ray. Traces: colors that bleed in from the edge, the source's texture
-    and light, no visible seam. The mask is 0 or 1.
+    It represents graphics-based swaps: FaceSwap (Kowalski) in FaceForensics++ (arXiv 1901.08971), and the Poisson
+    blending (Perez et al., 2003) of Celeb-DF and Face X-ray. Traces: colors that bleed in from the edge, the source's
+    texture and light, no visible seam. The mask is 0 or 1.
     """
     check(target, source)
     parameters = {"inwards": rng.uniform(0.76, 0.86), "color": rng.uniform(0.8, 1.0)}
@@ -25,7 +25,7 @@ def faceswap(target: FaceImage, source: FaceImage, rng: np.random.Generator, gra
     region[:, :2] = region[:, -2:] = 0
     mask = (region > 127).astype(np.float32)
     if not mask.any():
-        raise Unfit("no part of the face lies in the image")
+        raise Unfit("no part of the face is in the image")
     face = match_color(warped_onto(source, target.landmarks, region), target.image, mask, parameters["color"])
     face = match_detail(face, target.image, mask, grain)
     x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))

@@ -14,10 +14,10 @@ from difffake.forge.tools.tone import match_color, match_detail
 def mouth_texture(
     target: FaceImage, source: FaceImage, rng: np.random.Generator, grain: np.random.Generator, network: Bottleneck
 ) -> Forged:
-    """The target's own mouth and lower face through an autoencoder's bottleneck, blended back; no source is used.
+    """Draw the target's mouth and lower face with an autoencoder and blend them back; no source is used.
 
-    Stands for NeuralTextures (Thies et al., 2019) in FaceForensics++, and lip synchronization: only the lower face is
-    synthetic. Traces: a network's texture, fewer of the person's own details.
+    It represents NeuralTextures (Thies et al., 2019) in FaceForensics++, and lip synchronization: only the lower face
+    is synthetic. Traces: the texture of a network, fewer details of the person.
     """
     check(target)
     parameters = {"inwards": rng.uniform(0.86, 0.95), "feather": rng.uniform(0.05, 0.09)}
@@ -25,7 +25,7 @@ def mouth_texture(
     region = hull(drawn_in(target.landmarks, parameters["inwards"])[LOWER], target.image.shape)
     mask = soften(cv2.min(region, covered), parameters["feather"] * face_width(target.landmarks))
     if not (mask > 0.5).any():
-        raise Unfit("no part of the lower face lies in the image")
+        raise Unfit("no part of the lower face is in the image")
     drawn = match_detail(match_color(drawn, target.image, mask, 0.7), target.image, mask, grain)
     return Forged(blend(target.image, drawn, mask), mask, target.landmarks, parameters)
 

@@ -10,10 +10,10 @@ from difffake.forge.tools.tone import match_detail
 from difffake.forge.tools.warp import mesh_points, resample, similarity, transform, triangle_map
 
 _STABLE = np.r_[27:31, 36, 39, 42, 45]
-"""Nose ridge and the corners of the eyes: what no expression moves."""
+"""Nose ridge and the corners of the eyes, which expressions do not move."""
 _INNER_LIPS = np.r_[60:68]
 _FOLLOWS = np.zeros(68)
-"""How far each landmark goes towards the source's: the mouth wholly, the upper jaw not at all."""
+"""How far each landmark moves towards the source's: 1 for the mouth, 0 for the upper jaw."""
 _FOLLOWS[48:68] = 1.0
 _FOLLOWS[5:12] = 0.7
 _FOLLOWS[[4, 12]] = 0.35
@@ -23,15 +23,15 @@ _FOLLOWS[[37, 38, 40, 41, 43, 44, 46, 47]] = 0.7
 _RING = 1.4
 """Distance of the fixed points around the face from its nose, as a multiple of jaw's and brows'."""
 _FARTHEST = 0.16
-"""No landmark moves farther than this part of the face's width."""
+"""Largest movement of a landmark, as a share of the face's width."""
 
 
 def reenact(target: FaceImage, source: FaceImage, rng: np.random.Generator, grain: np.random.Generator) -> Forged:
-    """The target's face moved to the source's expression; only the inside of an opened mouth is the source's.
+    """Move the target's face to the source's expression; only the inside of an opened mouth is the source's.
 
-    Stands for Face2Face (Thies et al., CVPR 2016) in FaceForensics++: the source gives motion only, identity and skin
-    stay the target's. Traces: stretched skin, a mouth's inside that is not the person's own. The mask is where pixels
-    moved by more than a fraction of one, and the mouth's inside.
+    It represents Face2Face (Thies et al., CVPR 2016) in FaceForensics++: the source gives only the motion; identity and
+    skin stay the target's. Traces: stretched skin, the inside of another person's mouth. The mask contains the pixels
+    that moved by more than a fraction of a pixel, and the inside of the mouth.
     """
     check(target, source)
     parameters = {"strength": rng.uniform(0.8, 1.0), "feather": rng.uniform(0.04, 0.07)}
@@ -42,7 +42,7 @@ def reenact(target: FaceImage, source: FaceImage, rng: np.random.Generator, grai
         np.concatenate([mesh_points(points, target.image.shape), around]) for points in (wanted, target.landmarks)
     )
     at, turned = triangle_map(here, there, target.image.shape)
-    # The inside of closed lips has no area, so its triangles say nothing; the source's mouth covers them.
+    # The inside of closed lips has no area, so its triangles are of no use; the source's mouth covers them.
     face = (hull(wanted, target.image.shape) > 0) & (hull(wanted[_INNER_LIPS], target.image.shape) == 0)
     if (turned & face).sum() > 0.01 * face.sum():
         raise Unfit("the expressions differ too much for a warp")
@@ -59,13 +59,13 @@ def reenact(target: FaceImage, source: FaceImage, rng: np.random.Generator, grai
 
 
 def _moved(target: Points, source: Points, strength: float) -> Points:
-    """Target's landmarks with the source's expression.
+    """The target's landmarks with the source's expression.
 
-    The source is laid over the target by a similarity of what expressions do not move; what is left of its difference
-    is motion, and the shape of another person, which `_FOLLOWS` keeps small where it matters.
+    A similarity transform aligns the landmarks that expressions do not move. The remaining difference is motion, and
+    the different shape of another person, which `_FOLLOWS` keeps small.
     """
     aligned = transform(source, similarity(source[_STABLE], target[_STABLE]))
-    # The mouth keeps its own width and place; it gets the source's shape.
+    # The mouth keeps its width and position, and gets the source's shape.
     mouth = slice(48, 68)
     scale = 0.5 * (1 + np.ptp(target[mouth, 0]) / max(float(np.ptp(aligned[mouth, 0])), 1e-3))
     middle = aligned[48:55:6].mean(axis=0)
@@ -77,13 +77,13 @@ def _moved(target: Points, source: Points, strength: float) -> Points:
 
 
 def _closed(region: np.ndarray, width: float) -> np.ndarray:
-    """Region without holes and slivers smaller than a twelfth of a face's width."""
+    """Region without holes and parts narrower than a twelfth of the face's width."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * max(1, round(width / 24)) + 1,) * 2)
     return cv2.morphologyEx(region, cv2.MORPH_CLOSE, kernel)
 
 
 def _ring(landmarks: Points) -> np.ndarray:
-    """Points (27, 2) around the face that stay where they are, so that the background does."""
+    """Fixed points (27, 2) around the face, so that the background does not move."""
     points = np.asarray(landmarks, dtype=np.float64)
     return points[30] + _RING * (points[:27] - points[30])
 
@@ -91,7 +91,7 @@ def _ring(landmarks: Points) -> np.ndarray:
 def _with_mouth(
     image: np.ndarray, target: FaceImage, wanted: Points, source: FaceImage, grain: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The image with the inside of the source's mouth, where the mouth is opened wider than the target's was."""
+    """Insert the inside of the source's mouth if the mouth is opened wider than the target's was."""
     lips = wanted[_INNER_LIPS]
     opened = _opening(wanted) - _opening(target.landmarks)
     region = hull(lips, image.shape)
@@ -104,7 +104,7 @@ def _with_mouth(
     )
     mask = soften(region, 1.5)
     around = soften(hull(wanted[48:60], image.shape), 1.0)
-    # As light as the target's lips and skin, judged by what surrounds both mouths.
+    # Match the brightness to the target's lips and skin, by the surroundings of both mouths.
     borrowed = resample(source.image, at).astype(np.float32)
     lips_of_source = hull(source.landmarks[48:60], source.image.shape) > 127
     lips_of_target = around > 0.5

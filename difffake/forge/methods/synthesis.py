@@ -1,4 +1,4 @@
-"""A face that is nobody's, drawn by a diffusion model."""
+"""A synthetic face of no real person, drawn by a diffusion model."""
 
 import numpy as np
 
@@ -17,13 +17,13 @@ def synthesis(
     grain: np.random.Generator,
     diffusion: LatentDiffusion,
 ) -> Forged:
-    """The target's face, with its forehead, drawn anew by a diffusion model from so much noise that it is nobody's.
+    """Redraw the target's face and forehead with a diffusion model, from so much noise that the identity is lost.
 
-    Stands for faces that are synthetic as a whole (StyleGAN, Karras et al., CVPR 2019; diffusion models), put into a
-    photograph as the other methods are, so that background and hair tell nothing. What is left under noise of such
-    `strength` is where the face is and how it is lit (SDEdit, Meng et al., ICLR 2022); around it the model sees the
-    target (`redrawn`). No source is used: it is the target itself. Traces: the texture of the VAE and of the model's
-    own size, features that do not fit each other, the blending boundary.
+    It represents fully synthetic faces (StyleGAN, Karras et al., CVPR 2019; diffusion models). They are put into a
+    photograph as in the other methods, so that background and hair give no cue. With noise of such `strength`, only the
+    position and lighting of the face remain (SDEdit, Meng et al., ICLR 2022); around it, the model sees the target
+    (`redrawn`). No source is used. Traces: the texture of the VAE and of the model's size, inconsistent features, the
+    blending boundary.
     """
     check(target)
     parameters = {
@@ -33,7 +33,7 @@ def synthesis(
     region = hull(with_forehead(target.landmarks, parameters["inwards"]), target.image.shape)
     mask = soften(region, parameters["feather"] * width)
     if not (mask > 0.5).any():
-        raise Unfit("no part of the face lies in the image")
+        raise Unfit("no part of the face is in the image")
     drawn = redrawn(diffusion, target.image, target.image, mask, parameters["strength"], rng)
     drawn = with_detail(match_color(drawn, target.image, mask, 0.5), target.image, mask, grain)
     return Forged(blend(target.image, drawn, mask), mask, target.landmarks, parameters)

@@ -1,1 +1,1 @@
-"""What several methods of forging share."""
+"""Tools that several methods of forging share."""

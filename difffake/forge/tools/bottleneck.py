@@ -1,4 +1,4 @@
-"""A small autoencoder of aligned faces, after the original Deepfakes: shared encoder, one decoder a person.
+"""A small autoencoder of aligned faces, as in the original Deepfakes: a shared encoder, one decoder per person.
 
 The method `autoencoder` trains two decoders; `mouth_texture` needs one, for the lower face.
 """
@@ -27,7 +27,7 @@ _TEMPLATE = np.array([[38.3, 51.7], [73.5, 51.5], [56.0, 71.7], [41.5, 92.4], [7
 """Eyes, tip of the nose, corners of the mouth in a picture of side 1: the alignment that face recognition uses."""
 
 _NOISE = 0.5
-"""Of a pair's codes while its decoders are trained, as a multiple of the codes' own deviation."""
+"""Noise on a pair's codes while its decoders are trained, as a multiple of the codes' standard deviation."""
 
 Patches = NDArray[np.float32]
 
@@ -49,7 +49,7 @@ class Frame:
         """The patch (3, PATCH, PATCH) float32 in [0, 1]."""
         size = (PATCH, PATCH)
         matrix = self.matrix(face.landmarks)
-        # Area, not points: a face much larger than the patch would alias.
+        # Average over areas, because sampling points of a face much larger than the patch would give aliasing.
         shrink = 1 / max(float(np.hypot(*matrix[:, 0])), 1e-6)
         image = cv2.GaussianBlur(face.image, (0, 0), 0.4 * shrink) if shrink > 1.2 else face.image
         patch = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
@@ -63,7 +63,7 @@ LOWER_FACE = Frame((0.5, 0.82), 0.6)
 class Bottleneck(nn.Module):
     """Encoder of patches (B, 3, 64, 64) to codes (B, channels, side, side), and `decoders` decoders back.
 
-    Color's mean and contrast pass beside the code, which so holds only what the face looks like.
+    Mean and contrast of the colors bypass the code, so the code describes only the appearance of the face.
     """
 
     def __init__(self, side: int, channels: int, decoders: int = 1) -> None:
@@ -78,9 +78,9 @@ class Bottleneck(nn.Module):
         self.decoders = nn.ModuleList(_decoder(channels, widths[::-1]) for _ in range(decoders))
 
     def forward(self, patches: Tensor, decoder: int = 0, noise: Tensor | None = None) -> Tensor:
-        """Patches (B, 3, 64, 64) in [0, 1] as one decoder rebuilds them; a few values may lie outside.
+        """Reconstruct patches (B, 3, 64, 64) in [0, 1] with one decoder; a few output values may be outside [0, 1].
 
-        `noise`, of the codes' shape, is added to them after it was multiplied by their deviation.
+        `noise` has the shape of the codes; it is multiplied by their standard deviation and added to them.
         """
         mean = patches.mean((2, 3), keepdim=True)
         contrast = (patches - mean).std((1, 2, 3), keepdim=True) + 0.02
@@ -99,9 +99,14 @@ def _decoder(channels: int, widths: Sequence[int]) -> nn.Sequential:
 
 
 def train(network: Bottleneck, patches: Patches, steps: int, seed: int, description: str = "") -> Bottleneck:
-    """Train a network of one decoder to rebuild patches (N, 3, 64, 64) in [0, 1] from distorted ones.
+    """Train a network with one decoder, in place, to reconstruct patches from distorted ones.
 
-    It is changed in place. A step shows 32 patches; `seed` is of order and distortions; `description` names the bar.
+    Args:
+        network: the network.
+        patches: (N, 3, 64, 64) in [0, 1].
+        steps: number of steps, each with 32 patches.
+        seed: random seed of order and distortions.
+        description: text of the progress bar.
     """
 
     def loss(step: int) -> Tensor:
@@ -112,10 +117,10 @@ def train(network: Bottleneck, patches: Patches, steps: int, seed: int, descript
 
 
 def for_two(base: Bottleneck, target: Patches, source: Patches, steps: int, seed: int) -> Bottleneck:
-    """Two decoders on one encoder, for a target and a source, both started from `base`'s only decoder.
+    """Train two decoders with one encoder, for a target and a source; both start from the decoder of `base`.
 
-    Noise on the codes makes a decoder draw its own person whatever code it is given, also the other person's. Corners
-    of the patches, where the face is not, do not count.
+    Because of noise on the codes, a decoder draws its own person for any code, also for the other person's. The corners
+    of the patches, outside the face, do not count.
     """
     network = Bottleneck(base.side, base.channels, decoders=2)
     network.encoder.load_state_dict(base.encoder.state_dict())
@@ -140,7 +145,7 @@ def for_two(base: Bottleneck, target: Patches, source: Patches, steps: int, seed
 def _optimized(
     network: Bottleneck, loss: Callable[[int], Tensor], steps: int, rate: float, description: str = ""
 ) -> Bottleneck:
-    """The network after Adam's steps, at a rate that falls to 0 along half a cosine."""
+    """Train the network with Adam, at a rate that falls to 0 along half a cosine."""
     optimizer = torch.optim.Adam(network.parameters(), lr=rate, betas=(0.5, 0.99))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for step in track(range(steps), description) if description else range(steps):
@@ -152,15 +157,15 @@ def _optimized(
 
 
 def _batch(patches: Patches, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Random patches, and the same distorted."""
+    """Random patches, and distorted copies of them."""
     wanted = torch.from_numpy(patches[rng.integers(len(patches), size=size)])
     return wanted, _distorted(wanted, rng)
 
 
 def _distorted(patches: Tensor, rng: np.random.Generator) -> Tensor:
-    """Patches whose pixels are moved by a smooth random field of a few pixels, as the original Deepfakes do.
+    """Move the pixels of patches by a smooth random field of a few pixels, as in the original Deepfakes.
 
-    The encoder so learns what a face shows rather than where exactly each pixel was.
+    So the encoder learns the content of a face rather than the exact position of each pixel.
     """
     coarse = rng.normal(0, 0.04, (len(patches), 2, 5, 5)).astype(np.float32)
     field = nn.functional.interpolate(torch.from_numpy(coarse), size=(PATCH, PATCH), mode="bicubic", align_corners=True)
@@ -171,9 +176,10 @@ def _distorted(patches: Tensor, rng: np.random.Generator) -> Tensor:
 
 @torch.inference_mode()
 def rebuilt(network: Bottleneck, face: FaceImage, frame: Frame, decoder: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """The face's patch through the network, laid back over the image: (H, W, 3) float32 in [0, 255], and where it is.
+    """Reconstruct the face's patch with the network and put it back onto the image.
 
-    The second, (H, W) uint8, is 255 where the patch covers the image, without its outermost pixels.
+    Returns the image (H, W, 3) float32 in [0, 255], and a mask (H, W) uint8 that is 255 where the patch covers the
+    image, without the outermost pixels of the patch.
     """
     out = network(torch.from_numpy(frame.patch(face))[None], decoder)[0].numpy().transpose(1, 2, 0) * 255
     matrix = frame.matrix(face.landmarks)
@@ -186,14 +192,14 @@ def rebuilt(network: Bottleneck, face: FaceImage, frame: Frame, decoder: int = 0
 
 
 def save_network(path: Path, network: Bottleneck) -> None:
-    """Write a network of one decoder, whole or not at all."""
+    """Write a network with one decoder; the file appears only when it is complete."""
     with staged_file(path) as partial:
-        # One entry, because safetensors writes several in another order each time.
+        # A single entry, because safetensors writes several entries in random order.
         save_file(network.state_dict(), partial, {"code": f"{network.side} {network.channels}"})
 
 
 def load_network(path: Path) -> Bottleneck:
-    """Read what `save_network` wrote."""
+    """Read a network that `save_network` wrote, in eval mode."""
     with safe_open(path, framework="pt") as file:
         network = Bottleneck(*map(int, file.metadata()["code"].split()))
         network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (not a dict)

@@ -1,4 +1,4 @@
-"""What a forgery takes and gives."""
+"""Input and output of a forgery method."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -19,33 +19,33 @@ class FaceImage(NamedTuple):
     image: Image
     """(H, W, 3) uint8 RGB."""
     landmarks: Points
-    """(68, 2) x and y in pixels, iBUG order; some may lie outside the image."""
+    """(68, 2) x and y in pixels, iBUG order; some may be outside the image."""
 
 
 class Forged(NamedTuple):
-    """A forged target; where the mask is 0 its pixels are untouched."""
+    """A forged target; its pixels are unchanged where the mask is 0."""
 
     image: Image
     """(H, W, 3) uint8 RGB, as large as the target."""
     mask: Mask
-    """(H, W) float32 in [0, 1], how much of each pixel was changed."""
+    """(H, W) float32 in [0, 1]: how much each pixel was changed."""
     landmarks: Points
-    """(68, 2), where the forged face's landmarks are: the target's, unless its expression was changed."""
+    """(68, 2), landmarks of the forged face: those of the target, unless the expression was changed."""
     parameters: dict[str, float]
-    """What was drawn at random for it."""
+    """Random parameters of the forgery."""
 
 
 Forgery = Callable[[FaceImage, FaceImage, np.random.Generator, np.random.Generator], Forged]
-"""A method: (target, source, rng, grain) to a forged target.
+"""A forgery method: a function from (target, source, rng, grain) to a forged target.
 
-All parameters come from `rng`, so a clip is forged with one setting by giving every frame an equal one; the noise that
-makes up for lost detail comes from `grain` and differs from frame to frame, as a camera's does.
-Raises `Unfit` where these two faces cannot be forged well.
+All parameters come from `rng`; all frames of a clip get equal generators, so a clip has the same parameters. The noise
+that replaces lost detail comes from `grain` and differs from frame to frame, like that of a camera. The function raises
+`Unfit` if these two faces cannot be forged well.
 """
 
 
 class Unfit(Exception):
-    """Why a pair of faces cannot be forged by a method; it is skipped and this is noted."""
+    """A method cannot forge a pair of faces. The pair is skipped, and skipped.csv gets the message."""
 
 
 def check(*faces: FaceImage) -> None:

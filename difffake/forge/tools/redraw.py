@@ -1,4 +1,4 @@
-"""Redrawing a part of a picture with a frozen latent diffusion model."""
+"""Redrawing a part of an image with a frozen latent diffusion model."""
 
 import cv2
 import numpy as np
@@ -12,9 +12,9 @@ from difffake.forge.tools.face import Image, Mask
 from difffake.forge.tools.tone import match_detail, match_middle
 
 STEPS = 20
-"""DDIM steps of one picture: ten times as many change its pixels by less than a gray level on average."""
+"""DDIM steps per image; ten times as many change pixels by less than one gray level on average."""
 _USUAL_SIDE = 64
-"""Side of Stable Diffusion's latents, which strengths are meant for."""
+"""Side of Stable Diffusion's latents; strengths refer to it."""
 
 
 def redrawn(
@@ -25,16 +25,27 @@ def redrawn(
     strength: float,
     rng: np.random.Generator,
 ) -> NDArray[np.float32]:
-    """`picture` as the model draws it anew where `mask` is above 0, with the target around it: (H, W, 3) in [0, 255].
+    """Redraw `picture` with the model where `mask` is above 0.
 
-    Both pictures (H, W, 3) in [0, 255] are scaled to the size that the model was trained at and encoded. The picture's
-    latents get noise of `strength` in [0, 1] (`first_step`) and are denoised by DDIM; at each step, those that the mask
-    does not touch are replaced by the target's with as much noise, so that what is drawn fits what is around it. Detail
-    too fine for the model's size is the picture's own: a model of 96 px would else blur every face of 224. Beyond the
-    mask the result is not the target to the byte, because it too went through the VAE: blend it in.
+    Both images are scaled to the size at which the model was trained, and encoded. Noise of `strength` is added to the
+    picture's latents (`first_step`), and they are denoised by DDIM. At each step, latents outside the mask are replaced
+    by those of the target with the same noise level, so that the result fits its surroundings. Details that are too
+    fine for the model's size are taken from `picture`; otherwise a model of 96 px would blur every face of 224 px.
+    Outside the mask, the result is not exactly the target, because the VAE changes it too: blend the result.
 
-    The noise comes from `rng`, so frames of a clip, which get equal ones, get equal noise: from frame to frame the face
-    then changes only as the clip does, where other noise would draw another face each time.
+    The frames of a clip get equal `rng` and so equal noise. So the drawn face changes only as the clip does; other
+    noise would give another face in each frame.
+
+    Args:
+        diffusion: the frozen model.
+        picture: image to redraw, (H, W, 3) in [0, 255].
+        target: image around the mask, (H, W, 3).
+        mask: (H, W); the picture is redrawn where it is above 0.
+        strength: amount of noise in [0, 1].
+        rng: source of the noise.
+
+    Returns:
+        The redrawn image (H, W, 3) in [0, 255].
 
     Sources: Avrahami et al., Blended Latent Diffusion, 2022 (arXiv 2206.02779); Lugmayr et al., RePaint, CVPR 2022,
     without its resampling, which takes many times the steps; starting from a picture with noise is SDEdit (Meng et al.,
@@ -43,7 +54,7 @@ def redrawn(
     side = int(diffusion.unet.config["sample_size"]) * diffusion.scale
     inner, around = diffusion.encode(torch.cat([_tensor(picture, side), _tensor(target, side)])).split(1)
     free = _touched(mask, *inner.shape[2:])
-    # One noise for both: along DDIM's path the target's latents keep it, as the drawn ones do.
+    # The same noise for both: along DDIM's path, the target's latents keep it like the drawn latents.
     noise = torch.from_numpy(rng.standard_normal(inner.shape, dtype=np.float32))
 
     def with_target(latents: Tensor, step: int) -> Tensor:
@@ -59,22 +70,23 @@ def redrawn(
 
 
 def with_detail(drawn: np.ndarray, target: Image, mask: Mask, grain: np.random.Generator) -> NDArray[np.float32]:
-    """A redrawn face (H, W, 3) in [0, 255] with as much detail under the mask as the target has after compression.
+    """Give a redrawn face (H, W, 3) in [0, 255] as much detail under the mask as the target has after compression.
 
-    Redrawn faces have next to no fine detail. Sharpened alone, they keep less of it through H.264 than a photograph,
-    and their files were 2 to 3 % smaller, which told them; so most of it is grain, a little coarse and a little strong.
-    The numbers were set on c23 until files were of about equal size.
+    Redrawn faces have almost no fine detail. If they are only sharpened, H.264 removes more of it than from a
+    photograph. Then their files were 2 to 3 % smaller, which is a cue. So most of the detail is grain, slightly coarse
+    and slightly strong. The numbers were chosen with c23 so that file sizes are about equal.
     """
     drawn = match_middle(drawn, target, mask)
     return match_detail(drawn, target, mask, grain, sharpen=0.3, grain_size=0.7, amount=1.15)
 
 
 def first_step(diffusion: LatentDiffusion, strength: float, side: int) -> int:
-    """The step whose noise hides as much of a picture with latents of `side` as a share `strength` of all does at 64.
+    """The timestep whose noise hides as much of an image with latents of `side` as the share `strength` of all steps
+    does with latents of side 64.
 
-    Fewer latents say the same less often, so the same noise hides more: the ratio of signal to noise is multiplied by
-    (64 / side) squared (Hoogeboom et al., simple diffusion, ICML 2023). Without it a model of 12 x 12 latents keeps
-    nothing of a face where Stable Diffusion keeps its features.
+    With fewer latents there is less redundancy, so the same noise hides more: the signal-to-noise ratio is multiplied
+    by (64 / side) squared (Hoogeboom et al., simple diffusion, ICML 2023). Without this, a model with 12 x 12 latents
+    keeps nothing of a face at a strength at which Stable Diffusion keeps its features.
     """
     ratio = diffusion.signal / (1 - diffusion.signal)
     usual = min(max(round(strength * diffusion.steps) - 1, 0), diffusion.steps - 1)
@@ -83,12 +95,12 @@ def first_step(diffusion: LatentDiffusion, strength: float, side: int) -> int:
 
 
 def _tensor(image: np.ndarray, side: int) -> Tensor:
-    """Image (H, W, 3) in [0, 255] to (1, 3, side, side) in [0, 1]."""
+    """Convert an image (H, W, 3) in [0, 255] to (1, 3, side, side) in [0, 1]."""
     return torch.from_numpy(_scaled(image, side, side).transpose(2, 0, 1)[None] / 255).clamp(0, 1)
 
 
 def _touched(mask: Mask, height: int, width: int) -> Tensor:
-    """Which latents show a pixel of the mask: (1, 1, height, width) bool."""
+    """(1, 1, height, width) bool: the latents that contain a pixel of the mask."""
     covered = torch.nn.functional.adaptive_max_pool2d(torch.from_numpy(mask)[None, None], (height, width))
     return covered > 0
 

@@ -1,4 +1,4 @@
-"""Masks of forgeries: which part of a face is replaced, and how its edge fades."""
+"""Masks of forgeries: the part of a face that is replaced, with a soft edge."""
 
 import cv2
 import numpy as np
@@ -11,9 +11,9 @@ LOWER_FACE = np.r_[2:15, 31:36, 48:68]
 
 
 def drawn_in(landmarks: Points, inwards: float) -> Points:
-    """Landmarks with brows raised a little and the jaw drawn in towards the nose.
+    """Landmarks with slightly raised brows and with the jaw moved towards the nose.
 
-    `inwards` 1 leaves the jaw where it is; at 0.85 chin, ears and the cheeks' edges stay the target's.
+    With `inwards` 1, the jaw is not moved. With 0.85, chin, ears and the edges of the cheeks stay the target's.
     """
     points = raise_brows(np.asarray(landmarks, dtype=np.float64))
     points[:17] = points[30] + inwards * (points[:17] - points[30])
@@ -21,10 +21,10 @@ def drawn_in(landmarks: Points, inwards: float) -> Points:
 
 
 def with_forehead(landmarks: Points, inwards: float) -> Points:
-    """Landmarks as `drawn_in` gives them, and an arc over the forehead, about where the hair begins: (78, 2).
+    """Landmarks of `drawn_in`, and an arc over the forehead, about at the hairline: (78, 2).
 
-    Hairline to brows, brows to the nose's base and from there to the chin are about as long as each other; the arc
-    goes up by most of that length, more in the middle than above the temples.
+    The distances from hairline to brows, from brows to the base of the nose, and from there to the chin are about
+    equal. The arc is most of this length above the brows, more in the middle than at the temples.
     """
     points = drawn_in(landmarks, inwards)
     brows = np.asarray(landmarks, dtype=np.float64)[17:27]
@@ -34,7 +34,7 @@ def with_forehead(landmarks: Points, inwards: float) -> Points:
 
 
 def hull(points: Points, shape: tuple[int, ...]) -> Image:
-    """Convex hull of points (N, 2) in an image of `shape`, as 0 or 255 with a smooth edge: (H, W) uint8."""
+    """Convex hull of points (N, 2) in an image of `shape`: (H, W) uint8, 0 or 255 with a smooth edge."""
     filled = np.zeros(shape[:2], np.uint8)
     outline = cv2.convexHull(np.round(np.asarray(points) * 16).astype(np.int32))
     cv2.fillConvexPoly(filled, outline, 255, cv2.LINE_AA, 4)
@@ -42,9 +42,9 @@ def hull(points: Points, shape: tuple[int, ...]) -> Image:
 
 
 def soften(region: Image, feather: float) -> Mask:
-    """Region (0 or 255) with an edge that fades on its inner side: 0 outside, 1 deeper inside than `feather` pixels.
+    """Give a region (0 or 255) a soft edge on its inner side: 0 outside, 1 from `feather` pixels inside on.
 
-    The fade is not cut off by the image's edge: a region that reaches it is 1 there.
+    There is no soft edge at the border of the image: a region that reaches the border is 1 there.
     """
     reach = max(feather, 0.5)
     spread = 2 * round(reach) + 1
@@ -52,7 +52,7 @@ def soften(region: Image, feather: float) -> Mask:
     inner = cv2.erode(around, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (spread, spread)))
     soft = cv2.GaussianBlur(inner.astype(np.float32) / 255, (0, 0), reach / 2)[spread:-spread, spread:-spread].copy()
     soft[region == 0] = 0
-    return np.minimum(soft, 1)  # the kernel's weights add up to 1 only nearly
+    return np.minimum(soft, 1)  # the kernel's weights sum to 1 only approximately
 
 
 def blend(target: Image, forged: np.ndarray, mask: Mask) -> Image:

@@ -1,4 +1,4 @@
-"""Making an inserted face match its surroundings: color, sharpness and grain."""
+"""Matching an inserted face to its surroundings: color, sharpness and grain."""
 
 import cv2
 import numpy as np
@@ -9,22 +9,22 @@ from difffake.forge.tools.face import Image, Mask
 Floats = NDArray[np.float32]
 
 _FINE = 1.0
-"""Standard deviation, in pixels, of the blur that parts fine detail from the rest."""
+"""Standard deviation, in pixels, of the blur that separates fine detail from the rest."""
 _SHARPEN = 1.5
-"""Most that fine detail is amplified by, beyond its own strength; what is still missing is given as grain."""
+"""Largest amplification of fine detail, in addition to its own strength; the rest is added as grain."""
 
 
 def match_color(moved: np.ndarray, target: Image, mask: Mask, strength: float) -> Floats:
-    """`moved` with means and deviations of its Lab channels under the mask `strength` of the way to the target's.
+    """Move the means and deviations of the Lab channels under the mask towards the target's, by the share `strength`.
 
-    Reinhard et al., Color transfer between images, 2001. Images (H, W, 3) in [0, 255].
+    Source: Reinhard et al., Color transfer between images, 2001. Images are (H, W, 3) in [0, 255].
     """
     inside = mask > 0.5
     if not inside.any():
         return moved.astype(np.float32)
     lab, wanted = (cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) for image in (moved, target))
     mean, deviation = lab[inside].mean(axis=0), lab[inside].std(axis=0)
-    # A flat patch has no deviation to match; stretching beyond 2 would only amplify noise.
+    # A flat region has no deviation to match; a gain above 2 would only amplify noise.
     gain = np.clip(wanted[inside].std(axis=0) / np.maximum(deviation, 1e-3), 0.5, 2)
     matched = (lab - mean) * gain + wanted[inside].mean(axis=0)
     mixed = (lab + strength * (matched - lab)).astype(np.float32)
@@ -32,9 +32,10 @@ def match_color(moved: np.ndarray, target: Image, mask: Mask, strength: float) -
 
 
 def match_light(moved: np.ndarray, target: Image, mask: Mask, reach: float, strength: float) -> Floats:
-    """`moved` with its slow changes of color under the mask `strength` of the way to the target's: light and shadow.
+    """Move the slow color changes (light and shadow) under the mask towards the target's, by the share `strength`.
 
-    Slow is what a Gaussian of `reach` pixels, weighted by the mask, leaves. Images (H, W, 3) in [0, 255].
+    Slow changes are those that remain after a Gaussian of `reach` pixels, weighted by the mask. Images are (H, W, 3) in
+    [0, 255].
     """
     moved = moved.astype(np.float32)
     weight = cv2.GaussianBlur(mask, (0, 0), reach)[..., None]
@@ -52,12 +53,19 @@ def match_detail(
     grain_size: float = 0.0,
     amount: float = 1.0,
 ) -> Floats:
-    """`forged` with as much fine detail under the mask as the target has there, as forgers add sharpening and grain.
+    """Give `forged` as much fine detail under the mask as the target has there, with sharpening and grain.
 
-    Without it every resampled face would be told by its sharpness alone. Fine detail is what a Gaussian of one pixel
-    takes away. Where there is too much, it is weakened; where there is too little, it is amplified by at most `sharpen`
-    of itself, and the rest is gray grain, blurred by a Gaussian of `grain_size` pixels, of which compression then takes
-    less. What counts as enough is `amount` times the target's. Images (H, W, 3) in [0, 255].
+    Without it, sharpness alone would separate every resampled face from real ones. Fine detail is what a Gaussian of
+    one pixel removes. Too much detail is weakened. Too little is amplified, and the rest is added as gray grain.
+
+    Args:
+        forged: (H, W, 3) in [0, 255].
+        target: (H, W, 3) in [0, 255].
+        mask: (H, W) in [0, 1].
+        rng: source of the grain.
+        sharpen: largest amplification, as a multiple of the detail itself.
+        grain_size: standard deviation, in pixels, of the blur of the grain; compression removes less of coarse grain.
+        amount: wanted detail as a multiple of the target's.
     """
     forged = forged.astype(np.float32)
     inside = mask > 0.5
@@ -80,11 +88,11 @@ def match_detail(
 
 
 def match_middle(forged: np.ndarray, target: Image, mask: Mask) -> Floats:
-    """`forged` with as much detail of middle size under the mask as the target has there, up to a limit; no grain.
+    """Amplify detail of medium size under the mask to the strength in the target, up to a limit; without grain.
 
-    For faces drawn at a small size: what is a little coarser than `match_detail`'s fine detail is weak in them too, and
-    compression takes that away first. Middle is what Gaussians of one and of two pixels differ by. Images (H, W, 3) in
-    [0, 255].
+    It is for faces that were drawn at a small size: detail that is slightly coarser than `match_detail`'s fine detail
+    is weak in them too, and compression removes it first. Medium size is the difference of Gaussians of one and two
+    pixels. Images are (H, W, 3) in [0, 255].
     """
     forged = forged.astype(np.float32)
     inside = mask > 0.5

@@ -1,4 +1,4 @@
-"""Moving a face onto other landmarks: triangle by triangle, or by one similarity."""
+"""Moving a face onto other landmarks: triangle by triangle, or by one similarity transform."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ from difffake.data.pseudo.regions import raise_brows
 from difffake.forge.tools.face import FaceImage, Image, Points, Unfit
 
 MAX_FOLDED = 0.03
-"""Largest share of a face that may be mirrored by a warp, as it is where a cheek turns away in one of the images."""
+"""Largest share of a face that a warp may mirror; this happens if a cheek is turned away in one of the images."""
 
 
 def mesh_points(landmarks: Points, shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -24,18 +24,25 @@ def mesh_points(landmarks: Points, shape: tuple[int, ...]) -> NDArray[np.float64
 def triangle_map(
     here: NDArray[np.float64], there: NDArray[np.float64], shape: tuple[int, ...]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """For each pixel of an image of `shape`, the point that it shows: (H, W, 2) float32, x and y; and what is mirrored.
+    """Piecewise affine map between two sets of points.
 
-    `here` and `there` are corresponding points (N, 2); in each Delaunay triangle of `here` the map is the affine one
-    to the same triangle of `there`. Outside all triangles it goes on as in the nearest one drawn, which no pixel needs
-    if `here` has the image's corners. The second result, (H, W) bool, marks triangles that are turned over.
+    In each Delaunay triangle of `here`, the map is affine to the same triangle of `there`. Outside all triangles, the
+    map of a neighboring triangle is continued; no pixel needs this if `here` has the image's corners.
+
+    Args:
+        here: points (N, 2).
+        there: corresponding points (N, 2).
+        shape: shape of the image (H, W, ...).
+
+    Returns:
+        The point (x, y) that each pixel maps to, (H, W, 2) float32, and a mask (H, W) bool of mirrored triangles.
     """
     triangles = Delaunay(here).simplices
     label = np.zeros(shape[:2], dtype=np.int32)
     corners = np.round(here[triangles] * 16).astype(np.int32)
     for number, corner in enumerate(corners):
         cv2.fillConvexPoly(label, corner, number, cv2.LINE_8, 4)
-    # Affine of each triangle: [x y 1] of three corners times (3, 2) gives the corners there.
+    # Affine map of each triangle: [x y 1] of the three corners times (3, 2) gives the corners in `there`.
     matrices = np.linalg.solve(np.dstack([here[triangles], np.ones((len(triangles), 3))]), there[triangles])
     turned = np.linalg.det(matrices[:, :2]) <= 0
     of_pixel = matrices.astype(np.float32)[label]
@@ -44,15 +51,15 @@ def triangle_map(
 
 
 def resample(image: Image, at: NDArray[np.float32]) -> Image:
-    """`image` at the points (H, W, 2), by cubics; beyond its edge it is mirrored."""
+    """Sample `image` at points (H, W, 2) with cubic interpolation; it is mirrored beyond its edge."""
     return cv2.remap(image, at, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
 
 
 def warped_onto(source: FaceImage, landmarks: Points, region: Image) -> Image:
-    """The source moved onto a target's `landmarks`, triangle by triangle: (H, W, 3) uint8, as large as `region`.
+    """Warp the source onto a target's `landmarks`, triangle by triangle: (H, W, 3) uint8, as large as `region`.
 
-    `region` (H, W) uint8 is above 0 where the result will be used. Raises `Unfit` if more than `MAX_FOLDED` of that
-    would be mirrored or come from outside the source's image, because the poses differ too much.
+    `region` (H, W) uint8 is above 0 where the result will be used. Raises `Unfit` if more than the share `MAX_FOLDED`
+    of it would be mirrored or come from outside the source's image, because the poses differ too much.
     """
     at, turned = triangle_map(
         mesh_points(landmarks, region.shape), mesh_points(source.landmarks, source.image.shape), region.shape
@@ -66,9 +73,9 @@ def warped_onto(source: FaceImage, landmarks: Points, region: Image) -> Image:
 
 
 def similarity(here: Points, there: Points) -> NDArray[np.float64]:
-    """Similarity transform (2, 3), turning and scaling and moving, that takes points (N, 2) `here` nearest to `there`.
+    """Similarity transform (2, 3) without mirroring (rotation, scale, shift) of points (N, 2) `here` to `there`.
 
-    Least squares; no mirroring.
+    It is the least-squares solution.
     """
     x, y = np.asarray(here, dtype=np.float64).T
     ones, zeros = np.ones_like(x), np.zeros_like(x)

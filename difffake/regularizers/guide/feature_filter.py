@@ -1,4 +1,4 @@
-"""Feature filters: from an encoder's features to what the guide needs of the source, or of the target."""
+"""Feature filters: from an encoder's features to the condition for the source, or for the target."""
 
 import torch
 from timm.layers import SqueezeExcite
@@ -7,16 +7,20 @@ from torch.nn import functional
 
 
 class FeatureFilter(nn.Module):
-    """Features (B, C, h', w') to a condition (B, width, h, w) at the latents' resolution.
+    """Maps features (B, C, h', w') to a condition (B, width, h, w) at the resolution of the latents.
 
-    Convolution, channel attention (squeeze-and-excitation) and spatial attention (CBAM), multi-head attention whose
-    query is the unfiltered and whose key and value are the filtered features, up-sampling, convolution.
+    The layers are: convolution; channel attention (squeeze-and-excitation); spatial attention (CBAM); multi-head
+    attention, with the unfiltered features as query and the filtered ones as key and value; up-sampling; convolution.
 
-    The width is the U-Net's first one from the first convolution on, where the published code keeps the encoder's
-    channels (1792) up to the last: at 49 positions that would cost as much as the encoder itself. Nothing here keeps
-    batch statistics (CBAM's published code does), so that ranks and batch sizes change no result.
+    All layers have the width of the U-Net's first block. The published code keeps the encoder's channels (1792) up to
+    the last layer, which at 49 positions costs as much as the encoder itself. No layer keeps batch statistics (CBAM's
+    published code does), so the number of ranks and the batch size do not change the result.
 
     Source: DiffusionFake (arXiv 2410.04372), section 3; CBAM, Woo et al., ECCV 2018.
+
+    Args:
+        channels: number of channels C of the features.
+        width: number of channels of the condition.
     """
 
     def __init__(self, channels: int, width: int) -> None:
@@ -38,7 +42,7 @@ class FeatureFilter(nn.Module):
 
 
 class Projection(nn.Module):
-    """The ablation without a filter: up-sampling and a 1x1 convolution."""
+    """The ablation without a filter: up-sampling and a 1x1 convolution; arguments as in `FeatureFilter`."""
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
@@ -57,6 +61,6 @@ class SpatialAttention(nn.Module):
         self.weigh = nn.Conv2d(2, 1, 7, padding=3)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Features (B, C, h, w) to the same."""
+        """Weighted features (B, C, h, w) of features (B, C, h, w)."""
         seen = torch.cat([features.mean(dim=1, keepdim=True), features.amax(dim=1, keepdim=True)], dim=1)
         return features * self.weigh(seen).sigmoid()

@@ -1,4 +1,4 @@
-"""What a guide's weights and feature distances look like, for real faces and each manipulation."""
+"""Figures of a guide's weights and feature distances, for real faces and each manipulation."""
 
 import numpy as np
 import pandas as pd
@@ -17,24 +17,28 @@ WEIGHTS = (
     "they should predict. Numbers of faces are in brackets."
 )
 BRANCHES = (("source", COLORS[2]), ("target", COLORS[3]))
-_SHIFT = 0.19  # of a branch's box from the middle of its manipulation
+_SHIFT = 0.19  # distance of a branch's box from the middle of its manipulation
 
 
 def distance_figure(sets: dict[str, pd.DataFrame]) -> Figure:
     """Histograms of ||f_s - f_t|| of real and fake faces, one panel per data set (DiffusionFake, figure 4).
 
-    Each table has the columns label and distance.
+    Args:
+        sets: a table per data set, with the columns label and distance.
     """
     columns = {name: (rows["label"].to_numpy(), rows["distance"].to_numpy()) for name, rows in sets.items()}
     return two_class_panels(columns, "distance of source and target features", r"$\|f_s - f_t\|$", "faces")
 
 
 def weights_figure(sets: dict[str, pd.DataFrame]) -> Figure:
-    """Boxes of the two weights for each manipulation, one panel per data set (DiffusionFake, figure 7).
+    """Box plots of the two weights for each manipulation, one panel per data set (DiffusionFake, figure 7).
 
     Boxes reach from the lower to the upper quartile, whiskers from the 5th to the 95th percentile. A diamond is the
-    mean of what the weight is trained to predict, over the faces whose partners are known. Each table has the columns
-    method, source_weight, target_weight, source_similarity and target_similarity, and is drawn in its order.
+    mean of the similarity that the weight is trained to predict, over the faces whose partners are known.
+
+    Args:
+        sets: a table per data set, with the columns method, source_weight, target_weight, source_similarity and
+            target_similarity. Manipulations are drawn in the table's order.
     """
     most = max(rows["method"].nunique() for rows in sets.values())
     figure = Figure(figsize=(max(4.6, 1.05 * most + 0.9), 2.9 * len(sets) + 0.8), layout="constrained")
@@ -51,7 +55,7 @@ def weights_figure(sets: dict[str, pd.DataFrame]) -> Figure:
             )  # fmt: skip
             for box in boxes["boxes"]:
                 box.set(facecolor=color, alpha=0.6)
-            wanted = [part[f"{branch}_similarity"].mean() for part in parts]  # NaN, of no partners, is not drawn
+            wanted = [part[f"{branch}_similarity"].mean() for part in parts]  # NaN (partners unknown) is not drawn
             axes.scatter(places, wanted, marker="D", s=28, color=color, edgecolor="black", linewidth=0.8, zorder=3)
         counts = rows["method"].value_counts()
         names = [f"{method.replace('_', ' ')}\n({counts[method]})" for method in methods]

@@ -1,4 +1,4 @@
-"""The guide branch of DiffusionFake: features must let a frozen diffusion model rebuild source and target."""
+"""DiffusionFake's guide branch: a frozen diffusion model must reconstruct source and target from the features."""
 
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -12,7 +12,7 @@ from difffake.diffusion.attention import Attention
 from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.diffusion.teacher import Teacher
 from difffake.distributed import ranks, total
-from difffake.errors import UserError
+from difffake.errors import UsageError
 from difffake.models.detector import Detector, DetectorOutput
 from difffake.models.encoder import Encoder
 from difffake.regularizers.base import Loss, Needs, Regularizer, TaughtBatch
@@ -27,7 +27,7 @@ from difffake.regularizers.guide.weight_module import (
 
 
 class Conditions(NamedTuple):
-    """What the guide takes from B images' features."""
+    """Conditions and weights that the guide computes from the features of B images."""
 
     source: Tensor
     """(B, width, h, w): f_s."""
@@ -51,11 +51,12 @@ class Guide(Regularizer):
         lambda_target: weight of the target's loss.
         feature_filter: full, or none (a 1x1 convolution) for the ablation.
         weight: linear, convolutional (as in the published code), or none (constant 1) for the ablation.
-        similarity: what the weights are trained to predict: cosine, or shifted_cosine as in the published code.
+        similarity: similarity that the weights are trained to predict: cosine, or shifted_cosine as in the published
+            code.
         shared_noise: use the same noise and timestep for source and target, as the published code does.
-        checkpointing: recompute activations in the backward pass, which takes less memory and more time.
+        checkpointing: recompute activations in the backward pass, which saves memory but takes more time.
 
-    Raises `UserError` for a negative lambda.
+    Raises `UserError` if a lambda is negative.
     """
 
     harmless = frozenset({"checkpointing"})
@@ -76,7 +77,7 @@ class Guide(Regularizer):
         from diffusers import ControlNetModel
 
         if lambda_source < 0 or lambda_target < 0:
-            raise UserError("guide: lambda_source and lambda_target must be at least 0")
+            raise UsageError("guide: lambda_source and lambda_target must be at least 0")
         diffusion, channels = teacher.diffusion, encoder.channels
         self.lambdas = {"source": lambda_source, "target": lambda_target}
         self.weighted = weight != "none"
@@ -91,8 +92,8 @@ class Guide(Regularizer):
         weights = {"linear": LinearWeight, "convolutional": ConvolutionalWeight, "none": ConstantWeight}[weight]
         self.source_weight = weights(channels)
         self.target_weight = weights(channels)
-        # ControlNet's copy is ours; only what it is told comes from features instead of an image. It is trained, so
-        # its weights are float32 whatever the frozen model's are.
+        # The copy is that of ControlNet, but its condition comes from features instead of an image. It is trained, so
+        # its weights are float32, whatever the precision of the frozen model.
         self.copy = ControlNetModel.from_unet(diffusion.unet).float()
         self.copy.controlnet_cond_embedding = nn.Identity()
         self.copy.set_attn_processor(Attention())
@@ -112,7 +113,7 @@ class Guide(Regularizer):
         return [self.copy]
 
     def conditions(self, features: Tensor, size: tuple[int, int]) -> Conditions:
-        """What is taken from features (B, C, h', w'), for latents of `size`."""
+        """Compute conditions and weights from features (B, C, h', w'), for latents of `size` (h, w)."""
         return Conditions(
             self.source_filter(features, size),
             self.target_filter(features, size),
@@ -123,9 +124,17 @@ class Guide(Regularizer):
     def predict_noise(
         self, diffusion: LatentDiffusion, noisy: Tensor, timestep: Tensor, condition: Tensor, weight: Tensor
     ) -> Tensor:
-        """The frozen model's prediction (B, 4, h, w) for noisy latents, guided by f (B, width, h, w) and W (B,).
+        """Predict the noise (B, 4, h, w) in noisy latents with the frozen model and the guide.
 
-        Before the first optimizer step it equals the unguided one: all copied outputs pass convolutions of zeros.
+        Before the first optimizer step, the prediction is that of the frozen model alone, because the outputs of the
+        copy pass through zero convolutions.
+
+        Args:
+            diffusion: the frozen model.
+            noisy: noisy latents (B, 4, h, w).
+            timestep: timestep (B,) of each image.
+            condition: condition f (B, width, h, w) of the source or target.
+            weight: weight W (B,) of the source or target.
         """
         prompt = diffusion.prompt.float().expand(len(noisy), -1, -1)
         down, middle = self.copy(
@@ -134,9 +143,9 @@ class Guide(Regularizer):
         return diffusion.predict_noise(noisy, timestep, down, middle)
 
     def forward(self, output: DetectorOutput, batch: TaughtBatch, teacher: Teacher) -> dict[str, Loss]:
-        """Losses by name, each a mean over the images whose source and target are known; 0 if none is.
+        """Losses by name, each a mean over the images whose source and target are known; 0 if there is no such image.
 
-        On several ranks called by all of them, and the mean over ranks is that over all their known images.
+        With several ranks, all ranks must call it. The mean over ranks is the mean over all their known images.
 
         `source` and `target`: mean squared error between the noise and its prediction, L_s and L_t. `source_weight`
         and `target_weight`: squared error between weight and similarity, L_ws and L_wt.
@@ -165,15 +174,15 @@ class Guide(Regularizer):
             ):
                 wanted = similarity(latents.image, other, self.similarity)
                 losses[f"{name}_weight"] = (weight.float() - wanted).square()
-        # All images are computed and the unknown ones then left out: shapes stay the same from step to step, and every
-        # weight gets a gradient on every rank.
+        # All images are computed, and those with unknown partners are left out afterwards. So shapes are the same in
+        # every step, and every weight gets a gradient on every rank.
         known = latents.known.float()
-        # The mean over all ranks' known images, not a mean of means: DDP averages what the ranks give.
+        # This gives the mean over all ranks' known images, not a mean of means: DDP averages the ranks' gradients.
         count = total(known.sum()).clamp(min=1) / ranks()
         return {name: Loss((loss * known).sum() / count, self.lambdas.get(name, 1.0)) for name, loss in losses.items()}
 
     def draw(self, detector: Detector, teacher: Teacher, drawing: Drawing, folder: Path) -> dict[str, Any]:
-        """Rebuilt sources and targets, weights and feature distances."""
+        """Draw reconstructed sources and targets, weights and feature distances."""
         from difffake.regularizers.guide.pictures import draw_guide
 
         return draw_guide(self, detector, teacher.diffusion, drawing, folder)

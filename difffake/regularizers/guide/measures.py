@@ -1,4 +1,4 @@
-"""What the guide takes from the features of each face: distance and weights, and the similarities they should have."""
+"""Numbers of the guide for each face: feature distance, weights, and the similarities that the weights predict."""
 
 import math
 from typing import Any
@@ -22,7 +22,7 @@ from difffake.regularizers.guide.reconstructions import feature_distance
 from difffake.regularizers.guide.weight_module import similarity
 
 VALUES = ("distance", "source_weight", "target_weight", "source_similarity", "target_similarity")
-"""Of each face: ||f_s - f_t||, W_s, W_t and what these were trained to predict, NaN where partners are unknown."""
+"""Columns: ||f_s - f_t||, W_s, W_t, and the similarities that W_s and W_t predict (NaN if partners are unknown)."""
 
 
 @torch.inference_mode()
@@ -37,12 +37,26 @@ def measure(
     batch_size: int = 64,
     workers: int = 2,
 ) -> pd.DataFrame:
-    """`VALUES` of the faces of `rows`, beside the manifest's own columns."""
+    """Measure faces.
+
+    Args:
+        detector: the detector, in eval mode.
+        guide: its guide, in eval mode.
+        diffusion: the frozen model.
+        manifest: manifest of the faces and their partners.
+        partners: source and target of each row.
+        rows: numbers of the rows to measure (N,).
+        batch_size: images per batch.
+        workers: number of processes that load images; 0 loads them in the main process.
+
+    Returns:
+        The chosen rows of the manifest with the columns `VALUES`.
+    """
     image_size = detector.encoder.image_size
     size = (image_size // diffusion.scale,) * 2
     known = rows[partners.known[rows]]
     source, target = partners.source[known], partners.target[known]
-    # Partners are real faces, mostly among the rows themselves: each is read and encoded once.
+    # Partners are real faces that are mostly among the rows too: each face is read and encoded once.
     needed = np.unique(np.concatenate([rows, source, target])).tolist()
     batches = loader(CropDataset(manifest, image_size), batch_size, workers, [(0, row) for row in needed])
     values: list[Tensor] = []
@@ -65,7 +79,7 @@ def measure(
 
 
 def summary(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Mean and standard deviation of each of `VALUES`, by data set and manipulation, reals first; None if unknown."""
+    """Mean and standard deviation of `VALUES` per data set and manipulation, real faces first; None if unknown."""
     rows = []
     for key, part in ordered(table).groupby([*SET, "method"], sort=False):
         row: dict[str, Any] = dict(zip([*SET, "method"], key, strict=True))

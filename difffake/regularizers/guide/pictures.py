@@ -19,16 +19,16 @@ from difffake.regularizers.guide.reconstructions import Reconstructions, read_fa
 def draw_guide(
     guide: Guide, detector: Detector, diffusion: LatentDiffusion, drawing: Drawing, folder: Path
 ) -> dict[str, Any]:
-    """Write reconstructions.png of the chosen faces, weights.png and distances.png of those measured; their numbers.
+    """Write reconstructions.png of the drawn faces, and weights.png and distances.png of the measured faces.
 
-    Raises `UserError` if no fake has a known source and target.
+    Returns the numbers for figures.json. Raises `UserError` if no fake has a known source and target.
     """
     found = drawing.found
     chosen = drawing.chosen(found.partners)
     if not chosen:
         raise UserError(
             "no fake in the training data or in the split test has a source and a target among the real faces, so "
-            "there is nothing to rebuild: name the --manifest that was trained on"
+            "there is nothing to reconstruct: add the training manifest to --manifest"
         )
     rebuilt: dict[str, Reconstructions] = {}
     for name, which in track(chosen.items(), "rebuilding", total=len(chosen)):

@@ -1,4 +1,4 @@
-"""The sheet of rebuilt sources and targets (DiffusionFake, figure 3)."""
+"""The sheet of reconstructed sources and targets (DiffusionFake, figure 3)."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,15 +14,15 @@ RECONSTRUCTIONS = (
 )
 _INCHES = 1.2  # side of a picture
 _NOTE = 0.24  # height of the line below it
-_GAP = 0.15  # width of the gaps between given, rebuilt sources and rebuilt targets, in pictures
+_GAP = 0.15  # width of the gaps between the groups of columns, as a share of a picture's width
 _LEFT, _TOP, _BETWEEN = 0.3, 0.44, 0.12  # inches: names on the left, titles above each group, around everything
 
 
 def reconstruction_figure(groups: dict[str, Reconstructions]) -> Figure:
-    """A row for each face, in groups such as training and unseen faces.
+    """Draw one row per face, in groups such as training and unseen faces.
 
-    Columns: image, source, target, then the source rebuilt from each noise, then the target from the same noises.
-    Below the first three: the feature distance, W_s and W_t.
+    The columns are image, source, target, the source reconstructed from each noise, and the target reconstructed from
+    the same noises. The feature distance, W_s and W_t are written below the first three.
     """
     noises = max(group.source.shape[1] for group in groups.values())
     lefts = [float(column) for column in range(3)]
@@ -33,7 +33,7 @@ def reconstruction_figure(groups: dict[str, Reconstructions]) -> Figure:
     height = len(groups) * (_TOP + _BETWEEN) + rows * (_INCHES + _NOTE) + _BETWEEN
     figure = Figure(figsize=(width, height))
 
-    # Placed by hand: every picture keeps its size however many there are, and a sheet takes a fraction of the time.
+    # Explicit positions: every picture has the same size, however many there are, and drawing is much faster.
     down = _BETWEEN
     for name, group in groups.items():
         heading = (_BETWEEN / width, 1 - down / height)
@@ -52,7 +52,7 @@ def reconstruction_figure(groups: dict[str, Reconstructions]) -> Figure:
 
 
 def _fill(axes: Axes, group: Reconstructions, face: int, column: int) -> None:
-    """One picture with its title, if it is in the group's first row, and what stands beside or below it."""
+    """Draw one picture with the text beside and below it, and its title if it is in the first row of the group."""
     noises = group.source.shape[1]
     given = ("image", "source", "target")
     if column < 3:
@@ -76,7 +76,7 @@ def _fill(axes: Axes, group: Reconstructions, face: int, column: int) -> None:
 
 
 def _three_digits(value: float) -> str:
-    """A distance with as many decimals as make three digits, or none.
+    """A distance with up to two decimals: about three digits in all.
 
     >>> [_three_digits(value) for value in (1234.5, 13.04, 9.2, 0.0312)]
     ['1234', '13.0', '9.20', '0.03']

@@ -1,4 +1,4 @@
-"""Source and target of faces, rebuilt by the frozen model and a guide from what the detector sees in the faces."""
+"""Sources and targets that the frozen model and a guide reconstruct from the detector's features of faces."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -18,42 +18,42 @@ from difffake.randomness import generator
 from difffake.readers.item import REAL
 from difffake.regularizers.guide.guide import Conditions, Guide
 
-_NOISE = 1  # key of random numbers; the choice of faces has the one before
+_NOISE = 1  # key of random numbers; key 0 is used for the choice of faces
 
 
 @dataclass(frozen=True)
 class Faces:
-    """F images and the faces that they were made of; a real face is its own source and target."""
+    """F images and the faces that they were made from; a real face is its own source and target."""
 
     names: list[str]
     """(F,), the manipulation; "real" for a real face."""
     image: Tensor
     """(F, 3, H, W) uint8."""
     source: Tensor
-    """Likewise."""
+    """(F, 3, H, W) uint8."""
     target: Tensor
-    """Likewise."""
+    """(F, 3, H, W) uint8."""
 
 
 @dataclass(frozen=True)
 class Reconstructions:
-    """What the guide makes of F faces, from N noises; all on the CPU."""
+    """Reconstructions of F faces from N noises; all tensors are on the CPU."""
 
     faces: Faces
     distance: list[float]
-    """(F,), `feature_distance`."""
+    """(F,), see `feature_distance`."""
     source_weight: list[float]
     """(F,), W_s."""
     target_weight: list[float]
     """(F,), W_t."""
     source: Tensor
-    """(F, N, 3, H, W) uint8, the source rebuilt from each noise."""
+    """(F, N, 3, H, W) uint8, the source reconstructed from each noise."""
     target: Tensor
-    """(F, N, 3, H, W) uint8, the target from the same noises."""
+    """(F, N, 3, H, W) uint8, the target reconstructed from the same noises."""
 
 
 def read_faces(manifest: Manifest, partners: Partners, rows: list[int], image_size: int) -> Faces:
-    """The images of rows whose partners are known, with their sources and targets, as `CropDataset` reads them."""
+    """Read the images, sources and targets of `rows` as `CropDataset` does; the partners must be known."""
 
     def stacked(which: list[int]) -> Tensor:
         return torch.stack([to_tensor(read_image(manifest.file(row)), image_size) for row in which])
@@ -64,15 +64,15 @@ def read_faces(manifest: Manifest, partners: Partners, rows: list[int], image_si
 
 
 def feature_distance(found: Conditions) -> Tensor:
-    """||f_s - f_t|| (B,): the plain Euclidean norm over all channels and positions, as the paper writes it.
+    """||f_s - f_t|| (B,): the Euclidean norm over all channels and positions, as in the paper.
 
-    It grows with the root of their number, so it compares faces of one detector, not detectors.
+    It grows with the square root of their number, so it compares faces of one detector, but not different detectors.
     """
     return (found.source.float() - found.target.float()).flatten(1).norm(dim=1)
 
 
 def start_noise(diffusion: LatentDiffusion, side: int, noises: int, seed: int) -> Tensor:
-    """Pure noise (noises, 4, side, side): one draw for each number, whatever is rebuilt from it."""
+    """Pure noise (noises, 4, side, side). Each noise depends on the seed and its number only."""
     shape = (diffusion.channels, side, side)
     drawn = [generator(seed, _NOISE, number).standard_normal(shape, np.float32) for number in range(noises)]
     return torch.from_numpy(np.stack(drawn))
@@ -90,10 +90,20 @@ def rebuild(
     seed: int,
     batch_size: int = 32,
 ) -> Reconstructions:
-    """Source and target of each face by DDIM from pure noise, guided by the detector's features of the image alone.
+    """Reconstruct source and target of each face with DDIM from pure noise, guided by the image's features only.
 
-    All faces, and both branches, start from the same `noises` noises, so that columns differ by what the features say.
-    Networks are taken as they are: put them in eval mode before.
+    All faces and both branches start from the same noises, so differences come from the features. Put the networks
+    into eval mode before.
+
+    Args:
+        detector: the detector that computes the features.
+        guide: its guide.
+        diffusion: the frozen model.
+        faces: faces to reconstruct.
+        noises: number N of noises.
+        steps: number of DDIM steps.
+        seed: random seed of the noises.
+        batch_size: latents per batch.
     """
     device = diffusion.device
     features = detector(to_unit(faces.image.to(device))).features
@@ -101,7 +111,7 @@ def rebuild(
     found = guide.conditions(features, (side, side))
     noise = start_noise(diffusion, side, noises, seed).to(device)
 
-    # One long batch: branch, then face, then noise.
+    # One long batch, ordered by branch, then face, then noise.
     condition = torch.cat([found.source, found.target]).repeat_interleave(noises, dim=0)
     weight = torch.cat([found.source_weight, found.target_weight]).repeat_interleave(noises)
     parts = zip(

@@ -1,4 +1,4 @@
-"""Weight modules: how much of the source, or of the target, is in an image."""
+"""Weight modules: they predict how much of the source, or of the target, is in an image."""
 
 from itertools import pairwise
 from typing import Literal
@@ -11,7 +11,7 @@ Similarity = Literal["cosine", "shifted_cosine"]
 
 
 class LinearWeight(nn.Module):
-    """Features (B, C, h', w') to one weight an image (B,) in (0, 1): pooling, five linear layers, sigmoid.
+    """Maps features (B, C, h', w') to one weight per image (B,) in (0, 1): pooling, five linear layers, sigmoid.
 
     The paper gives the number of layers, not their widths; here each halves the channels, down to 64.
     Source: DiffusionFake (arXiv 2410.04372), section 3.
@@ -56,7 +56,7 @@ class ConstantWeight(nn.Module):
 
 
 def similarity(latents: Tensor, others: Tensor, kind: Similarity = "cosine") -> Tensor:
-    """How alike latents (B, 4, h, w) are, flattened: (B,).
+    """Similarity (B,) of latents (B, 4, h, w), each flattened to a vector.
 
     `cosine`, the paper's, is in [-1, 1]; `shifted_cosine`, the published code's, is (cosine + 1) / 2.
     """

@@ -1,4 +1,4 @@
-"""Attention-guided noise learning (ANL): features must predict the noise that a frozen diffusion model sees."""
+"""Attention-guided noise learning (ANL): features must predict the noise that a frozen diffusion model predicts."""
 
 from math import ceil
 from pathlib import Path
@@ -12,7 +12,7 @@ from difffake.data.extras import Draw
 from difffake.data.faces_to_draw import Drawing
 from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.diffusion.teacher import Teacher
-from difffake.errors import UserError
+from difffake.errors import UsageError
 from difffake.models.detector import Detector, DetectorOutput
 from difffake.models.encoder import Encoder
 from difffake.models.saliency import log_saliency
@@ -23,26 +23,27 @@ NoiseSource = Literal["image", "ddim_inversion", "injected"]
 
 
 class NoiseLearning(Regularizer):
-    """Student head and its two losses: attention-guided noise learning.
+    """The student head and the two losses of attention-guided noise learning.
 
-    This project's reading of a public idea (arXiv 2604.14570), whose formulas and settings are not public: all defaults
-    are this project's own choice.
+    This is this project's interpretation of an idea (arXiv 2604.14570) whose formulas and settings are not public. All
+    defaults are this project's choice.
 
     Args:
-        encoder: the detector's encoder, from whose features the student predicts.
-        teacher: the frozen model, whose noise is predicted.
-        lambda_noise: weight of the noise loss. With 0 the student still learns, from features that it cannot change,
-            so that the attention loss alone can be tried.
-        lambda_attention: weight of the attention loss; with 0 it is left out.
-        noise_source: what the frozen model sees at the timestep: image (the clean latent, as if it were a noisy
-            one), ddim_inversion (the latent taken there by DDIM inversion) or injected (the latent with noise added,
-            which the detector sees decoded).
-        timesteps: steps of the frozen model's schedule, each predicted by the student; one for injected.
-        temperature: divisor in the softmax that makes attention of the predicted noise; a larger one makes it more
-            even.
-        inversion_steps: U-Net passes of a DDIM inversion.
+        encoder: the detector's encoder; the student's input is its features.
+        teacher: the frozen model, whose predicted noise the student must predict.
+        lambda_noise: weight of the noise loss. With 0, the student is still trained, but no gradient of it reaches the
+            encoder; so the attention loss can be tried alone.
+        lambda_attention: weight of the attention loss; 0 removes the loss.
+        noise_source: the frozen model's input at the timestep: image (the clean latent, used as if it were noisy),
+            ddim_inversion (the latent after DDIM inversion to the timestep) or injected (the latent with added noise;
+            the detector's input is this latent, decoded).
+        timesteps: timesteps of the frozen model's schedule; the student predicts the noise of each. injected takes
+            exactly one.
+        temperature: divisor in the softmax that turns the predicted noise into attention; a larger temperature gives
+            more even attention.
+        inversion_steps: number of U-Net passes in a DDIM inversion.
 
-    Raises `UserError` for a setting out of its range.
+    Raises `UserError` if a setting is out of its range.
     """
 
     def __init__(
@@ -59,18 +60,20 @@ class NoiseLearning(Regularizer):
         super().__init__(encoder, teacher)
         timesteps = tuple(timesteps)
         if min(lambda_noise, lambda_attention) < 0 or not lambda_noise + lambda_attention:
-            raise UserError("noise_learning: lambda_noise and lambda_attention must be at least 0, and one above 0")
+            raise UsageError("noise_learning: lambda_noise and lambda_attention must be at least 0, and one above 0")
         if not timesteps or min(timesteps) < 0 or len(set(timesteps)) < len(timesteps):
-            raise UserError("noise_learning: timesteps must be one or several different numbers of at least 0")
+            raise UsageError("noise_learning: timesteps must be one or several different numbers of at least 0")
         if noise_source == "injected" and len(timesteps) > 1:
-            raise UserError("noise_learning: injected noise takes one timestep, because the detector sees one image")
+            raise UsageError(
+                "noise_learning: injected noise needs exactly one timestep, because the detector sees one image"
+            )
         if temperature <= 0 or inversion_steps < 1:
-            raise UserError("noise_learning: temperature must be above 0, and inversion_steps at least 1")
+            raise UsageError("noise_learning: temperature must be above 0, and inversion_steps at least 1")
         diffusion = teacher.diffusion
         if max(timesteps) >= diffusion.steps:
-            raise UserError(
-                f"noise_learning: timesteps {list(timesteps)} do not fit: the schedule of {teacher.config.name} ends "
-                f"at {diffusion.steps - 1}"
+            raise UsageError(
+                f"noise_learning: timesteps {list(timesteps)} are too large: the schedule of {teacher.config.name} "
+                f"ends at {diffusion.steps - 1}"
             )
         self.lambda_noise = lambda_noise
         self.lambda_attention = lambda_attention
@@ -85,22 +88,22 @@ class NoiseLearning(Regularizer):
 
     @property
     def needs(self) -> Needs:
-        """The image's latents; and the noise that the frozen model sees, or the noise to add to the image."""
+        """The image's latents, and either the frozen model's predicted noise or random noise to add to the image."""
         if self.injected:
             return Needs(latents=True, draws={"noise": self._noise})
         settings = f"noise at {list(self.timesteps)} after {self.inversion_steps} steps of inversion"
         return Needs(latents=True, arrays={"noise": TeacherArray(self.teach, settings)})
 
     def teach(self, diffusion: LatentDiffusion, latents: Tensor) -> Tensor:
-        """What the frozen model predicts (B, S c, h, w) in clean latents (B, c, h, w) at the S timesteps."""
+        """Noise (B, S c, h, w) that the frozen model predicts in clean latents (B, c, h, w) at the S timesteps."""
         return teacher_noise(diffusion, latents, self.timesteps, self.inversion_steps).flatten(1, 2)
 
     def predict(self, features: Tensor, size: tuple[int, int]) -> Tensor:
-        """Standardized noise (B, S, 4, h, w) of S timesteps told by features (B, C, h', w'), for latents of `size`."""
+        """Standardized noise (B, S, 4, h, w) that the student predicts from features, for latents of `size` (h, w)."""
         return self.student(features, size).float().unflatten(1, (len(self.timesteps), -1))
 
     def change_images(self, batch: TaughtBatch, teacher: Teacher) -> Tensor:
-        """With injected noise the detector sees the noisy image; else the images stay as they are."""
+        """Return the noisy images if noise is injected, else the images unchanged."""
         if not self.injected:
             return batch.image
         assert batch.latents is not None  # declared in `needs`
@@ -111,10 +114,10 @@ class NoiseLearning(Regularizer):
     def forward(self, output: DetectorOutput, batch: TaughtBatch, teacher: Teacher) -> dict[str, Loss]:
         """Losses by name.
 
-        `noise`: mean squared error between the student's prediction and the standardized noise; 1 is what predicting
-        nothing gives. `attention`: Kullback-Leibler divergence from the detector's saliency to the attention, which
-        is zero where the detector looks as evenly as the predicted noise is spread. Its gradient reaches the encoder
-        through the saliency alone: the attention is what is aimed at, so it does not come towards the saliency.
+        `noise` is the mean squared error between the student's prediction and the standardized noise; predicting zero
+        gives 1. `attention` is the Kullback-Leibler divergence from the detector's saliency to the attention; it is
+        zero if both are the same. Its gradient reaches the encoder through the saliency only: the attention is the
+        fixed goal, so it does not move towards the saliency.
         """
         features = output.features
         noise = batch.arrays["noise"].unflatten(1, (len(self.timesteps), -1))
@@ -128,18 +131,24 @@ class NoiseLearning(Regularizer):
         return losses
 
     def draw(self, detector: Detector, teacher: Teacher, drawing: Drawing, folder: Path) -> dict[str, Any]:
-        """Noise, attention and saliency on faces, and the coverage."""
+        """Draw noise, attention and saliency on faces, and the coverage."""
         from difffake.regularizers.noise_learning.pictures import draw_noise
 
         return draw_noise(self, detector, teacher.diffusion, drawing, folder)
 
 
 class Student(nn.Module):
-    """Features (B, C, h', w') to maps (B, outputs, h, w): each position unfolds into `finer` x `finer`.
+    """Maps features (B, C, h', w') to maps (B, outputs, h, w): each position gives `finer` x `finer` positions.
 
-    Unfolding (sub-pixel convolution, Shi et al. 2016) lets the channels of a feature say what lies where inside of it.
-    Nearly all of the noise varies inside of one position of an encoder with stride 32, of which up-sampling can tell
-    next to nothing.
+    This is a sub-pixel convolution (Shi et al. 2016): the channels of one position describe the finer positions inside
+    it. With an encoder of stride 32, nearly all variation of the noise is inside one position, where up-sampling alone
+    cannot show it.
+
+    Args:
+        channels: number of channels C of the features.
+        outputs: number of channels of the maps.
+        finer: number of finer positions per position and axis.
+        width: number of channels of the hidden layers.
     """
 
     def __init__(self, channels: int, outputs: int, finer: int, width: int = 32) -> None:
@@ -152,35 +161,39 @@ class Student(nn.Module):
     def forward(self, features: Tensor, size: tuple[int, int]) -> Tensor:
         """Maps (B, outputs, *size)."""
         unfolded = functional.pixel_shuffle(functional.silu(self.narrow(features)), self.finer)
-        if unfolded.shape[2:] != size:  # the image's side is no multiple of the encoder's stride
+        if unfolded.shape[2:] != size:  # the image's side is not a multiple of the encoder's stride
             unfolded = functional.interpolate(unfolded, size, mode="bilinear")
         return self.out(functional.silu(self.mix(unfolded)))
 
 
 def standardized(noise: Tensor) -> Tensor:
-    """Noise (B, S, 4, h, w) with mean 0 and variance 1 over each image and timestep.
+    """Scale noise (B, S, 4, h, w) to mean 0 and variance 1 per image and timestep.
 
-    Its scale falls by orders of magnitude with the timestep, and says little of a forgery.
+    The scale of predicted noise falls by orders of magnitude with the timestep, and says little about forgeries.
     """
     deviation, mean = torch.std_mean(noise.float(), dim=(2, 3, 4), keepdim=True, correction=0)
     return (noise - mean) / deviation.clamp(min=1e-6)
 
 
 def attention(predicted: Tensor, temperature: float) -> Tensor:
-    """Where noise is predicted: softmax over positions (B, h, w) of the mean |noise| of (B, S, 4, h, w)."""
+    """Attention (B, h, w): softmax over positions of the mean |noise|, from predicted noise (B, S, 4, h, w)."""
     strength = predicted.abs().mean(dim=(1, 2))
     return (strength / temperature).flatten(1).softmax(dim=1).view_as(strength)
 
 
 def pooled(attention: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Attention (B, h, w) on a coarser grid (B, *size); still sums to 1."""
+    """Attention (B, h, w) on a coarser grid (B, *size); it still sums to 1 per image."""
     coarse = functional.adaptive_avg_pool2d(attention, (size[0], size[1]))
     return coarse / coarse.sum(dim=(1, 2), keepdim=True)
 
 
 def divergence(wanted: Tensor, log_found: Tensor) -> Tensor:
-    """Kullback-Leibler divergence (B,) of distributions over positions (B, h, w), the second as a logarithm.
+    """Kullback-Leibler divergence KL(wanted || found) (B,) of distributions over positions (B, h, w).
 
-    Large where `wanted` lies and the other does not, so that no wanted place is left out.
+    It is large if `found` is small where `wanted` is large.
+
+    Args:
+        wanted: the goal (B, h, w), sums to 1.
+        log_found: logarithm of the other distribution (B, h, w).
     """
     return (torch.xlogy(wanted, wanted) - wanted * log_found).sum(dim=(1, 2))

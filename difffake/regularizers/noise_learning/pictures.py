@@ -44,28 +44,28 @@ _INJECTED = 3  # key of random numbers
 
 
 class NoiseViews(NamedTuple):
-    """What noise learning makes of F faces of H x W pixels; all on the CPU."""
+    """Maps of noise learning for F faces of H x W pixels; all tensors are on the CPU."""
 
     names: list[str]
     """(F,), the manipulation; "real" for a real face."""
     image: Tensor
-    """(F, 3, H, W) in [0, 1], with the noise if it is injected."""
+    """(F, 3, H, W) in [0, 1]; it includes the noise if noise is injected."""
     teacher: Tensor
-    """(F, h, w), strength of the frozen model's standardized noise: its mean absolute value."""
+    """(F, h, w), mean absolute value of the frozen model's standardized noise."""
     student: Tensor
-    """(F, h, w), of the noise predicted from the features."""
+    """(F, h, w), mean absolute value of the noise that the student predicts from the features."""
     attention: Tensor
-    """(F, h, w), share of a position."""
+    """(F, h, w), sums to 1 per face."""
     saliency: Tensor
-    """(F, h', w'), share of a position."""
+    """(F, h', w'), sums to 1 per face."""
     coverage: list[float]
-    """(F,), in [0, 1]."""
+    """(F,), in [0, 1]: 1 if the saliency is even."""
 
 
 def draw_noise(
     learning: NoiseLearning, detector: Detector, diffusion: LatentDiffusion, drawing: Drawing, folder: Path
 ) -> dict[str, Any]:
-    """Write noise.png of the chosen faces and coverage.png of the run; the coverage of those measured."""
+    """Write noise.png of the drawn faces and coverage.png of the run; return the coverage of the measured faces."""
     manifest = drawing.found.manifest
     views = {
         name: noise_views(detector, learning, diffusion, manifest, which, drawing.seed)
@@ -74,7 +74,7 @@ def draw_noise(
     if views:
         save_figure(noise_figure(views), folder / "noise.png", NOISE)
     if draw_coverage(folder, drawing.run) is None:
-        console.print(f"no metrics.csv with val/coverage in {drawing.run}, so its course is not drawn")
+        console.print(f"{drawing.run} has no metrics.csv with val/coverage, so coverage.png is not drawn")
     return {"coverage": coverage_summary(detector, diffusion.device, drawing)}
 
 
@@ -87,7 +87,7 @@ def noise_views(
     rows: list[int],
     seed: int,
 ) -> NoiseViews:
-    """What noise learning makes of the faces of `rows`; of several timesteps the mean is shown."""
+    """Compute the maps of the faces in `rows` of the manifest; maps of several timesteps are averaged."""
     size, table = detector.encoder.image_size, manifest.table.iloc[rows]
     pixels = torch.stack([to_tensor(read_image(manifest.file(row)), size) for row in rows])
     images = to_unit(pixels.to(diffusion.device))
@@ -112,10 +112,11 @@ def noise_views(
 
 
 def noise_figure(groups: dict[str, NoiseViews]) -> Figure:
-    """A row for each face: image, noise of teacher and student, attention and saliency over the face, coverage.
+    """Draw one row per face: image, noise of teacher and student, attention and saliency over the face, coverage.
 
-    A picture of noise goes from dark, its own least, to bright, its own most; the mean below it says how strong it is
-    (0.8 is white noise of variance 1). Attention and saliency have one scale in all pictures, up to `MOST_SHARE`.
+    A picture of noise has its own scale, from dark (its smallest value) to bright (its largest value). The mean below
+    it gives the strength of the noise (0.8 for white noise of variance 1). Attention and saliency have the same scale
+    in all pictures, up to `MOST_SHARE`.
     """
     rows = sum(len(views.names) for views in groups.values())
     figure = Figure(figsize=(1.7 * len(COLUMNS), 1.62 * rows + 0.9), layout="constrained")
@@ -143,7 +144,7 @@ def noise_figure(groups: dict[str, NoiseViews]) -> Figure:
 
 @torch.inference_mode()
 def coverage_summary(detector: Detector, device: torch.device, drawing: Drawing) -> list[dict[str, Any]]:
-    """Mean and standard deviation of the coverage by data set and manipulation, reals first."""
+    """Mean and standard deviation of the coverage per data set and manipulation, real faces first."""
     manifest, rows = drawing.found.manifest, drawing.rows
     faces = CropDataset(manifest, detector.encoder.image_size)
     batches = loader(faces, drawing.batch_size, drawing.workers, [(0, row) for row in rows.tolist()])
@@ -161,7 +162,7 @@ def coverage_summary(detector: Detector, device: torch.device, drawing: Drawing)
 
 
 def draw_coverage(folder: Path, run: Path) -> Path | None:
-    """Write coverage.png, the course of val/coverage over the epochs of a run; None if the run has not logged it."""
+    """Write coverage.png, val/coverage over the epochs of a run; return its path, or None if it was not logged."""
     path = run / "metrics.csv"
     if not path.is_file() or "val/coverage" not in (table := pd.read_csv(path)).columns:
         return None
@@ -170,7 +171,7 @@ def draw_coverage(folder: Path, run: Path) -> Path | None:
     axes = figure.add_subplot()
     axes.plot(course.index + 1, course.to_numpy(), color=COLORS[0], marker="o", markersize=3, clip_on=False)
     axes.set(xlabel="epochs trained", ylabel="coverage of validation faces")
-    axes.set_ylim(min(0.5, float(course.min()) - 0.05), 1.0)  # or hundredths of nothing would fill the picture
+    axes.set_ylim(min(0.5, float(course.min()) - 0.05), 1.0)  # otherwise tiny changes would fill the picture
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(color="0.9")
     axes.spines[["top", "right"]].set_visible(False)

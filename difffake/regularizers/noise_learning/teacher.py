@@ -1,4 +1,4 @@
-"""What a frozen diffusion model says of the noise in an image: the teacher of noise learning."""
+"""The teacher of noise learning: the noise that a frozen diffusion model predicts in an image."""
 
 from collections.abc import Sequence
 
@@ -13,25 +13,34 @@ from difffake.diffusion.sampling import ddim_sample
 def teacher_noise(
     diffusion: LatentDiffusion, latents: Tensor, timesteps: Sequence[int], inversion_steps: int = 0
 ) -> Tensor:
-    """Noise (B, S, 4, h, w) that the frozen model predicts in clean latents (B, 4, h, w) at each of S timesteps.
+    """Noise (B, S, 4, h, w) that the frozen model predicts from clean latents at each of S timesteps.
 
-    Without `inversion_steps` the clean latents are read as if they were noisy ones at that timestep; with them they are
-    first taken there by DDIM inversion, in so many passes of the U-Net. Both depend on nothing but the image.
+    The result depends on the image only.
+
+    Args:
+        diffusion: the frozen model.
+        latents: clean latents (B, 4, h, w).
+        timesteps: the S timesteps.
+        inversion_steps: U-Net passes of a DDIM inversion that first moves the latents to the timestep. With 0, the
+            clean latents are used as if they were noisy latents of that timestep.
     """
     return torch.stack([_predicted(diffusion, latents, step, inversion_steps) for step in timesteps], dim=1)
 
 
 @torch.no_grad()
 def injected(diffusion: LatentDiffusion, latents: Tensor, noise: Tensor, timestep: int) -> tuple[Tensor, Tensor]:
-    """Images (B, 3, H, W) in [0, 1] of latents (B, 4, h, w) with noise of that shape added, and what the frozen model
-    predicts (B, 1, 4, h, w) in them."""
+    """Add noise (B, 4, h, w) to latents (B, 4, h, w) at a timestep.
+
+    Returns the noisy images (B, 3, H, W) in [0, 1], decoded, and the noise (B, 1, 4, h, w) that the frozen model
+    predicts in the noisy latents.
+    """
     steps = torch.full((len(latents),), timestep, device=latents.device)
     noisy = diffusion.add_noise(latents, noise, steps)
     return diffusion.decode(noisy), diffusion.predict_noise(noisy, steps)[:, None]
 
 
 def inversion_path(step: int, passes: int) -> list[int]:
-    """Timesteps from -1, the clean end, up to `step` in at most `passes` about equal strides.
+    """Timesteps from -1 (clean latents) to `step`, in at most `passes` strides of about equal length.
 
     >>> inversion_path(50, 4)
     [-1, 12, 24, 37, 50]

@@ -170,7 +170,7 @@ def test_mistakes_are_named(image: np.ndarray, landmarks: np.ndarray) -> None:
         pseudo_deepfake(image, landmarks[:5], rng)
     with pytest.raises(UserError, match="68 finite points"):
         pseudo_deepfake(image, np.full((68, 2), np.nan), rng)
-    with pytest.raises(UserError, match="one place or line"):
+    with pytest.raises(UserError, match="one place or on one line"):
         pseudo_deepfake(image, np.full((68, 2), 100.0), rng)
     with pytest.raises(UserError, match="outside the 250x250 image"):
         pseudo_deepfake(image, landmarks + 400, rng)

@@ -127,5 +127,5 @@ def test_wrong_settings_are_named(wrong: dict[str, Any], named: str) -> None:
 def test_unknown_region_is_named() -> None:
     with pytest.raises(UserError, match="region is ears"):
         sample_parameters(generator(0), PseudoConfig(), region="ears")  # type: ignore[arg-type]
-    with pytest.raises(UserError, match="face where a hull is given"):
+    with pytest.raises(UserError, match="face if a hull is given"):
         sample_parameters(generator(0), PseudoConfig(), region="eyes", hull="facehull")

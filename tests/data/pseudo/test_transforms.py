@@ -83,7 +83,7 @@ def test_a_window_is_cut_from_the_recolored_image(image: np.ndarray, downscale: 
         assert (seen != with_hsv[window.cut]).any(axis=-1).sum() <= 64  # the last vector of each
 
 
-def test_grey_stays_grey_when_saturation_rises() -> None:
+def test_gray_stays_gray_when_saturation_rises() -> None:
     gray = np.full((4, 4, 3), 90, np.uint8)
     assert (recolor(gray, UNCHANGED._replace(hsv_shift=(0.0, 60.0, 0.0))) == gray).all()
 

@@ -164,7 +164,7 @@ def test_an_encoder_and_its_student_can_overfit_eight_images() -> None:
         ({"timesteps": ()}, "timesteps"),
         ({"timesteps": (5, 5)}, "different numbers"),
         ({"timesteps": (-1,)}, "timesteps"),
-        ({"timesteps": (5, 9), "noise_source": "injected"}, "injected noise takes one"),
+        ({"timesteps": (5, 9), "noise_source": "injected"}, "injected noise needs exactly one"),
         ({"temperature": 0}, "temperature"),
         ({"inversion_steps": 0}, "inversion_steps"),
         ({"timesteps": (1000,)}, "ends at 999"),
