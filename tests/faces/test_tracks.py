@@ -1,9 +1,14 @@
 """Which faces of successive frames belong to one person."""
 
-import numpy as np
+from pathlib import Path
 
-from difffake.faces.detection import Face
-from difffake.faces.tracks import link
+import cv2
+import numpy as np
+import pytest
+
+from difffake.faces.detection import Face, LandmarkDetector
+from difffake.faces.tracks import GROWN, TURNED, link, overlap_of, shape_difference
+from difffake.faces.video import read_clip
 
 RNG = np.random.default_rng(0)
 SHAPES = [RNG.uniform(0, 1, (68, 2)).astype(np.float32) for _ in range(3)]
@@ -50,9 +55,62 @@ def test_of_tracks_in_as_many_frames_the_larger_face_comes_first() -> None:
     assert people(frames) == [[1, 1], [0, 0]]
 
 
-def test_a_face_that_turned_far_or_grew_is_not_another_person_if_its_box_overlaps() -> None:
-    frames = [[face(0, 0)], [face(1, 20, 10, 140)]]  # another shape in nearly the same place
-    assert len(link(frames)) == 1
+def test_overlap_and_shape_by_hand() -> None:
+    first, second = face(0, 0), face(0, 50, side=100)
+    assert overlap_of(first, second) == pytest.approx(1 / 3)
+    assert overlap_of(first, face(0, 200)) == 0
+    assert shape_difference(first, face(0, 300, 40, 250)) == pytest.approx(0, abs=1e-5)  # neither place nor size counts
+    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]] * 17, np.float32)
+    wide = corners * np.array([np.sqrt(1.5), np.sqrt(0.5)], np.float32)  # of mean square 2, as the corners
+    expected = np.hypot(np.sqrt(1.5) - 1, 1 - np.sqrt(0.5)) / np.sqrt(2)
+    assert shape_difference(Face(corners, first.box), Face(wide, first.box)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_face_that_turned_or_grew_in_its_place_is_the_same() -> None:
+    """Up to limits; beyond them the picture was cut to another person."""
+    before = face(0, 100)
+    narrow = Face((before.landmarks - 150) * np.array([0.7, 1], np.float32) + 150, before.box)
+    assert 0.15 < shape_difference(before, narrow) < TURNED
+    assert len(link([[before], [narrow]])) == 1
+    assert shape_difference(before, face(1, 100)) > TURNED
+    assert len(link([[before], [face(1, 100)]])) == 2
+    grown = 100 * (GROWN - 0.05)
+    assert len(link([[before], [face(0, 100, side=grown)]])) == 1
+    assert len(link([[before], [face(0, 100, side=grown + 10)]])) == 2
+
+
+def test_people_who_pass_each_other_keep_their_tracks() -> None:
+    """In the middle each stands where the other was the frame before, and overlaps it more than itself."""
+    frames = [[face(0, 60 * i), face(1, 600 - 60 * i)] for i in range(11)]
+    assert sorted(people(frames)) == [[0] * 11, [1] * 11]
+
+
+def test_a_frame_without_faces_parts_no_track() -> None:
+    assert [sorted(track.faces) for track in link([[face(0, 0)], [], [], [face(0, 10)]])] == [[0, 3]]
+
+
+def test_two_real_people_side_by_side(shared_data: Path, landmarker: Path) -> None:
+    """Two clips stitched together, the second person away for a while."""
+    left, right = (
+        [
+            cv2.resize(frame.image, (480 * frame.image.shape[1] // frame.image.shape[0], 480))
+            for frame in read_clip(shared_data / "clips" / name, 8).frames
+        ]
+        for name in ("portrait_d0.mp4", "portrait_d10.mp4")
+    )
+    middle = left[0].shape[1]
+    away = (3, 4)
+    frames = []
+    with LandmarkDetector(landmarker) as detector:
+        for number, pair in enumerate(zip(left, right, strict=True)):
+            picture = np.hstack([pair[0], np.zeros_like(pair[1]) if number in away else pair[1]])
+            frames.append(detector.follow(picture, frames[-1] if frames else []))
+    tracks = link(frames)
+    assert [sorted(track.faces) for track in tracks] == [[*range(8)], [0, 1, 2, 5, 6, 7]]
+    for track, side in zip(tracks, (0, 1), strict=True):
+        assert {int(seen.box[[0, 2]].mean() > middle) for seen in track.faces.values()} == {side}
+    cut = link([*frames[:2], *([face] for face in [tracks[1].faces[6], tracks[1].faces[7]])])
+    assert len(cut) == 2
 
 
 def test_nothing_is_no_track() -> None:
