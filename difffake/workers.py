@@ -6,8 +6,11 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
+
+import cv2
 
 from difffake.errors import UserError
 
@@ -16,6 +19,10 @@ U = TypeVar("U")
 
 _AHEAD = 4
 """Units of work that wait for each process, so that none is idle."""
+_CHUNK = 64
+"""Small units that a process does before it hands back their results."""
+_FEW = 512
+"""Small units that are done sooner than processes are started."""
 
 
 def in_processes(
@@ -60,6 +67,38 @@ def in_processes(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def in_order(work: Callable[[T], U], units: Sequence[T], workers: int) -> Iterator[U]:
+    """Results of `work` on each of many small units, such as pictures, in their order; a few are worked on here.
+
+    OpenCV uses one thread in each process.
+
+    Args:
+        work: a function of a module, called with one unit.
+        units: what it is called with.
+        workers: processes; 0 is one per core.
+
+    Raises:
+        UserError: a process was killed.
+    """
+    if workers == 1 or len(units) <= _FEW:
+        yield from map(work, units)
+        return
+    chunks = [(start, units[start : start + _CHUNK]) for start in range(0, len(units), _CHUNK)]
+    early: dict[int, list[U]] = {}
+    due = 0
+    for start, results in in_processes(partial(_chunk, work), chunks, workers, cv2.setNumThreads, [1]):
+        early[start] = results
+        while due in early:
+            ready = early.pop(due)
+            due += len(ready)
+            yield from ready
+
+
+def _chunk(work: Callable[[T], U], chunk: tuple[int, Sequence[T]]) -> tuple[int, list[U]]:
+    start, units = chunk
+    return start, [work(unit) for unit in units]
 
 
 def _start(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:

@@ -11,9 +11,9 @@ from difffake.commands.parse import AtLeast
 from difffake.data.manifest import Manifest
 from difffake.errors import UsageError
 from difffake.files import refuse_existing
-from difffake.forge.audit import check_shortcuts
 from difffake.forge.inputs import check_settings, real_faces
 from difffake.forge.run import fingerprint, forge_faces
+from difffake.forge.shortcuts import check_shortcuts
 from difffake.forge.task import Settings
 from difffake.progress import console
 

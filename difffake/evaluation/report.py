@@ -3,15 +3,13 @@
 import base64
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
-import difffake
 from difffake.data.keys import FORGED
+from difffake.evaluation.page import rendered
 from difffake.evaluation.published import SOURCE, published
 from difffake.evaluation.results import ALL, Row, read_results
 from difffake.evaluation.run_names import run_names
@@ -40,20 +38,12 @@ def write_report(runs: Sequence[Path], out: Path, overwrite: bool = False) -> No
     sections = [_section(run) for run in runs]
     for section, name in zip(sections, run_names(runs, [section["config"] for section in sections]), strict=True):
         section["name"] = name
-    template = Environment(
-        loader=PackageLoader("difffake", "evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    ).get_template("report.html")
-    page = template.render(
+    page = rendered(
+        "report.html",
         sections=sections,
         comparisons=_comparisons(sections) if len(sections) > 1 else [],
         source=SOURCE,
         names=NAMES,
-        version=difffake.__version__,
-        date=datetime.now(UTC).strftime("%Y-%m-%d"),
     )
     with staged_file(out, overwrite) as partial:
         partial.write_text(page, encoding="utf-8")

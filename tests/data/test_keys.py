@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from rows import fake, manifest_of, row
 
 from difffake.anomaly.pairs import reference_pairs
 from difffake.data.datasets import PairDataset
@@ -27,24 +28,6 @@ from difffake.data.manifest import Manifest
 from difffake.data.partners import find_partners
 from difffake.data.pseudo import PseudoConfig
 from difffake.errors import UserError
-
-
-def row(path: str, **columns: Any) -> dict[str, Any]:
-    """A real face of the training split, with `columns` changed."""
-    base = dict.fromkeys(("video", "identity", "source", "target", "compression"), "")
-    fixed = {"dataset": "d", "split": "train", "label": 0, "method": "real", "frame": 0, "box": None, "landmarks": None}
-    return {"path": path, **base, **fixed, **columns}
-
-
-def fake(path: str, **columns: Any) -> dict[str, Any]:
-    """A fake of the training split, with `columns` changed."""
-    return row(path, **{"label": 1, "method": "x", **columns})
-
-
-def manifest_of(*rows: dict[str, Any], root: Path = Path("root")) -> Manifest:
-    """A manifest with these rows."""
-    return Manifest(pd.DataFrame(rows), root)
-
 
 SPELLINGS = ["ann/1", "ann/1.png", "ann/1.JPG", "crops/ann/1.png", "root/crops/ann/1"]
 

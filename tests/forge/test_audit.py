@@ -13,7 +13,8 @@ import pytest
 from difffake.commands.main import main
 from difffake.data.manifest import COLUMNS, Manifest
 from difffake.errors import UserError
-from difffake.forge.audit import CUES, cues, find_shortcuts, shortcut_auc
+from difffake.forge.audit import held_out_auc
+from difffake.forge.shortcuts import CUES, cues, find_shortcuts
 
 Change = Callable[[np.ndarray], np.ndarray]
 
@@ -77,9 +78,9 @@ def test_people_are_held_out() -> None:
     person = np.repeat(np.arange(40), 10)
     values = rng.normal(size=(40, 6))[person] + 0.01 * rng.normal(size=(400, 6))
     label = rng.integers(0, 2, 40)[person]
-    assert abs(shortcut_auc(values, label, person.astype(str))[0] - 0.5) < 0.2
+    assert abs(held_out_auc(values, label, person.astype(str))[0] - 0.5) < 0.2
     values[:, 0] += 3 * label
-    assert shortcut_auc(values, label, person.astype(str))[0] > 0.9
+    assert held_out_auc(values, label, person.astype(str))[0] > 0.9
 
 
 @pytest.mark.parametrize(
@@ -147,5 +148,5 @@ def test_only_faces_of_the_same_compression_are_compared(tmp_path: Path) -> None
     unknown = Manifest(table.assign(compression=np.where(table["label"] == 1, "c23", "")), tmp_path)
     assert find_shortcuts(unknown, 1, 0)[0].compression == "c23"
     other = Manifest(table.assign(compression=np.where(table["label"] == 1, "c23", "c40")), tmp_path)
-    with pytest.raises(UserError, match="no real face has its compression c23"):
+    with pytest.raises(UserError, match="no real face of its data set has its compression c23"):
         find_shortcuts(other, 1, 0)
