@@ -40,7 +40,15 @@ def write_testbed(root: Path, change: Change, suffix: str = ".png", people: int 
                 name = f"{method}{person}-{picture}" + (".png" if label == 0 else suffix)
                 cv2.imwrite(str(root / name), shown)
                 row: dict[str, object] = dict.fromkeys(COLUMNS, "")
-                row |= {"path": name, "dataset": "d", "split": "test", "label": label, "method": method, "frame": 0}
+                row |= {
+                    "path": name,
+                    "dataset": "d",
+                    "split": "test",
+                    "label": label,
+                    "method": method,
+                    "frame": 0,
+                    "track": 0,
+                }
                 row |= {"identity": str(person), "target": f"{person}-{picture}", "box": None, "landmarks": None}
                 rows.append(row)
     Manifest(pd.DataFrame(rows), root).write(root / "manifest.parquet")

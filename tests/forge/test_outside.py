@@ -47,7 +47,15 @@ def test_pseudo_deepfakes_tell_nothing_outside(tmp_path: Path) -> None:
         image, landmarks = render_face(Identity.sample(np.random.default_rng(number)), size=96)
         write_png(tmp_path / f"{number}.png", image)
         row: dict[str, object] = dict.fromkeys(COLUMNS, "")
-        row |= {"path": f"{number}.png", "dataset": "d", "split": "test", "label": 0, "method": "real", "frame": 0}
+        row |= {
+            "path": f"{number}.png",
+            "dataset": "d",
+            "split": "test",
+            "label": 0,
+            "method": "real",
+            "frame": 0,
+            "track": 0,
+        }
         rows.append(row | {"identity": str(number), "box": None, "landmarks": landmarks.ravel().tolist()})
     manifest = Manifest(pd.DataFrame(rows), tmp_path)
     found, _ = find_outside([manifest], 1, 0)
