@@ -2,8 +2,9 @@
 
     python benchmarks/dataloader.py data/ffpp --image-size 224 --crops 512
 
-The ceiling is what any loader of JPEG crops must do: `cv2.imdecode` of the same crops at quality 95, from memory. The
-rates are of images: a sample is a real face and a fake. The last line is one JSON object.
+The ceiling is `cv2.imdecode` of the same crops at quality 95, from memory; a second one adds the scaling to the
+network's size. The rates are of images: a sample is a real face and a fake. Run it before and after `difffake pack`.
+The last line is one JSON object.
 """
 
 import argparse
@@ -15,8 +16,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from torch import Tensor
 
 from difffake.data.augment import AugmentConfig
+from difffake.data.batches import to_tensor
 from difffake.data.datasets import CropDataset, Fakes, PairDataset
 from difffake.data.manifest import Manifest
 from difffake.data.pseudo import PseudoConfig
@@ -45,6 +48,7 @@ def main() -> None:
     faces = CropDataset(manifest, options.image_size)
     kinds: dict[str, Callable[[], int]] = {
         "ceiling: JPEG decoding alone": lambda: sum(cv2.imdecode(jpeg, cv2.IMREAD_COLOR) is not None for jpeg in jpegs),
+        "JPEG decoding and scaling": lambda: len([_scaled(jpeg, options.image_size) for jpeg in jpegs]),
         "crops, as evaluation reads them": lambda: sum(len(faces[0, row]["image"]) for row in real.tolist()),
         "real and fake of the manifest": pairs("manifest", None),
         "the same, augmented": pairs("manifest", AugmentConfig()),
@@ -64,6 +68,10 @@ def main() -> None:
         print(f"{name:34}{middle:8.0f} ({min(values):.0f} to {max(values):.0f})  {middle / ceiling:.2f} of the ceiling")
     ratio = statistics.median(rates["real and fake of the manifest"]) / ceiling
     print(json.dumps({"ratio": round(ratio, 3), "reference": "decoding the same crops from JPEG alone"}))
+
+
+def _scaled(jpeg: np.ndarray, size: int) -> Tensor:
+    return to_tensor(np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR)), size)
 
 
 if __name__ == "__main__":

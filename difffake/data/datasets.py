@@ -14,9 +14,9 @@ from difffake.data.batches import Batch, Key, to_tensor
 from difffake.data.extras import Extras, FaceExtras
 from difffake.data.keys import original
 from difffake.data.manifest import Manifest
+from difffake.data.packed import read_crop
 from difffake.data.pseudo import PseudoConfig, pseudo_deepfake
 from difffake.errors import UserError
-from difffake.faces.images import read_image
 from difffake.randomness import generator
 
 Fakes = Literal["pseudo", "manifest", "both"]
@@ -41,7 +41,7 @@ class CropDataset(Dataset[Batch]):
     def __getitem__(self, key: Key) -> Batch:
         index = key[1]
         return Batch(
-            image=to_tensor(read_image(self.manifest.file(index)), self.image_size)[None],
+            image=to_tensor(read_crop(self.manifest.file(index)), self.image_size)[None],
             label=torch.tensor([self.label[index]]),
             index=torch.tensor([index]),
         )
@@ -115,7 +115,7 @@ class PairDataset(Dataset[Batch]):
             images = made_of[:2]
         else:
             made_of = row, int(rng.choice(self.partners[row]))
-            images = [read_image(self.manifest.file(r)) for r in made_of]
+            images = [read_crop(self.manifest.file(r)) for r in made_of]
         mirrored = False
         if self.augment:
             images, mirrored = augment(images, self.augment, rng)
@@ -140,7 +140,7 @@ class PairDataset(Dataset[Batch]):
         assert landmarks is not None  # checked in the constructor
         path = self.manifest.file(row)
         try:
-            pair = pseudo_deepfake(read_image(path), landmarks, rng, self.pseudo, whole=sourced)
+            pair = pseudo_deepfake(read_crop(path), landmarks, rng, self.pseudo, whole=sourced)
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
         return [pair.target, pair.fake, *([pair.source] if sourced else [])]
@@ -171,7 +171,7 @@ class PairDataset(Dataset[Batch]):
         if wanted.latents:
             sample["latents"] = torch.stack([wanted.latents[self.manifest.file(r).as_posix(), mirrored] for r in rows])
         else:
-            sample["faces"] = self._stacked([read_image(self.manifest.file(r)) for r in rows], mirrored)
+            sample["faces"] = self._stacked([read_crop(self.manifest.file(r)) for r in rows], mirrored)
 
     def _stacked(self, images: list[np.ndarray], mirrored: bool) -> Tensor:
         tensors = torch.stack([to_tensor(image, self.image_size) for image in images])

@@ -99,7 +99,9 @@ class Manifest:
                     table[column] = [json.dumps(cell) if isinstance(cell, list) else "" for cell in table[column]]
                 table.to_csv(partial, index=False)
             else:
-                self.table.to_parquet(partial, index=False)
+                found = pa.Table.from_pandas(self.table, preserve_index=False)
+                # Without pandas' notes on types: pandas itself cannot read back what it notes of lists.
+                parquet.write_table(found.replace_schema_metadata(None), partial)
 
     def select(self, *, split: str | None = None, label: int | None = None) -> "Manifest":
         """The rows of a split and a label; None, or the split "all", selects every row."""
@@ -201,7 +203,8 @@ def _checked(table: pd.DataFrame, root: Path) -> pd.DataFrame:
     if missing:
         raise UserError(f"the manifest in {root} lacks the column(s) {', '.join(missing)}")
     optional = [column for column in OPTIONAL_COLUMNS if column in table]
-    table = table.assign(track=table.get("track", 0)).reindex(columns=[*COLUMNS, *optional]).reset_index(drop=True)
+    track = table["track"].replace("", 0).fillna(0) if "track" in table else 0
+    table = table.assign(track=track).reindex(columns=[*COLUMNS, *optional]).reset_index(drop=True)
     for column in (*TEXT_COLUMNS, *optional):
         # Rows with equal texts share one, since millions of rows name some thousand videos.
         codes, texts = pd.factorize(table[column].fillna(""))

