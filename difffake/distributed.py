@@ -46,7 +46,7 @@ def launched() -> dict[str, str] | None:
 def share() -> tuple[int, int]:
     """Number of this process and count of all that share out a job without talking to each other.
 
-    They are those of torchrun or srun, or the jobs of a SLURM array (`sbatch --array=0-7`); else (0, 1).
+    They are those of torchrun or srun, or the jobs of a SLURM array (`sbatch` with an array); else (0, 1).
     """
     if found := launched():
         return int(found["RANK"]), int(found["WORLD_SIZE"])

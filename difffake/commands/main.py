@@ -18,7 +18,7 @@ from difffake.errors import Terminated, UsageError, UserError
 COMMANDS = {
     "demo": "run every stage on drawn faces, without data or downloads",
     "prepare": "turn videos or images into face crops and a manifest",
-    "check": "look for leaks, duplicates, broken files and shortcuts in a data set",
+    "check": "look for leaks, duplicates, broken files and shortcuts",
     "pack": "copy crops into one file that is read faster",
     "forge": "forge real faces: a testbed with known source and target",
     "preview": "draw a sheet of forgeries or pseudo-deepfakes",

@@ -30,7 +30,7 @@ def read_deepspeak(root: Path) -> list[Item]:
     for row in read_rows(root / PEOPLE, "identity", "split"):
         if (split := row["split"].strip().lower()) not in SPLITS:
             raise UserError(
-                f"{root / PEOPLE}: split {split!r} of person {row['identity']} is none of {', '.join(SPLITS)}"
+                f"{root / PEOPLE}: split {split!r} of person {row['identity']} is unknown: use {', '.join(SPLITS)}"
             )
         split_of[row["identity"].strip()] = split
     there = find_videos(root)

@@ -55,7 +55,7 @@ def read_ffpp(root: Path) -> list[Item]:
         return items
     if without := [item for item in items if item.target not in split_of]:
         raise UserError(
-            f"{without[0].file}: its target {without[0].target} is in none of train.json, val.json, test.json"
+            f"{without[0].file}: its target {without[0].target} is not in any of train.json, val.json, test.json"
         )
     return [replace(item, split=split_of[item.target]) for item in items]
 

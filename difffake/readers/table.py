@@ -45,16 +45,16 @@ def read_table(root: Path, table: str = "manifest.csv") -> list[Item]:
         where = f"{path}, line {number}"
         label = {"real": 0, "0": 0, "fake": 1, "1": 1}.get(row["label"].lower())
         if label is None:
-            raise UserError(f"{where}: label {row['label']!r} is none of real, fake, 0, 1")
+            raise UserError(f"{where}: label {row['label']!r} is unknown: use real, fake, 0 or 1")
         if ".." in Path(row["file"]).parts or Path(row["file"]).is_absolute():
-            raise UserError(f"{where}: {row['file']} lies outside of {root}: name files below it")
+            raise UserError(f"{where}: {row['file']} is outside of {root}: use files below it")
         item = Item(
             folder / row["file"], Path(row["file"]).with_suffix("").as_posix(), label, "fake" if label else REAL
         )
         fields = {column: row[column] for column in known if row[column] != ""}
         if split := fields.get("split"):
             if split.lower() not in SPLIT_NAMES:
-                raise UserError(f"{where}: split {split!r} is none of {', '.join(SPLITS)}")
+                raise UserError(f"{where}: split {split!r} is unknown: use {', '.join(SPLITS)}")
             fields["split"] = SPLIT_NAMES[split.lower()]
         if items and bool(items[0].split) != bool(split):
             raise UserError(f"{where}: fill the column split for every file, or leave it out")
@@ -126,7 +126,7 @@ def _frame(row: dict[Hashable, str], where: str) -> int | None:
     """Number of a row's frame, None where the table has none."""
     text = row.get("frame", "")
     if text and not (text.isascii() and text.isdigit()):
-        raise UserError(f"{where}: frame {text!r} is no whole number from 0 on")
+        raise UserError(f"{where}: frame {text!r} must be a whole number of at least 0")
     return int(text) if text else None
 
 

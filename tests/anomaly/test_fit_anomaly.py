@@ -99,6 +99,7 @@ def test_pairs_stay_within_video_or_identity() -> None:
             "identity": ["", "", "", "ann", ""],
             "path": list("abcde"),
             "frame": [0, 1, 0, 0, 0],
+            "track": 0,
         }
     )
     embeddings = np.random.default_rng(0).random((5, 8), dtype=np.float32)

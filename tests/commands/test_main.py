@@ -31,7 +31,7 @@ def test_every_command_explains_itself(
     assert f"usage: difffake {name}" in text
     assert "example" in text
     assert "(default: )" not in text
-    assert "--seed" in text or name in ("predict", "report")
+    assert "--seed" in text or name in ("predict", "report", "pack")
     assert name == "fit" or max(map(len, text.splitlines())) <= 80
 
 
@@ -80,7 +80,7 @@ def test_mistakes_end_in_one_line(
         ("predict a", "difffake predict: --ckpt is missing"),
         (
             "prepare --reader fodler --root . --out o",
-            "difffake prepare: --reader fodler is unknown: choose one of",
+            "difffake prepare: --reader fodler is unknown: did you mean folder?",
         ),
         ("evaluate --ckpt c --manifest m --out o --workers -3", "difffake evaluate: --workers -3 must be at least 0"),
     ],

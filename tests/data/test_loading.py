@@ -40,14 +40,14 @@ def _workers_are_killed() -> None:
     """As the kernel does when memory is short."""
     from difffake.data import datasets
 
-    main_process, read = os.getpid(), datasets.read_image
+    main_process, read = os.getpid(), datasets.read_crop
 
     def killed(path: Path) -> object:
         if os.getpid() != main_process:
             os.kill(os.getpid(), signal.SIGKILL)
         return read(path)
 
-    datasets.read_image = killed  # type: ignore[assignment]
+    datasets.read_crop = killed  # type: ignore[assignment]
 
 
 def test_a_killed_worker_is_said_in_one_line(tiny_run: TinyRun, tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_whatever_fails_is_reported_and_the_rest_goes_on(
     assert [Path(answer["file"]).name[0] for answer in answers] == list("abcdefn")
     errors = [answer.get("error", "") for answer in answers]
     for error, reason in zip(
-        errors, ["not an image", "more than 179 million", "no face", "no frame", "MemoryError: no memory", "", "exist"],
+        errors, ["not an image", "more than 179 million", "no face", "cannot be read as a video", "MemoryError: no memory", "", "exist"],
         strict=True,
     ):  # fmt: skip
         assert reason in error
