@@ -47,6 +47,7 @@ def prepare(
     compressions: Sequence[str] = (),
     splits: Sequence[Literal["train", "val", "test"]] = (),
     split: Annotated[Sequence[float], AtLeast(0)] = (0.8, 0.1, 0.1),
+    val: Annotated[float, AtLeast(0)] = 0.1,
     split_by: Literal["identity", "original", "video", "none"] | None = None,
     frames: Annotated[int, AtLeast(1)] = 40,
     every: Annotated[int, AtLeast(0)] = 0,
@@ -72,6 +73,8 @@ def prepare(
         splits: only these of the data set's own splits, such as test.
         split: shares of train, val and test. They are not used if the data set has its own splits (a column split in
             the table, or train.json, val.json and test.json of FaceForensics++).
+        val: share of the split train that becomes val if the data set has its own split train but no val; 0 keeps
+            train whole.
         split_by: keep all files of one identity, original (the real file that a fake was made from) or video in the
             same split; none splits file by file. The default is the first of these that is known for every file. A
             fake is always in the split of its source and target.
@@ -106,7 +109,7 @@ def prepare(
     name = dataset or (root.stem if root.is_file() else root.resolve().name)
     _refuse_missing(items, root)
     try:
-        split_of = choose_splits(items, name, split, split_by, seed)
+        split_of = choose_splits(items, name, split, split_by, seed, val)
     except UserError as error:
         own = len({item.split for item in items} - {""})
         raise UserError(f"{error}{', or prepare one alone, such as --splits test' if own > 1 else ''}") from error

@@ -8,11 +8,12 @@ import pandas as pd
 from difffake.data.keys import NAMES, check_splits, split_group
 from difffake.data.manifest import split_by_group
 from difffake.errors import UserError
+from difffake.progress import console
 from difffake.readers.item import Item
 
 
 def choose_splits(
-    items: list[Item], dataset: str, fractions: Sequence[float], split_by: str | None, seed: int
+    items: list[Item], dataset: str, fractions: Sequence[float], split_by: str | None, seed: int, val: float = 0.0
 ) -> list[str]:
     """Split of each file (N,): its own where files have one, else by groups that stay together.
 
@@ -22,6 +23,7 @@ def choose_splits(
         fractions: shares of train, val and test.
         split_by: identity, original, video or none; None takes the first of these that is known for every file.
         seed: of the split.
+        val: share of the groups of the split train that become val, if files have a split train but none has val.
 
     Raises:
         UserError: files lack what they are split by, two would write to one crop, or splits share an identity, video,
@@ -37,6 +39,14 @@ def choose_splits(
     ).assign(path=[item.name for item in items], dataset=[item.dataset or dataset for item in items])
     if not all(splits):
         splits = split_by_group(split_group(table, _groups(items, split_by)), fractions, seed).tolist()
+    elif val and "train" in splits and "val" not in splits:
+        train = [place for place, name in enumerate(splits) if name == "train"]
+        part = split_group(table.iloc[train], _groups([items[place] for place in train], split_by))
+        for place, name in zip(train, split_by_group(part, (1 - val, val, 0), seed), strict=True):
+            splits[place] = str(name)
+        console.print(
+            f"there is no split val: {splits.count('val')} of {len(train)} files of the split train become val"
+        )
     # Before hours of cropping; the manifest is checked again whenever it is used.
     check_splits(table.assign(split=splits))
     return splits
