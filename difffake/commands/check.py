@@ -6,6 +6,7 @@ from typing import Annotated
 from difffake.commands.parse import AtLeast
 from difffake.data.check.finding import by_level
 from difffake.data.check.run import check as check_manifests
+from difffake.data.manifest import Manifest
 from difffake.evaluation.check_page import write_check_page
 from difffake.files import refuse_existing
 from difffake.forge.findings import audit_outside, audit_shortcuts
@@ -58,9 +59,9 @@ def check(
         print(found)
     audits = []
     if shortcuts:
-        audits.append(audit_shortcuts(checked.usable, workers, seed))
+        audits.append(audit_shortcuts(Manifest.concat(checked.usable), workers, seed))
     if outside_mask:
-        audits.append(audit_outside(checked.manifests, workers, seed))
+        audits.append(audit_outside(checked.usable, workers, seed))
     for audit in audits:
         for found in by_level(audit.findings):
             print(found)

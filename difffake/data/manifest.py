@@ -110,6 +110,10 @@ class Manifest:
             keep &= (self.table["split"] == split).to_numpy()
         if label is not None:
             keep &= (self.table["label"] == label).to_numpy()
+        return self.where(keep)
+
+    def where(self, keep: np.ndarray) -> "Manifest":
+        """The rows for which `keep` (N,) is true."""
         part = object.__new__(Manifest)  # what has been checked already is not checked again
         object.__setattr__(part, "table", self.table[keep].reset_index(drop=True))
         object.__setattr__(part, "root", self.root)

@@ -103,6 +103,7 @@ def _unchanged(label: NDArray[np.int64], rows: NDArray[np.int64], content: NDArr
 def duplicates(table: pd.DataFrame, found: Duplicates) -> Iterator[Finding]:
     """A fault for each pair of splits that share pictures; warnings of those within a split, and of odd crops."""
     path, split, label = (table[column].to_numpy() for column in ("path", "split", "label"))
+    person = (home(table) + "/" + table["identity"]).where(table["identity"] != "", "").to_numpy()
     ends = split[found.pairs]
     for one, other in (*PAIRS, ("", "")):
         within = ends[:, 0] == ends[:, 1]
@@ -112,10 +113,16 @@ def duplicates(table: pd.DataFrame, found: Duplicates) -> Iterator[Finding]:
             if not len(pairs):
                 continue
             named = [f"{path[a]} and {path[b]}" for a, b in pairs[:4]]
-            what = "the same pixels" if exact else "nearly the same pixels (re-encoded, resized, or a moment later)"
+            what = (
+                "the same pixels"
+                if exact
+                else "nearly the same pixels (re-encoded, resized, or another moment of one scene)"
+            )
             text = f"{counted(len(pairs), 'pair')} of crops under different names have {what}"
             if mixed := int((label[pairs[:, 0]] != label[pairs[:, 1]]).sum()):
                 text += f"; {counted(mixed, 'pair')} of a real face and a fake"
+            if same := int(((person[pairs[:, 0]] == person[pairs[:, 1]]) & (person[pairs[:, 0]] != "")).sum()):
+                text += f"; {counted(same, 'pair')} of one person"
             subject = f"{'exact' if exact else 'near'} duplicates"
             if one:
                 text = f"{one} and {other}: {text}: keep each in one split"

@@ -59,7 +59,7 @@ def present(manifest: Manifest) -> NDArray[np.bool_]:
     """Whether the file of each row (N,) exists; each folder is listed once."""
     there: dict[str, set[str]] = {}
     found = np.empty(len(manifest), dtype=bool)
-    for row, path in enumerate(manifest.table["path"]):
+    for row, path in enumerate(manifest.table["path"].tolist()):
         folder, _, name = path.rpartition("/")
         if folder not in there:
             # An absolute path stays absolute.

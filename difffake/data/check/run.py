@@ -24,7 +24,7 @@ class Checked(NamedTuple):
     manifest: Manifest
     """All rows of all manifests."""
     manifests: list[Manifest]
-    """Those of crops that exist and are not known to be broken, each in its own folder."""
+    """As they were read, each in its own folder."""
     findings: list[Finding]
     """Faults first, then warnings, then notes."""
     duplicates: Duplicates | None
@@ -37,9 +37,10 @@ class Checked(NamedTuple):
     """Crops that were opened."""
 
     @property
-    def usable(self) -> Manifest:
-        """The rows of crops that exist and are not known to be broken."""
-        return Manifest(self.manifest.table[self.shown], self.manifest.root)
+    def usable(self) -> list[Manifest]:
+        """Of each manifest, the rows of crops that exist and are not known to be broken."""
+        shown = np.split(self.shown, np.cumsum([len(part) for part in self.manifests])[:-1])
+        return [part.where(kept) for part, kept in zip(self.manifests, shown, strict=True)]
 
 
 def check(paths: Sequence[Path], frames: int | None = None, workers: int = 0) -> Checked:
@@ -57,7 +58,7 @@ def check(paths: Sequence[Path], frames: int | None = None, workers: int = 0) ->
     if len(manifests) > 1:
         manifests = [Manifest(part.table, part.root.resolve()) for part in manifests]  # as their union has it
     manifest = Manifest.concat(manifests)
-    table = manifest.table
+    table = manifest.table.drop(columns="landmarks")  # whose copying takes most of the time
     there = present(manifest)
     rows = chosen_rows(manifest, frames)
     looks = look_at(manifest, rows[there[rows]], workers)
@@ -79,9 +80,7 @@ def check(paths: Sequence[Path], frames: int | None = None, workers: int = 0) ->
         *partners(manifest, find_partners(manifest, exact=recorded), recorded),
         *(found for part in manifests for found in _lost(part)),
     ]
-    usable = np.split(shown, np.cumsum([len(part) for part in manifests])[:-1])
-    whole = [Manifest(part.table[kept], part.root) for part, kept in zip(manifests, usable, strict=True)]
-    return Checked(manifest, whole, by_level(findings), same, shown, sides, len(looks.rows))
+    return Checked(manifest, manifests, by_level(findings), same, shown, sides, len(looks.rows))
 
 
 def _lost(manifest: Manifest) -> list[Finding]:

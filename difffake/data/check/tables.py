@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pyarrow import compute
 
 from difffake.data.check.finding import Finding, counted, first
-from difffake.data.keys import home
+from difffake.data.keys import VIDEO, home
 from difffake.data.manifest import Manifest
 from difffake.data.partners import Partners
 from difffake.readers.item import REAL, SPLITS
@@ -22,6 +22,7 @@ RARE = 0.1
 
 def labels(table: pd.DataFrame) -> Iterator[Finding]:
     """How many real faces and fakes each split has, and labels that something else gives away or contradicts."""
+    table = table[[*VIDEO, "path", "split", "label"]]
     both = table["label"].nunique() == 2
     for split in SPLITS:
         part = table[table["split"] == split]
@@ -52,7 +53,7 @@ def labels(table: pd.DataFrame) -> Iterator[Finding]:
 
 def _videos(part: pd.DataFrame, name: str) -> str:
     own = part[(part["label"] == int(name == "fake")) & (part["video"] != "")]
-    number = len(own[["dataset", "method", "compression", "video"]].drop_duplicates())
+    number = len(own[VIDEO].drop_duplicates())
     return f" of {counted(number, 'video')}" if number else ""
 
 
@@ -123,7 +124,7 @@ def partners(manifest: Manifest, found: Partners, recorded: Container[str] = ())
         found: source and target of each.
         recorded: files whose partners are recorded, from `records.exact_partners`; they may be of other numbers.
     """
-    table = manifest.table
+    table = manifest.table[["path", "label", "frame", "source", "target"]]
     fake = table["label"].to_numpy() == 1
     if not fake.any():
         return
