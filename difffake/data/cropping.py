@@ -33,6 +33,9 @@ UNITS = 2048
 LARGEST = 64
 """Files of a unit at most."""
 
+LOOK_AROUND = 8
+"""Frames of a video from one look at the whole frame to the next."""
+
 Rows = list[dict[str, Any]]
 
 
@@ -172,7 +175,9 @@ def crop_file(part: Part, folder: Path, cropping: Cropping, detector: LandmarkDe
     crops: list[list[tuple[Any, ...]]] = []
     try:
         for number, image in _images(part, cropping.frames, note):
-            seen = detector.follow(image, faces[-1] if faces else []) if part.item.is_video else detector(image)
+            # Now and then without the last faces: a person who comes in is not noticed while small ones are followed.
+            last = faces[-1] if len(faces) % LOOK_AROUND else []
+            seen = detector.follow(image, last) if part.item.is_video else detector(image)
             numbers.append(number)
             faces.append(seen)
             crops.append([crop_face(image, face, cropping.margin, cropping.max_size) for face in seen])
