@@ -1,66 +1,106 @@
-"""Published numbers, for comparison with measured ones."""
+"""Published numbers, for comparison with measured ones; they stand in published.yaml."""
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-SOURCE = "DiffusionFake (NeurIPS 2024, arXiv 2410.04372): trained on FF++ c23, frame level, AUC / EER in percent"
+import yaml
 
-PUBLISHED: dict[str, dict[str, tuple[float, float]]] = {
-    "EfficientNet-B4": {
-        "Celeb-DF": (0.7351, 0.3417),
-        "WildDeepfake": (0.7004, 0.3703),
-        "DFDC-P": (0.7051, 0.3398),
-        "DFD": (0.8757, 0.2131),
-        "DiffSwap": (0.7738, 0.2944),
-    },
-    "EfficientNet-B4 + DiffusionFake": {
-        "Celeb-DF": (0.8317, 0.2459),
-        "WildDeepfake": (0.7517, 0.3325),
-        "DFDC-P": (0.7735, 0.3017),
-        "DFD": (0.9171, 0.1627),
-        "DiffSwap": (0.8202, 0.2555),
-    },
-    "ViT-B": {
-        "Celeb-DF": (0.7464, 0.3307),
-        "WildDeepfake": (0.7546, 0.3153),
-        "DFDC-P": (0.7424, 0.3429),
-        "DFD": (0.8438, 0.2415),
-        "DiffSwap": (0.7850, 0.2814),
-    },
-    "ViT-B + DiffusionFake": {
-        "Celeb-DF": (0.8046, 0.2751),
-        "WildDeepfake": (0.8014, 0.2962),
-        "DFDC-P": (0.8095, 0.2766),
-        "DFD": (0.9036, 0.1973),
-        "DiffSwap": (0.8698, 0.2132),
-    },
-}
-"""AUC and EER by model and data set."""
+from difffake.evaluation.results import CLASSIFIER
 
-_BENCHMARKS = {
-    "celebdf": "Celeb-DF",
-    "celebdfv2": "Celeb-DF",
-    "wilddeepfake": "WildDeepfake",
-    "dfdcp": "DFDC-P",
-    "dfd": "DFD",
-    "diffswap": "DiffSwap",
-}
-"""Benchmark by the data set's name in lower-case letters and digits. DFDC and Celeb-DF v1 are other data sets."""
+Numbers = dict[str, float]
+"""Metrics by their keys in results.json, in [0, 1]."""
 
 
-def published(row: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
-    """Published (AUC, EER) by model, for a result row that measures the same; otherwise empty.
+@dataclass(frozen=True)
+class Column:
+    """What a column of a published table measures. No `method` means all manipulations, no `compression` means any."""
 
-    That is, a row of one of the benchmarks, with all manipulations, at frame level, with the classifier's score.
+    dataset: str
+    method: str = ""
+    compression: str = ""
 
-    >>> row = {"dataset": "celeb_df", "method": "all", "level": "frame", "score": "classifier"}
-    >>> published(row)["ViT-B"]
-    (0.7464, 0.3307)
-    >>> published(row | {"level": "video"})
-    {}
+    def holds(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row of results.json measures this. Without `method`, the row must stand for its whole data set."""
+        same = benchmark(row["dataset"]) == benchmark(self.dataset)
+        return same and self.method in ("", row["method"]) and self.compression in ("", row["compression"])
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """One table of a paper. `rows` has the cells by model and column title; unpublished cells are left out."""
+
+    source: str
+    level: str
+    metrics: tuple[str, ...]
+    columns: dict[str, Column]
+    rows: dict[str, dict[str, Numbers]]
+    beside: bool
+    """Whether `difffake report` shows its numbers beside measured rows."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """What one model achieved on what a row of results measures."""
+
+    model: str
+    numbers: Numbers
+    source: str
+
+
+@cache
+def published_tables() -> dict[str, PublishedTable]:
+    """All tables by name."""
+    content = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
+    return {name: _table(entry) for name, entry in content.items()}
+
+
+def published(row: Mapping[str, Any]) -> list[Published]:
+    """Published numbers for a result row that measures the same; otherwise empty.
+
+    That is, a row of one of the benchmarks, with all manipulations, at the same level, with the classifier's score.
+
+    >>> row = {"dataset": "celeb_df", "method": "all", "compression": "", "level": "frame", "score": "classifier"}
+    >>> [found.numbers["auc"] for found in published(row) if found.model == "ViT-B"]
+    [0.7464]
+    >>> published(row | {"dataset": "mine"})
+    []
     """
-    benchmark = _BENCHMARKS.get(re.sub(r"[^a-z0-9]", "", str(row["dataset"]).lower()))
-    if benchmark is None or row["level"] != "frame" or row["score"] != "classifier":
-        return {}
-    return {model: numbers[benchmark] for model, numbers in PUBLISHED.items()}
+    if row["score"] != CLASSIFIER:
+        return []
+    return [
+        Published(model, cells[title], table.source)
+        for table in published_tables().values()
+        if table.beside and table.level == row["level"]
+        for title, column in table.columns.items()
+        if column.holds(row)
+        for model, cells in table.rows.items()
+        if title in cells
+    ]
+
+
+def benchmark(dataset: str) -> str:
+    """A data set's name in one spelling. DFDC and Celeb-DF v1 are not the same as DFDC-P and Celeb-DF v2.
+
+    >>> benchmark("Celeb-DF-v2") == benchmark("celeb_df") != benchmark("Celeb-DF-v1")
+    True
+    """
+    name = re.sub(r"[^a-z0-9]", "", dataset.lower())
+    return {"celebdfv2": "celebdf", "dfdcpreview": "dfdcp"}.get(name, name)
+
+
+def _table(entry: dict[str, Any]) -> PublishedTable:
+    metrics = tuple(entry["metrics"])
+    columns = {title: Column(*text.split("/")) for title, text in entry["columns"].items()}
+    rows = {
+        str(model): {
+            title: dict(zip(metrics, (float(number) / 100 for number in cell.split("/")), strict=True))
+            for title, cell in zip(columns, str(cells).split(), strict=True)
+            if cell != "-"
+        }
+        for model, cells in entry["rows"].items()
+    }
+    return PublishedTable(entry["source"], entry["level"], metrics, columns, rows, entry.get("beside", False))

@@ -10,7 +10,7 @@ from PIL import Image
 
 from difffake.data.keys import FORGED
 from difffake.evaluation.page import rendered
-from difffake.evaluation.published import SOURCE, published
+from difffake.evaluation.published import Published, published
 from difffake.evaluation.results import ALL, Row, read_results
 from difffake.evaluation.run_names import run_names
 from difffake.evaluation.tables import NAMES, place, result_tables
@@ -42,7 +42,6 @@ def write_report(runs: Sequence[Path], out: Path, overwrite: bool = False) -> No
         "report.html",
         sections=sections,
         comparisons=_comparisons(sections) if len(sections) > 1 else [],
-        source=SOURCE,
         names=NAMES,
     )
     with staged_file(out, overwrite) as partial:
@@ -58,9 +57,10 @@ def _section(run: Path) -> dict[str, Any]:
     tables = []
     for table in result_tables(rows):
         comparable = [row if row in whole and row["dataset"] not in drawn else None for row in table.rows]
-        beside = [_published(row) if row else [] for row in comparable]
-        lines = list(zip(table.cells, beside, strict=True))
-        tables.append({"table": table, "lines": lines, "published": any(beside)})
+        beside = [published(row) if row else [] for row in comparable]
+        lines = list(zip(table.cells, [list(map(_beside, found)) for found in beside], strict=True))
+        sources = dict.fromkeys(one.source for found in beside for one in found)
+        tables.append({"table": table, "lines": lines, "sources": list(sources)})
     config = run / "config.yaml"
     return {
         "testbeds": drawn,
@@ -82,8 +82,8 @@ def whole_rows(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row["method"] == ALL or methods[of(row)] == 1]
 
 
-def _published(row: Row) -> list[str]:
-    return [f"{model}: {percent(auc)} / {percent(eer)}" for model, (auc, eer) in published(row).items()]
+def _beside(found: Published) -> str:
+    return f"{found.model}: {percent(found.numbers.get('auc'))} / {percent(found.numbers.get('eer'))}"
 
 
 def _comparisons(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -102,6 +102,7 @@ def result_rows(scores: pd.DataFrame, thresholds: Thresholds, resamples: int = 1
 
     Rates are in [0, 1]. Metrics that are not defined are NaN: those that need both classes, and without a threshold
     `acc`, `false_alarm_rate` (share of reals called fake) and `detection_rate` (share of fakes called fake).
+    `acc_at_half` is the accuracy at a probability of 0.5; only the classifier's score is a probability, so others have NaN.
 
     Args:
         scores: score table with the columns `COLUMNS`.
@@ -122,7 +123,8 @@ def result_rows(scores: pd.DataFrame, thresholds: Thresholds, resamples: int = 1
             for dataset, compression, method, compared in comparisons(table):
                 key = {"dataset": dataset, "method": method, "compression": compression}
                 numbers = _numbers(compared, threshold, level, resamples, seed)
-                rows.append({**key, "level": level, "score": str(name), **numbers})
+                half = _accuracy_at_half(compared) if name == CLASSIFIER else math.nan
+                rows.append({**key, "level": level, "score": str(name), **numbers, "acc_at_half": half})
     return rows
 
 
@@ -152,6 +154,11 @@ def _numbers(compared: pd.DataFrame, threshold: float | None, level: str, resamp
         "units_real": len(np.unique(unit[label == 0])),
         "units_fake": len(np.unique(unit[label == 1])),
     }
+
+
+def _accuracy_at_half(compared: pd.DataFrame) -> float:
+    """Accuracy at the probability 0.5, a logit of 0, as some papers report it."""
+    return metrics.accuracy(compared["label"].to_numpy(), compared["value"].to_numpy(np.float64), 0.0)
 
 
 def _share(called_fake: np.ndarray) -> float:
