@@ -24,6 +24,15 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def shipped(name: str) -> Path:
+    """A file or folder that comes with the package, such as configs/demo.yaml.
+
+    In the wheel, configs/ is inside the package; in a clone, it is beside the package.
+    """
+    package = Path(__file__).parent
+    return next((path for folder in (package, package.parent) if (path := folder / name).exists()), package / name)
+
+
 # An absolute path in an argument, such as --out=/x/y or [/x/y,/x/z]; not the end of a relative path or of a URL.
 _ABSOLUTE = re.compile(r"(?<![\w.~:/-])/[^,;'\"\[\]{}=]+")
 

@@ -15,13 +15,11 @@ from difffake.commands.parse import AtLeast
 from difffake.data.drawn import CROP_SIZE, DRAWN_A, DRAWN_B, DrawnDataset, write_drawn_faces
 from difffake.errors import Terminated
 from difffake.evaluation.report import write_report
-from difffake.files import continued_folder
+from difffake.files import continued_folder, shipped
 from difffake.progress import console
 
 EXAMPLES = ("difffake demo", "difffake demo --out demo --seed 1")
-_PACKAGE = Path(difffake.__file__).parent
-# In the wheel, configs/ is inside the package; in a clone, it is beside the package.
-CONFIG = next(path for folder in (_PACKAGE, _PACKAGE.parent) if (path := folder / "configs" / "demo.yaml").is_file())
+CONFIG = shipped("configs/demo.yaml")
 
 
 def demo(out: Path = Path("demo"), seed: Annotated[int, AtLeast(0)] = 0, overwrite: bool = False) -> None:

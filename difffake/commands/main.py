@@ -29,10 +29,13 @@ COMMANDS = {
     "figures": "draw what a detector learned from its regularizers",
     "predict": "score images, videos and folders",
     "sweep": "run a W&B sweep file, without a server",
+    "protocol": "print or run a paper's protocol, beside its published numbers",
     "report": "write one HTML page from result folders",
 }
 """Commands in the order of their use, with a summary of each."""
-_CONTINUE = dict.fromkeys(("demo", "forge", "pretrain-guide", "sweep"), "; run the same command again to continue")
+_CONTINUE = dict.fromkeys(
+    ("demo", "forge", "pretrain-guide", "protocol", "sweep"), "; run the same command again to continue"
+)
 _CONTINUE["fit"] = "; run the same command with --resume to continue"
 
 

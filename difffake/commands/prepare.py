@@ -49,6 +49,7 @@ def prepare(
     split: Annotated[Sequence[float], AtLeast(0)] = (0.8, 0.1, 0.1),
     val: Annotated[float, AtLeast(0)] = 0.1,
     split_by: Literal["identity", "original", "video", "none"] | None = None,
+    as_split: Literal["train", "val", "test"] | None = None,
     frames: Annotated[int, AtLeast(1)] = 40,
     every: Annotated[int, AtLeast(0)] = 0,
     people: Literal["main", "all"] = "main",
@@ -78,6 +79,8 @@ def prepare(
         split_by: keep all files of one identity, original (the real file that a fake was made from) or video in the
             same split; none splits file by file. The default is the first of these that is known for every file. A
             fake is always in the split of its source and target.
+        as_split: put everything that is taken into this split, also where the data set has its own. With --splits val,
+            test takes a published validation set as test set, where the published test set has no labels.
         frames: largest number of frames per video, evenly spaced over the clip. Videos that are source or target of
             one another get frames of the same numbers, spaced over the shortest of them.
         every: take each frame whose number is a multiple of this, instead of --frames.
@@ -109,7 +112,7 @@ def prepare(
     name = dataset or (root.stem if root.is_file() else root.resolve().name)
     _refuse_missing(items, root)
     try:
-        split_of = choose_splits(items, name, split, split_by, seed, val)
+        split_of = [as_split] * len(items) if as_split else choose_splits(items, name, split, split_by, seed, val)
     except UserError as error:
         own = len({item.split for item in items} - {""})
         raise UserError(f"{error}{', or prepare one alone, such as --splits test' if own > 1 else ''}") from error

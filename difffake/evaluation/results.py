@@ -102,7 +102,7 @@ def result_rows(scores: pd.DataFrame, thresholds: Thresholds, resamples: int = 1
 
     Rates are in [0, 1]. Metrics that are not defined are NaN: those that need both classes, and without a threshold
     `acc`, `false_alarm_rate` (share of reals called fake) and `detection_rate` (share of fakes called fake).
-    `acc_at_half` is the accuracy at a probability of 0.5; only the classifier's score is a probability, so others have NaN.
+    `acc_at_half` is the classifier's accuracy at a probability of 0.5; it is NaN for other scores.
 
     Args:
         scores: score table with the columns `COLUMNS`.

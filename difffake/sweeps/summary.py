@@ -19,6 +19,7 @@ from difffake.sweeps.sweep_file import text_of
 
 INTERVAL = "95 % interval of a single run"
 """Last line of a table: half the width of the intervals of single runs, as a median."""
+SPREAD = "Mean ± standard deviation over runs; for a single run, [its 95 % interval]."
 Column = tuple[str, str, str]
 """Data set, manipulation, compression."""
 
@@ -108,13 +109,9 @@ def best_line(settings: Sequence[Setting], metric: str) -> str:
     return f"best of {len(settings)} by {metric}: {named}, {value} ({runs}){rest}"
 
 
-def markdown_page(tables: Sequence[SweepTable], best: str) -> str:
-    """The tables as Markdown."""
-    blocks = [
-        best[0].upper()
-        + best[1:]
-        + ".\n\nMean ± standard deviation over runs; for a single run, [its 95 % interval].\n"
-    ]
+def markdown_page(tables: Sequence[SweepTable], title: str, note: str = SPREAD) -> str:
+    """The tables as Markdown, below a title and a note on what their cells hold."""
+    blocks = [f"{title[0].upper()}{title[1:]}.\n\n{note}\n"]
     for table in tables:
         lines = [[*table.names, *table.columns], [*[":--"] * len(table.names), *["--:"] * len(table.columns)]]
         lines += [[cell.replace("|", "\\|") for cell in cells] for cells in table.cells]

@@ -51,6 +51,11 @@ def read_sweep(path: Path) -> Sweep:
         raise UserError(f"{path}: {error.strerror}: give a sweep file, such as experiments/components.yaml") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    return sweep_of(content, path)
+
+
+def sweep_of(content: Any, path: Path) -> Sweep:
+    """The sweep that a file's content plans; messages name `path`. Raises `UserError` as `read_sweep` does."""
     if not isinstance(content, dict) or not isinstance(content.get("parameters"), dict) or not content["parameters"]:
         raise UserError(f"{path} is not a sweep file: it needs `method` and `parameters`, as in W&B's format")
     method = content.get("method")

@@ -254,3 +254,9 @@ def test_a_clip_of_two_people_gives_one_of_them_or_both(shared_data: Path, landm
     # Pairs are of one person, and the file counts as one.
     assert pair_group(manifest.table).nunique() == 2
     assert coverage(manifest, "all") is None or str(coverage(manifest, "all")).startswith("1 of 1")
+
+
+def test_all_that_is_taken_can_be_put_into_one_split(messy: Path, landmarker: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    prepare("folder", messy, out, split=(0.5, 0.0, 0.5), as_split="test", landmarker=landmarker, workers=1)
+    assert set(Manifest.read(out).table["split"]) == {"test"}
