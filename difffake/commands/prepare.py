@@ -3,6 +3,7 @@
 import difflib
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -109,10 +110,12 @@ def prepare(
     refuse_existing(out, overwrite, [root])
     items = read_table(root, table) if reader == "table" else known[reader].read(root)
     items = choose_items(items, Choice(methods, compressions), splits, root)
+    if as_split:
+        items = [replace(item, split=as_split) for item in items]
     name = dataset or (root.stem if root.is_file() else root.resolve().name)
     _refuse_missing(items, root)
     try:
-        split_of = [as_split] * len(items) if as_split else choose_splits(items, name, split, split_by, seed, val)
+        split_of = choose_splits(items, name, split, split_by, seed, val)
     except UserError as error:
         own = len({item.split for item in items} - {""})
         raise UserError(f"{error}{', or prepare one alone, such as --splits test' if own > 1 else ''}") from error
