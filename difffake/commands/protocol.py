@@ -88,7 +88,7 @@ def _listed() -> list[str]:
     lines = []
     for name in protocol_files():
         found = read_protocol(name)
-        tables = ", ".join(found.published) or "none were to be had"
+        tables = ", ".join(found.published) or "none known here"
         lines += [name, f"    {found.title}", f"    data: {', '.join(found.roots())}", f"    published: {tables}"]
     return lines
 
