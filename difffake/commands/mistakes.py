@@ -80,7 +80,9 @@ def _explained(name: str, reason: str, kind: Any) -> str:
     reason = re.sub("^Type .* expects a function or a callable class: |[.]* Got value: .*", "", reason)
     if match := re.match(r"Expected '(.+)' to be a subclass of <class '(?:.*[.])?(\w+)'>", reason):
         return f"{name} {match[1]} is not a {match[2]}"
-    advice = ": install its package, or set PYTHONPATH to the folder above it" if "No module named" in reason else ""
+    advice = (
+        ": install its package, or set PYTHONPATH to the folder that contains it" if "No module named" in reason else ""
+    )
     return f"{name}: {reason}{advice}"
 
 
