@@ -47,7 +47,11 @@ def real_faces(path: Path, split: str = "all") -> Manifest:
         raise UserError(
             f"{path} has no split {split}: choose from {', '.join(everything.table['split'].unique())}, all"
         )
-    table = whole.table[(whole.table["label"] == 0) & whole.table["landmarks"].notna()]
+    usable = (whole.table["label"] == 0) & whole.table["landmarks"].notna()
+    others = usable & (whole.table["track"] > 0)
+    if others.any():
+        console.print(f"{path}: {int(others.sum())} faces of other people in videos are left out: one person is forged")
+    table = whole.table[usable & ~others]
     if not len(table):
         raise UserError(f"{path} has no real faces with landmarks: make it with `difffake prepare`")
     if table["dataset"].nunique() > 1:

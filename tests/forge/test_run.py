@@ -22,6 +22,7 @@ from difffake.data.manifest import Manifest
 from difffake.data.records import read_records
 from difffake.errors import UserError
 from difffake.faces.images import read_image
+from difffake.forge.inputs import real_faces
 from difffake.forge.methods import METHODS
 
 CLIPS = replace(DRAWN_A, identities=(3, 0, 2), videos=1, frames=4)
@@ -284,6 +285,18 @@ def test_a_frame_that_comes_twice_is_named_before_the_work(clips: Path, tmp_path
     table.loc[1, "frame"] = table.loc[0, "frame"]
     with pytest.raises(UserError, match="has frame 0 of 000-0 twice"):
         forge(written(table, clips, tmp_path / "m.parquet"), ["faceswap"], tmp_path / "o")
+
+
+def test_of_several_people_in_a_video_the_main_one_is_forged(
+    clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = Manifest.read(clips).table
+    whole = len(real_faces(clips))
+    copy = written(
+        table.assign(track=(table["video"] == table["video"].iloc[0]).astype(int)), clips, tmp_path / "m.parquet"
+    )
+    assert len(real_faces(copy)) == whole - (table["video"] == table["video"].iloc[0]).sum()
+    assert "faces of other people in videos are left out" in capsys.readouterr().err
 
 
 def test_half_written_files_of_a_killed_run_are_no_trouble(clips: Path, tmp_path: Path) -> None:
