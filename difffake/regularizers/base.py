@@ -118,7 +118,8 @@ class Regularizer(Recorded, nn.Module):
             batch: images, labels and what `needs` declares.
             teacher: the frozen model.
         """
-        raise NotImplementedError
+        # Each regularizer has its own; torch's modules have no abstract methods, so a missing one is noticed here.
+        raise NotImplementedError(f"{type(self).__name__} has no forward: it gives its losses there")
 
     def draw(self, detector: Detector, teacher: Teacher, drawing: Drawing, folder: Path) -> dict[str, Any]:
         """Write pictures to `folder` and return their numbers for figures.json; nothing by default.
