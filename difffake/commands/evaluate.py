@@ -13,9 +13,9 @@ from difffake.distributed import rank
 from difffake.errors import UserError
 from difffake.evaluation.evaluate import ANOMALY, Loading, is_testbed, read_tests, score_tests, write_evaluation
 from difffake.evaluation.provenance import provenance
-from difffake.evaluation.report import NOTE
 from difffake.evaluation.results import CLASSIFIER, Row, result_rows
 from difffake.evaluation.tables import print_results
+from difffake.evaluation.testbed import NOTE
 from difffake.files import refuse_existing
 from difffake.models.checkpoint import checkpoint_file, load_detector
 from difffake.models.device import choose_device
@@ -87,7 +87,7 @@ def evaluate(
     inputs = [ckpt, *([path] if differential else []), *map(manifest_file, manifest)]
     facts = provenance(inputs, seed, testbed=is_testbed(scores))
     facts |= {"split": split, "methods": methods, "compressions": compressions, "pairs": pairs}
-    facts |= {"encoder": info.config.name, "training_seed": info.seed}
+    facts |= {"encoder": info.config.name, "training_seed": info.seed, "trained_on": info.trained_on}
     notes = [f"{name}: {what}" for name, what in lost.items()]
     facts |= {"not_scored": notes} if notes else {}
     write_evaluation(out, scores, rows, facts, notes, ckpt.parent / "config.yaml", overwrite)

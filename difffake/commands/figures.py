@@ -9,7 +9,7 @@ from difffake.data.faces_to_draw import Drawing, limited, read_faces_to_draw
 from difffake.data.manifest import manifest_file
 from difffake.data.partners import PairOrder
 from difffake.evaluation.provenance import provenance
-from difffake.evaluation.report import TESTBEDS
+from difffake.evaluation.testbed import TESTBEDS
 from difffake.files import refuse_existing, staged_folder
 from difffake.models.checkpoint import checkpoint_file, load_detector
 from difffake.models.device import choose_device

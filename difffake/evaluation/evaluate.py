@@ -19,9 +19,9 @@ from difffake.data.skipped import coverage
 from difffake.distributed import count, everyone, own_rows
 from difffake.errors import UserError
 from difffake.evaluation.figures import write_figures
-from difffake.evaluation.report import NOTE, TESTBEDS
 from difffake.evaluation.results import CLASSIFIER, COLUMNS, Row, check_rows, write_results
 from difffake.evaluation.tables import markdown
+from difffake.evaluation.testbed import NOTE, TESTBEDS
 from difffake.files import staged_folder
 from difffake.models.detector import Detector
 from difffake.models.embed import embed

@@ -1,26 +1,21 @@
 """One self-contained HTML page from the results of one or more runs."""
 
 import base64
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from difffake.data.keys import FORGED
 from difffake.evaluation.page import rendered
-from difffake.evaluation.published import Published, published
-from difffake.evaluation.results import ALL, Row, read_results
+from difffake.evaluation.published import Comparable, comparable, training_of, whole_rows
+from difffake.evaluation.results import CLASSIFIER, Row, read_results
 from difffake.evaluation.run_names import run_names
 from difffake.evaluation.tables import NAMES, place, result_tables
+from difffake.evaluation.testbed import TESTBEDS
 from difffake.files import refuse_existing_file, staged_file
 from difffake.metrics import percent
 from difffake.plots import DPI, read_caption
-
-TESTBEDS = ("drawn", FORGED)
-"""Prefixes of the names of data sets that this project drew or forged."""
-NOTE = "Measured on a testbed of this project (names with drawn or forged-): these are not public benchmark numbers."
 
 
 def write_report(runs: Sequence[Path], out: Path, overwrite: bool = False) -> None:
@@ -54,12 +49,13 @@ def _section(run: Path) -> dict[str, Any]:
     testbed = provenance.get("testbed") is True
     drawn = sorted({row["dataset"] for row in rows if testbed or row["dataset"].startswith(TESTBEDS)})
     whole = whole_rows(rows)
+    shown = comparable([row for row in rows if row["dataset"] not in drawn], training_of(provenance.get("trained_on")))
     tables = []
     for table in result_tables(rows):
-        comparable = [row if row in whole and row["dataset"] not in drawn else None for row in table.rows]
-        beside = [published(row) if row else [] for row in comparable]
-        lines = list(zip(table.cells, [list(map(_beside, found)) for found in beside], strict=True))
-        sources = dict.fromkeys(one.source for found in beside for one in found)
+        compared = [row if row in whole and row["dataset"] not in drawn else None for row in table.rows]
+        beside = [_beside(shown, row) if row else [] for row in compared]
+        lines = list(zip(table.cells, [[text for text, _ in found] for found in beside], strict=True))
+        sources = dict.fromkeys(source for found in beside for _, source in found)
         tables.append({"table": table, "lines": lines, "sources": list(sources)})
     config = run / "config.yaml"
     return {
@@ -72,18 +68,17 @@ def _section(run: Path) -> dict[str, Any]:
     }
 
 
-def whole_rows(rows: Sequence[Row]) -> list[Row]:
-    """The rows for a whole data set and compression: those of the method "all", or of the only manipulation."""
-
-    def of(row: Row) -> tuple[str, ...]:
-        return row["level"], row["score"], row["dataset"], row["compression"]
-
-    methods = Counter(map(of, rows))
-    return [row for row in rows if row["method"] == ALL or methods[of(row)] == 1]
-
-
-def _beside(found: Published) -> str:
-    return f"{found.model}: {percent(found.numbers.get('auc'))} / {percent(found.numbers.get('eer'))}"
+def _beside(shown: Sequence[Comparable], row: Row) -> list[tuple[str, str]]:
+    """Published numbers for a row, each with its source."""
+    return [
+        (f"{model}: {percent(cells[title].get('auc'))} / {percent(cells[title].get('eer'))}", one.table.source)
+        for one in shown
+        if one.table.level == row["level"] and row["score"] == CLASSIFIER
+        for title, column in one.columns.items()
+        if column.holds(row)
+        for model, cells in one.rows.items()
+        if title in cells
+    ]
 
 
 def _comparisons(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -30,6 +30,8 @@ class CheckpointInfo:
     seed: int
     margin: float | None = None
     """Side of the training data's crops as a multiple of the side of the face's box; None if unknown."""
+    trained_on: list[dict[str, Any]] | None = None
+    """Counts of the data that training used, see `difffake.data.trained_on`; None if unknown."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for `from_dict`."""
@@ -39,6 +41,7 @@ class CheckpointInfo:
             "training_keys": sorted(self.training_keys),
             "seed": self.seed,
             "margin": self.margin,
+            "trained_on": self.trained_on,
         }
 
     @staticmethod
@@ -50,6 +53,7 @@ class CheckpointInfo:
             frozenset(values["training_keys"]),
             values["seed"],
             values["margin"],
+            values.get("trained_on"),
         )
 
 
@@ -85,10 +89,26 @@ def inherited_keys(weights: str) -> frozenset[str]:
     Args:
         weights: value of `--model.weights`. If it is not a checkpoint of `difffake fit`, there are no keys.
     """
+    return frozenset(_inherited(weights).get("training_keys", ()))
+
+
+def inherited_data(weights: str) -> list[dict[str, Any]] | None:
+    """What the checkpoint from which training starts was trained on, see `difffake.data.trained_on`.
+
+    Args:
+        weights: value of `--model.weights`. If it is not a checkpoint of `difffake fit`, the list is empty. If the
+            checkpoint does not say it, the result is None.
+    """
+    before = _inherited(weights)
+    return before.get("trained_on") if before else []
+
+
+def _inherited(weights: str) -> dict[str, Any]:
     path = weights_file(weights)
     if not path.is_file() or path.suffix == ".safetensors":
-        return frozenset()
-    return frozenset(read_checkpoint(path).get(KEY, {}).get("training_keys", ()))
+        return {}
+    found: dict[str, Any] = read_checkpoint(path).get(KEY, {})
+    return found
 
 
 def checkpoint_file(path: Path) -> Path:

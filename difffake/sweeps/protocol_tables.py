@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from difffake.evaluation.published import Column, PublishedTable
-from difffake.evaluation.report import whole_rows
+from difffake.evaluation.published import Column, PublishedTable, whole_rows
 from difffake.evaluation.results import CLASSIFIER, Row
 from difffake.metrics import percent
 from difffake.sweeps.collect import RunResult

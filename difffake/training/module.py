@@ -12,11 +12,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from difffake.data.batches import Batch, to_unit
+from difffake.data.trained_on import trained_on
 from difffake.diffusion.load import DiffusionConfig
 from difffake.diffusion.teacher import Teacher
 from difffake.errors import UsageError, UserError
 from difffake.metrics import auc, eer, youden_threshold
-from difffake.models.checkpoint import KEY, CheckpointInfo, inherited_keys
+from difffake.models.checkpoint import KEY, CheckpointInfo, inherited_data, inherited_keys
 from difffake.models.class_path import EncoderClass, read_encoder_class
 from difffake.models.detector import DetectorConfig, build_detector
 from difffake.models.encoder import Encoder, channels
@@ -94,12 +95,13 @@ class DetectorTraining(Recorded, lightning.LightningModule):
         )
         # A class that the run's config names may be imported: its user chose it.
         self.detector = build_detector(config, weights, imports=config.packages)
-        self.inherited_keys = inherited_keys(weights)
+        self.inherited_keys, self.inherited_data = inherited_keys(weights), inherited_data(weights)
         self.optimizer_config = optimizer
         self.seed = seed
         self.threshold: float | None = None
         self.training_keys: frozenset[str] = frozenset()
         self.margin: float | None = None  # margin of the training data's crops
+        self.trained_on: list[dict[str, Any]] | None = None
         self.epoch_means = EpochMeans()
         self._loss = torch.zeros(())
         self._scores: list[tuple[np.ndarray, ...]] = []
@@ -135,6 +137,8 @@ class DetectorTraining(Recorded, lightning.LightningModule):
         if isinstance(data, FaceData):
             self.training_keys = frozenset(data.training_keys()) | self.inherited_keys
             self.margin = data.manifest.margin
+            if self.inherited_data is not None:  # else it is not known what the starting weights were trained on
+                self.trained_on = [*self.inherited_data, *trained_on(data.manifest.table, data.fakes)]
         if str(self.trainer.precision).endswith("-true") and self.trainer.precision != "32-true":
             raise UsageError(f"--trainer.precision {self.trainer.precision} is not supported: use bf16-mixed or 32")
         clipped = self.trainer.precision == "16-mixed" and self.trainer.gradient_clip_val
@@ -221,7 +225,9 @@ class DetectorTraining(Recorded, lightning.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what `load_detector` needs."""
-        info = CheckpointInfo(self.detector.config, self.threshold, self.training_keys, self.seed, self.margin)
+        info = CheckpointInfo(
+            self.detector.config, self.threshold, self.training_keys, self.seed, self.margin, self.trained_on
+        )
         checkpoint[KEY] = info.to_dict()
         if len(self.regularizers):
             # The frozen model is not saved, only its name and a fingerprint to recognize it.

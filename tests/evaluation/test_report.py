@@ -12,12 +12,17 @@ from score_table import several_datasets
 from difffake.errors import UserError
 from difffake.evaluation.figures import write_figures
 from difffake.evaluation.provenance import provenance
-from difffake.evaluation.report import whole_rows, write_report
+from difffake.evaluation.published import whole_rows
+from difffake.evaluation.report import write_report
 from difffake.evaluation.results import result_rows, write_results
 from difffake.evaluation.tables import result_tables
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 PUBLISHED = "EfficientNet-B4 + DiffusionFake: 83.2 / 24.6"
+FFPP = [
+    {"split": "train", "dataset": "ffpp", "compression": "c23", "method": method, "crops": 9, "videos": 3}
+    for method in ("real", "Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
+]
 NOTE = "Not public benchmark numbers."
 
 
@@ -52,7 +57,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder as `difffake evaluate` leaves it."""
     folder = tmp_path_factory.mktemp("runs") / "guide & <anl>"
     table = several_datasets()
-    write_results(folder, result_rows(table, {}, resamples=50), provenance(seed=3))
+    write_results(folder, result_rows(table, {}, resamples=50), provenance(seed=3) | {"trained_on": FFPP})
     write_figures(table, folder)
     (folder / "config.yaml").write_text("model:\n  name: </pre><script>alert(1)</script>\n")
     return folder
@@ -65,7 +70,7 @@ def page(run: Path, tmp_path: Path) -> Page:
 
 
 def with_results(folder: Path, rows: list[dict], testbed: bool = False) -> Path:
-    write_results(folder, rows, provenance(testbed=testbed))
+    write_results(folder, rows, provenance(testbed=testbed) | {"trained_on": FFPP})
     return folder
 
 

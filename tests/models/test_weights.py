@@ -14,7 +14,7 @@ from torch import Tensor
 
 from difffake.commands.main import main
 from difffake.errors import UserError
-from difffake.models.checkpoint import inherited_keys, load_detector
+from difffake.models.checkpoint import inherited_data, inherited_keys, load_detector
 from difffake.models.encoder import Encoder
 from difffake.models.weights import KEY, LITE0
 
@@ -93,6 +93,15 @@ def test_a_checkpoint_of_this_package_is_a_start(tiny_run: TinyRun, tmp_path: Pa
     assert "it was trained with --model.encoder resnet10t" in refusal(tiny_run.ckpt, "resnet18")
     for weights in ("none", "timm", LITE0):
         assert inherited_keys(weights) == frozenset()
+        assert inherited_data(weights) == []
+
+
+def test_what_a_start_was_trained_on_is_known_or_said_to_be_unknown(tiny_run: TinyRun, tmp_path: Path) -> None:
+    assert inherited_data(str(tiny_run.ckpt)) == load_detector(tiny_run.ckpt)[1].trained_on
+    saved = torch.load(tiny_run.ckpt, weights_only=True)
+    del saved[KEY]["trained_on"]
+    torch.save(saved, tmp_path / "best.ckpt")
+    assert inherited_data(str(tmp_path)) is None
 
 
 def test_a_run_from_a_checkpoint_has_seen_what_that_one_had(tiny_run: TinyRun, tmp_path: Path) -> None:

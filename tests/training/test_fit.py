@@ -67,6 +67,23 @@ def test_checkpoint_is_the_one_with_the_best_validation_auc(tiny_run: TinyRun) -
         assert keys <= info.training_keys if known else not keys & info.training_keys
 
 
+def test_checkpoint_counts_what_it_was_trained_on(tiny_run: TinyRun) -> None:
+    table = pd.read_parquet(tiny_run.seen / "manifest.parquet")
+    entries = load_detector(tiny_run.ckpt)[1].trained_on
+    assert entries is not None
+    assert {(entry["split"], entry["method"]) for entry in entries} == {
+        (split, method)
+        for split in ("train", "val")
+        for method in ("real", "alpha_swap", "faceswap", "pseudo-deepfakes")
+    }
+    for entry in entries:
+        method = "real" if entry["method"] == "pseudo-deepfakes" else entry["method"]
+        rows = table[(table["split"] == entry["split"]) & (table["method"] == method)]
+        assert (entry["dataset"], entry["crops"], entry["videos"]) == (
+            "forged-drawn-a", len(rows), rows["video"].nunique(),
+        )  # fmt: skip
+
+
 def test_the_learning_rate_follows_the_schedule_step_by_step(tiny_run: TinyRun, tmp_path: Path) -> None:
     schedule = [
         "--model.optimizer.schedule",
