@@ -19,7 +19,7 @@ import numpy as np
 from torch import Tensor
 
 from difffake.data.augment import AugmentConfig
-from difffake.data.batches import to_tensor
+from difffake.data.batches import to_tensors
 from difffake.data.datasets import CropDataset, Fakes, PairDataset
 from difffake.data.manifest import Manifest
 from difffake.data.pseudo import PseudoConfig
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def _scaled(jpeg: np.ndarray, size: int) -> Tensor:
-    return to_tensor(np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR)), size)
+    return to_tensors([np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR))], size)
 
 
 if __name__ == "__main__":

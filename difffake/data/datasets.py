@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from difffake.data.augment import AugmentConfig, augment
-from difffake.data.batches import Batch, Key, to_tensor
+from difffake.data.batches import Batch, Key, to_tensors
 from difffake.data.extras import Extras, FaceExtras
 from difffake.data.keys import original
 from difffake.data.manifest import Manifest
@@ -41,7 +41,7 @@ class CropDataset(Dataset[Batch]):
     def __getitem__(self, key: Key) -> Batch:
         index = key[1]
         return Batch(
-            image=to_tensor(read_crop(self.manifest.file(index)), self.image_size)[None],
+            image=to_tensors([read_crop(self.manifest.file(index))], self.image_size),
             label=torch.tensor([self.label[index]]),
             index=torch.tensor([index]),
         )
@@ -120,7 +120,7 @@ class PairDataset(Dataset[Batch]):
         if self.augment:
             images, mirrored = augment(images, self.augment, rng)
         sample = Batch(
-            image=torch.stack([to_tensor(image, self.image_size) for image in images]),
+            image=to_tensors(images, self.image_size),
             label=torch.tensor([0.0, 1.0]),
             index=torch.tensor([row, row]),
         )
@@ -174,7 +174,7 @@ class PairDataset(Dataset[Batch]):
             sample["faces"] = self._stacked([read_crop(self.manifest.file(r)) for r in rows], mirrored)
 
     def _stacked(self, images: list[np.ndarray], mirrored: bool) -> Tensor:
-        tensors = torch.stack([to_tensor(image, self.image_size) for image in images])
+        tensors = to_tensors(images, self.image_size)
         return tensors.flip(3) if mirrored else tensors
 
 

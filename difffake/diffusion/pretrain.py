@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from difffake.data.batches import to_tensor, to_unit
+from difffake.data.batches import to_tensors, to_unit
 from difffake.data.manifest import Manifest
 from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.diffusion.sampling import ddim_sample, ddim_steps
@@ -200,7 +200,7 @@ def load_faces(manifest: Manifest, image_size: int, seed: int, name: str) -> Ten
     rows = sorted(generator(seed).permutation(len(manifest))[:MAX_FACES].tolist())
     if not rows:
         return torch.zeros(0, 3, image_size, image_size, dtype=torch.uint8)
-    return torch.stack([to_tensor(read_image(manifest.file(row)), image_size) for row in track(rows, f"{name} faces")])
+    return torch.cat([to_tensors([read_image(manifest.file(row))], image_size) for row in track(rows, f"{name} faces")])
 
 
 def _patches(faces: Tensor, count: int, rng: np.random.Generator) -> Tensor:

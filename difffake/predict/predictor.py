@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import torch
 
-from difffake.data.batches import to_tensor, to_unit
+from difffake.data.batches import to_tensors, to_unit
 from difffake.errors import UserError
 from difffake.faces.crops import MARGIN, crop_face
 from difffake.faces.detection import FaceFinder, LandmarkDetector
@@ -164,7 +164,7 @@ class Predictor:
 
     @torch.inference_mode()
     def _logits(self, crops: list[np.ndarray], name: str) -> list[float]:
-        batch = torch.stack([to_tensor(crop, self.info.config.image_size) for crop in crops])
+        batch = to_tensors(crops, self.info.config.image_size)
         parts = batch.to(self.device).split(32)
         logits = torch.cat([self.detector(to_unit(part)).logit for part in parts]).double().tolist()
         if not all(map(math.isfinite, logits)):

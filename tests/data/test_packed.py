@@ -38,7 +38,13 @@ def test_a_packed_crop_is_its_file(manifest: Manifest) -> None:
     for file, image in zip(files, before, strict=True):
         assert np.array_equal(read_crop(file), image)
     assert CropDataset(manifest, 32)[0, 1]["image"].shape == (1, 3, 32, 32)
-    assert (manifest.root / FILE).stat().st_size < sum(image.nbytes for image in before)
+    assert (manifest.root / FILE).stat().st_size == sum(image.nbytes for image in before)
+
+
+def test_a_packed_crop_cannot_be_changed_by_mistake(manifest: Manifest) -> None:
+    assert main(["pack", str(manifest.root)]) == 0
+    with pytest.raises(ValueError, match="read-only"):
+        read_crop(manifest.file(0))[:] = 0
 
 
 def test_other_files_are_read_as_they_are(manifest: Manifest, tmp_path: Path) -> None:

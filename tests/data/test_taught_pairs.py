@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from difffake.data.augment import AugmentConfig
-from difffake.data.batches import Batch, collate, to_tensor
+from difffake.data.batches import Batch, collate, to_tensors
 from difffake.data.datasets import PairDataset
 from difffake.data.extras import Draw, Extras, FaceExtras
 from difffake.data.loading import loader
@@ -66,7 +66,7 @@ def faces_of(batch: Batch, sourced: Manifest) -> list[tuple[Face, ...]]:
     """Of each image of a batch: which faces its roles point to. KeyError for an image that is no file as it is."""
     known: dict[bytes, Face] = {}
     for row, path in enumerate(sourced.table["path"]):
-        image = to_tensor(read_image(sourced.file(row)), 96)
+        image = to_tensors([read_image(sourced.file(row))], 96)[0]
         known |= {image.flip(2).numpy().tobytes(): (path[:6], True), image.numpy().tobytes(): (path[:6], False)}
     faces: list[Face] = []
     for latent in batch["latents"]:
@@ -127,7 +127,7 @@ def test_a_pseudo_deepfake_is_made_of_two_recolored_copies_of_one_face(sourced: 
         row = dataset.real_rows[index]
         rng = generator(0, 2, index)
         made = pseudo_deepfake(read_image(sourced.file(row)), sourced.landmarks(row), rng, PseudoConfig(), whole=True)
-        target, fake, source = (to_tensor(image, 96) for image in (made.target, made.fake, made.source))
+        target, fake, source = to_tensors([made.target, made.fake, made.source], 96)
         real_roles, fake_roles = (batch["faces"][batch["roles"][2 * index + number]] for number in (0, 1))
         assert torch.equal(real_roles, torch.stack([target, target, target]))
         assert torch.equal(fake_roles, torch.stack([fake, source, target]))
@@ -161,7 +161,7 @@ def test_cached_latents_and_fresh_faces_mix_in_a_batch(sourced: Manifest, store:
 @pytest.mark.parametrize("caches", [True, False])
 def test_faces_are_mirrored_exactly_when_the_image_is(sourced: Manifest, store: LatentStore, caches: bool) -> None:
     dataset = taught(sourced, augment=AugmentConfig(flip=0.5, jpeg=0), cached=store if caches else None)
-    original = to_tensor(read_image(sourced.file(dataset.real_rows[1])), 96)
+    original = to_tensors([read_image(sourced.file(dataset.real_rows[1]))], 96)[0]
     seen = set()
     for epoch in range(12):
         sample = dataset[epoch, 1]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from difffake.data.batches import to_tensor, to_unit
+from difffake.data.batches import to_tensors, to_unit
 from difffake.data.manifest import Manifest
 from difffake.diffusion import cache as cache_module
 from difffake.diffusion import fill as module
@@ -74,7 +74,7 @@ def everything(cache: LatentCache) -> Tensor:
 
 def expected(manifest: Manifest, diffusion: LatentDiffusion) -> Tensor:
     """Likewise, each image and its mirror image encoded by itself."""
-    images = [to_unit(to_tensor(read_image(manifest.file(row)), SIZE)[None]) for row in range(FACES)]
+    images = [to_unit(to_tensors([read_image(manifest.file(row))], SIZE)) for row in range(FACES)]
     return torch.stack([torch.cat([diffusion.encode(image), diffusion.encode(image.flip(3))]) for image in images])
 
 

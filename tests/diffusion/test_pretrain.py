@@ -8,11 +8,10 @@ from typing import Any
 import cv2
 import pandas as pd
 import pytest
-import torch
 
 from difffake.commands.main import main
 from difffake.commands.pretrain_guide import pretrain_guide
-from difffake.data.batches import to_tensor
+from difffake.data.batches import to_tensors
 from difffake.data.drawn import DrawnDataset, write_drawn_faces
 from difffake.data.manifest import Manifest
 from difffake.diffusion import pretrain as module
@@ -91,7 +90,7 @@ def test_the_folder_is_a_diffusion_model_with_its_facts(whole: Path) -> None:
 def test_latents_have_unit_variance(whole: Path, faces: Path) -> None:
     """Over the faces that were learned from, as the noise schedule expects."""
     train = Manifest.read(faces).select(split="train")
-    images = torch.stack([to_tensor(read_image(train.file(row)), 64) for row in range(len(train))])
+    images = to_tensors([read_image(train.file(row)) for row in range(len(train))], 64)
     assert float(load_diffusion(DiffusionConfig(str(whole))).encode(images / 255).std()) == pytest.approx(1, abs=0.01)
 
 
@@ -167,7 +166,7 @@ def test_the_shipped_model_makes_at_most_a_third_of_the_error_of_an_untrained_on
     Both have the same VAE, so the same latents; predicting no noise at all would give 1. Measured: 0.09 to 1.04.
     """
     people = Manifest.read(write_drawn_faces(tmp_path, DrawnDataset("unseen", STUDIO, (0, 0, 24), 1, 1), seed=77))
-    images = torch.stack([to_tensor(read_image(people.file(row)), 96) for row in range(len(people))])
+    images = to_tensors([read_image(people.file(row)) for row in range(len(people))], 96)
     assert len(images) == 24
     trained, untrained = (
         held_out_error(load_diffusion(DiffusionConfig(pretrained=kept)), images, seed=77) for kept in (True, False)

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from tiny import GuidedRun
 
 from difffake.commands.main import main
-from difffake.data.batches import to_tensor, to_unit
+from difffake.data.batches import to_tensors, to_unit
 from difffake.faces.images import read_image
 from difffake.models.checkpoint import load_detector
 from difffake.models.saliency import coverage
@@ -65,9 +65,9 @@ def test_losses_are_logged_and_add_up(alone: Path) -> None:
 def test_coverage_is_the_mean_over_validation_faces(alone: Path, guided_run: GuidedRun) -> None:
     detector, _ = load_detector(alone / "last.ckpt")
     table = pd.read_parquet(guided_run.seen / "manifest.parquet")
-    faces = [to_tensor(read_image(guided_run.seen / path), 64) for path in table["path"][table["split"] == "val"]]
+    faces = to_tensors([read_image(guided_run.seen / path) for path in table["path"][table["split"] == "val"]], 64)
     with torch.no_grad():
-        wanted = coverage(detector(to_unit(torch.stack(faces))).features).mean().item()
+        wanted = coverage(detector(to_unit(faces)).features).mean().item()
     assert logged(alone)["val/coverage"] == pytest.approx(wanted, abs=1e-5)
 
 
@@ -201,7 +201,7 @@ def test_figures_show_noise_and_coverage(alone: Path, guided_run: GuidedRun, tmp
     assert [row["method"] for row in rows] == ["real", *sorted(set(table["method"]) - {"real"})]
     for row in rows:
         part = table[table["method"] == row["method"]]
-        faces = torch.stack([to_tensor(read_image(guided_run.seen / path), 64) for path in part["path"]])
+        faces = to_tensors([read_image(guided_run.seen / path) for path in part["path"]], 64)
         with torch.no_grad():
             wanted = coverage(detector(to_unit(faces)).features)
         assert row["faces"] == len(part)

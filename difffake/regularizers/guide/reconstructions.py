@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from difffake.data.batches import to_tensor, to_unit
+from difffake.data.batches import to_tensors, to_unit
 from difffake.data.manifest import Manifest
 from difffake.data.partners import Partners
 from difffake.diffusion.latent_diffusion import LatentDiffusion
@@ -56,7 +56,7 @@ def read_faces(manifest: Manifest, partners: Partners, rows: list[int], image_si
     """Read the images, sources and targets of `rows` as `CropDataset` does; the partners must be known."""
 
     def stacked(which: list[int]) -> Tensor:
-        return torch.stack([to_tensor(read_image(manifest.file(row)), image_size) for row in which])
+        return to_tensors([read_image(manifest.file(row)) for row in which], image_size)
 
     names = [REAL if manifest.table["label"].iat[row] == 0 else str(manifest.table["method"].iat[row]) for row in rows]
     source, target = ([int(found[row]) for row in rows] for found in partners)

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 from torch.nn import functional
 
-from difffake.data.batches import to_tensor, to_unit
+from difffake.data.batches import to_tensors, to_unit
 from difffake.data.datasets import CropDataset
 from difffake.data.faces_to_draw import SET, Drawing, ordered
 from difffake.data.loading import loader
@@ -89,7 +89,7 @@ def noise_views(
 ) -> NoiseViews:
     """Compute the maps of the faces in `rows` of the manifest; maps of several timesteps are averaged."""
     size, table = detector.encoder.image_size, manifest.table.iloc[rows]
-    pixels = torch.stack([to_tensor(read_image(manifest.file(row)), size) for row in rows])
+    pixels = to_tensors([read_image(manifest.file(row)) for row in rows], size)
     images = to_unit(pixels.to(diffusion.device))
     latents = diffusion.encode(images)
     if learning.injected:

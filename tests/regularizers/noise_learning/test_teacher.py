@@ -7,7 +7,7 @@ from diffusers import DDIMInverseScheduler
 from taught import made
 from torch import Tensor
 
-from difffake.data.batches import Batch, to_tensor, to_unit
+from difffake.data.batches import Batch, to_tensors, to_unit
 from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.diffusion.load import DiffusionConfig, load_diffusion
 from difffake.diffusion.sampling import ddim_sample
@@ -29,7 +29,7 @@ def diffusion() -> LatentDiffusion:
 def latents(diffusion: LatentDiffusion) -> Tensor:
     """(4, 4, 12, 12), of drawn faces as the model has learned them."""
     faces = [render_face(Identity.sample(np.random.default_rng(900 + number)), size=96)[0] for number in range(4)]
-    return diffusion.encode(to_unit(torch.stack([to_tensor(face, 96) for face in faces])))
+    return diffusion.encode(to_unit(to_tensors(faces, 96)))
 
 
 def test_the_image_is_read_as_a_noisy_sample_at_each_timestep(diffusion: LatentDiffusion, latents: Tensor) -> None:
