@@ -1,7 +1,7 @@
 """Frames of a video by their numbers, decoded with FFmpeg (PyAV)."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -197,7 +197,7 @@ def _decode(path: Path, index: _Index, chosen: list[int], threads: int) -> tuple
                     container.seek(index.pts[key], stream=stream)
                 except av.FFmpegError:
                     return found, False
-            for frame, sound in _frames_of(container, stream):
+            for frame, sound in _frames_of(container, stream, {index.pts[number] for number in chosen}):
                 if not sound or frame is None or frame.pts not in number_of:
                     return found, False
                 at = number_of[frame.pts]
@@ -226,8 +226,13 @@ def _every(path: Path, index: _Index, threads: int) -> Iterator[tuple[int, Video
                 yield number, frame
 
 
-def _frames_of(container: InputContainer, stream: VideoStream) -> Iterator[tuple[VideoFrame | None, bool]]:
-    """Frames from where the container stands, each with whether it is sound; None for a packet that is not."""
+def _frames_of(
+    container: InputContainer, stream: VideoStream, wanted: Set[int] | None = None
+) -> Iterator[tuple[VideoFrame | None, bool]]:
+    """Frames from where the container stands, each with whether it is sound; None for a packet that is not.
+
+    With `wanted`, their times, others are left out where no frame refers to them.
+    """
     packets = container.demux(stream)
     while True:
         try:
@@ -237,6 +242,8 @@ def _frames_of(container: InputContainer, stream: VideoStream) -> Iterator[tuple
         except (av.FFmpegError, OSError):
             yield None, False
             return
+        if wanted is not None:
+            stream.codec_context.skip_frame = "DEFAULT" if packet.pts is None or packet.pts in wanted else "NONREF"
         try:
             for frame in packet.decode():
                 yield frame, not frame.is_corrupt

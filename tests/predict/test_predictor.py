@@ -38,7 +38,7 @@ def predictor(tiny_run: TinyRun) -> Predictor:
 
 def logit_of(ckpt: Path, crop: np.ndarray) -> float:
     """Of a crop (S, S, 3), without any of the code under test but the checkpoint's reading."""
-    small = cv2.resize(crop, (64, 64), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(crop, (64, 64), interpolation=cv2.INTER_LINEAR)
     with torch.no_grad():
         return load_detector(ckpt)[0](torch.from_numpy(small.transpose(2, 0, 1)[None] / 255).float()).logit.item()
 
