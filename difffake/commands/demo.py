@@ -14,7 +14,7 @@ from difffake.commands.forge import forge
 from difffake.commands.parse import AtLeast
 from difffake.data.drawn import CROP_SIZE, DRAWN_A, DRAWN_B, DrawnDataset, write_drawn_faces
 from difffake.errors import Terminated
-from difffake.evaluation.report import write_report
+from difffake.evaluation.report.write import write_report
 from difffake.files import continued_folder, shipped
 from difffake.progress import console
 

@@ -11,7 +11,7 @@ from difffake.commands import prepare
 from difffake.commands.parse import AtLeast, parse
 from difffake.errors import UsageError, UserError
 from difffake.evaluation.published import published_tables
-from difffake.evaluation.report import write_report
+from difffake.evaluation.report.write import write_report
 from difffake.files import staged_file
 from difffake.progress import console
 from difffake.readers.reader import find_readers

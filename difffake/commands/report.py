@@ -1,23 +1,44 @@
-"""The command `report`: one self-contained HTML page from the results of one or more runs."""
+"""The command `report`: a page about one or more runs, or its tables as text."""
 
+import sys
 from pathlib import Path
 
-from difffake.evaluation.report import write_report
+from difffake.evaluation.report.write import Format, report_text, write_report
 from difffake.progress import console
 
 EXAMPLES = (
     "difffake report results/ --out report.html",
-    "difffake report sweeps/lambdas/*/evaluation --out lambdas.html",
+    "difffake report sweeps/lambdas/*/evaluation figures/ robustness/ --out lambdas.html",
+    "difffake report results/ --format latex > table.tex",
 )
 
 
-def report(runs: list[Path], /, out: Path = Path("report.html"), overwrite: bool = False) -> None:
-    """Write one HTML page with the tables, figures, configs and provenance of runs.
+def report(
+    folders: list[Path],
+    /,
+    out: Path | None = None,
+    format: Format = "html",
+    title: str = "",
+    overwrite: bool = False,
+) -> None:
+    """Write one HTML page about runs, for a reviewer, or its tables as Markdown, LaTeX or CSV.
+
+    The page has the question and how it was asked, results with intervals, published numbers with the same protocol,
+    data and splits, tests of differences between several runs, all numbers, pictures, configs, commands, versions and
+    hashes. Its tables sort and filter. It needs no other file and no network, and is smaller than 10 MB.
 
     Args:
-        runs: folders with a results.json; figures (*.png) and config.yaml in them are included.
-        out: page to write; the page needs no other file and no network.
-        overwrite: replace the page if it exists.
+        folders: folders with results.json (of difffake evaluate), figures.json (of difffake figures), robustness.json
+            or compare.json; their figures (*.png, *.svg) and config.yaml are included.
+        out: file to write. By default, the page is report.html, and all else is printed.
+        format: html, a page; markdown or latex (with booktabs), its tables; csv, all rows of the results with rates in
+            [0, 1]. No value is bold: tests say which runs differ from the first by more than chance.
+        title: heading of the page; by default it names the data.
+        overwrite: replace the file if it exists.
     """
-    write_report(runs, out, overwrite)
+    if out is None and format != "html":
+        sys.stdout.write(report_text(folders, format))
+        return
+    out = out or Path("report.html")
+    write_report(folders, out, overwrite, format, title)
     console.print(f"wrote {out}")

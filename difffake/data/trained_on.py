@@ -1,10 +1,14 @@
 """What a detector learned from, in numbers: for reports, and to find the published numbers of the same protocol."""
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
-from difffake.data.datasets import Fakes
 from difffake.data.keys import VIDEO
 from difffake.readers.item import REAL
+
+if TYPE_CHECKING:  # a report needs this module, but not torch
+    from difffake.data.datasets import Fakes
 
 Entry = dict[str, str | int]
 """split, dataset, compression, method, and the numbers of its crops and videos."""
@@ -14,7 +18,7 @@ PSEUDO = "pseudo-deepfakes"
 _KEYS = ["split", "dataset", "compression", "method"]
 
 
-def trained_on(table: pd.DataFrame, fakes: Fakes) -> list[Entry]:
+def trained_on(table: pd.DataFrame, fakes: "Fakes") -> list[Entry]:
     """Count what a run trains and selects its checkpoint on.
 
     Args:

@@ -1,6 +1,7 @@
 """HTML pages that need no other file and no network."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -19,3 +20,8 @@ def rendered(template: str, **values: Any) -> str:
     )
     today = datetime.now(UTC).strftime("%Y-%m-%d")
     return environment.get_template(template).render(version=difffake.__version__, date=today, **values)
+
+
+def read_text(name: str) -> str:
+    """A file of this folder as text."""
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")

@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
+from score_table import several_datasets
 
-from difffake.evaluation.published import comparable, published_anywhere, published_tables, training, training_of
+from difffake.evaluation.published import (
+    comparable,
+    published_anywhere,
+    published_tables,
+    training,
+    training_of,
+    whole_rows,
+)
+from difffake.evaluation.results import result_rows
 
 ROW = {"dataset": "Celeb-DF", "method": "all", "compression": "", "level": "frame", "score": "classifier"}
 TABLES = published_tables()
@@ -122,3 +131,12 @@ def test_means_of_the_eight_methods_are_those_the_paper_prints() -> None:
     rows = TABLES["df40-video"].rows
     means = {model: np.mean([cell["auc"] for cell in cells.values()]) for model, cells in rows.items()}
     assert means == pytest.approx({"Effort": 0.940, "CDFA": 0.781, "ProDet": 0.867, "SBI": 0.766}, abs=0.00051)
+
+
+def test_a_whole_data_set_is_all_manipulations_or_the_only_one() -> None:
+    rows = [row for row in result_rows(several_datasets(), {}, resamples=0) if row["level"] == "frame"]
+    whole = {(row["dataset"], row["compression"], row["method"]) for row in whole_rows(rows)}
+    assert whole == {
+        ("FF++", "c23", "all"), ("FF++", "c40", "Deepfakes"),
+        ("Celeb-DF", "", "synthesis"), ("drawn-unseen", "", "blend"),
+    }  # fmt: skip

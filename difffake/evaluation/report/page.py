@@ -1,0 +1,52 @@
+"""One self-contained HTML page from the results of one or more runs."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+
+from difffake.evaluation.page import read_text, rendered
+from difffake.evaluation.report import protocol
+from difffake.evaluation.report.about import methods, question
+from difffake.evaluation.report.contents import Contents
+from difffake.evaluation.report.folders import Folder
+from difffake.evaluation.report.pictures import embedded
+from difffake.evaluation.report.tables import DRAWN
+
+_SCRIPT = "report/report.js"
+
+
+def as_html(contents: Contents, title: str = "") -> str:
+    """The page, for a reviewer: question, results, protocol, all numbers, pictures, and how to repeat them.
+
+    Args:
+        contents: tables of the report.
+        title: heading of the page; by default it names the data.
+    """
+    script = read_text(_SCRIPT)
+    pictures, dropped = embedded([path for folder in contents.folders for path in folder.pictures])
+    shown = [(folder, [pictures[path] for path in folder.pictures if path in pictures]) for folder in contents.folders]
+    return rendered(
+        "report/report.html",
+        title=title or _title(contents.runs) or "Pictures",
+        question=question(contents.runs),
+        contents=contents,
+        drawn=DRAWN,
+        methods=methods(contents.runs),
+        splits=protocol.split_tables(contents.runs),
+        protocol=protocol,
+        testbeds=sorted({name for run in contents.runs for name in run.testbeds}),
+        pictures=[(folder, found) for folder, found in shown if found],
+        dropped=dropped,
+        script=script,
+        # Only this script may run, and nothing may be loaded, whatever names and texts the results contain.
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
+    )
+
+
+def _title(runs: Sequence[Folder]) -> str:
+    """The data that were tested on, and trained on if known."""
+    tested = dict.fromkeys(row["dataset"] for run in runs for row in run.rows)
+    trained = dict.fromkeys(str(entry["dataset"]) for run in runs for entry in run.trained_on)
+    on = ", ".join(tested) if len(tested) <= 3 else f"{len(tested)} data sets"
+    start = f"Trained on {', '.join(trained)}, tested on " if trained else "Results on "
+    return f"{start}{on}" if tested else ""
