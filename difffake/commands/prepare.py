@@ -106,10 +106,17 @@ def prepare(
         raise UsageError(f"{'--root' if root is None else '--out'} is missing")
     if not root.exists():
         raise UserError(f"--root {root} does not exist")
+    if root.is_file() and not known[reader].reads_file:
+        raise UserError(f"--root {root} is a file: name the folder that it is in")
     check_fractions(split)
     refuse_existing(out, overwrite, [root])
-    items = read_table(root, table) if reader == "table" else known[reader].read(root)
+    try:
+        items = read_table(root, table) if reader == "table" else known[reader].read(root)
+    except UserError as error:
+        near = known[reader].near(root)
+        raise UserError(f"{error}{f'; did you mean --root {near}?' if near else ''}") from error
     items = choose_items(items, Choice(methods, compressions), splits, root)
+    _report(items, root, known[reader])
     if as_split:
         items = [replace(item, split=as_split) for item in items]
     name = dataset or (root.stem if root.is_file() else root.resolve().name)
@@ -140,6 +147,18 @@ def prepare(
         _print_summary(*found[0], out)
     elif ranks > 1:
         console.print(f"share {rank + 1} of {ranks} is done; {out} is finished by the last one")
+
+
+def _report(items: Sequence[Item], root: Path, reader: Reader) -> None:
+    """Print what the data set's lists name and is missing, and if all of it is real or all is fake."""
+    if reader.missing and (line := reader.missing(root, items)):
+        console.print(line)
+    labels: dict[str, set[int]] = {}
+    for item in items:
+        labels.setdefault(item.dataset, set()).add(item.label)
+    for dataset, found in labels.items():
+        if len(found) == 1 and not reader.real_only:
+            console.print(f"{dataset or root} has {'fakes' if 1 in found else 'real faces'} only, as far as is chosen")
 
 
 def _refuse_missing(items: Sequence[Item], root: Path) -> None:
@@ -173,7 +192,7 @@ def _print_summary(manifest: Manifest, skipped: pd.DataFrame, out: Path) -> None
     partners = find_partners(manifest)
     fakes = int((table["label"] == 1).sum())
     if fakes and (known := int(partners.known[table["label"] == 1].sum())):
-        other = other_frames(manifest, partners)
+        other = int(other_frames(table, partners).sum())
         console.print(
             f"source and target are known of {known} of {fakes} fakes"
             + (f"; {other} have them at the nearest frame of another number" if other else ", at the same frame")

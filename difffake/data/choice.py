@@ -36,7 +36,7 @@ class Choice:
         fakes = set(methods) - {REAL, ""}
         _refuse_unknown(f"{self.options}methods", self.methods, fakes | {REAL}, fakes, "no fakes", where)
         there = set(compressions) - {""}
-        _refuse_unknown(f"{self.options}compressions", self.compressions, there, there, "none that is named", where)
+        _refuse_unknown(f"{self.options}compressions", self.compressions, there, there, "no named ones", where)
         kept = set(methods[self.keeps(methods, compressions)])
         if lacking := [name for name in self.methods if name not in kept | {REAL}]:
             has = sorted(set(compressions[methods == lacking[0]]))
@@ -104,4 +104,5 @@ def _refuse_unknown(
     option: str, chosen: Collection[str], known: Collection[str], shown: Collection[str], nothing: str, where: str
 ) -> None:
     if unknown := [name for name in chosen if name not in known]:
-        raise UsageError(f"{option} {', '.join(unknown)}: {where} has {', '.join(sorted(shown)) or nothing}")
+        advice = "; part names by blanks, not by commas" if any("," in name for name in unknown) else ""
+        raise UsageError(f"{option} {', '.join(unknown)}: {where} has {', '.join(sorted(shown)) or nothing}{advice}")

@@ -215,7 +215,10 @@ def _images(part: Part, frames: int, note: Any) -> Iterator[tuple[int, np.ndarra
     elif item.images:
         files = dict(item.images)
         there = list(files)
-        for number in part.numbers or [there[place] for place in even_indices(len(there), frames)]:
+        wanted = [there[place] for place in even_indices(len(there), frames)] if part.numbers is None else part.numbers
+        if not wanted:
+            note(0, False, f"none of its {len(there)} frames has a number that is wanted")
+        for number in wanted:
             try:
                 yield number, read_image(files[number])
             except UserError as error:
@@ -224,8 +227,8 @@ def _images(part: Part, frames: int, note: Any) -> Iterator[tuple[int, np.ndarra
         clip = read_clip(item.file, frames, 1) if part.numbers is None else read_frames(item.file, part.numbers, 1)
         if clip.shortfall:
             note(clip.total, True, clip.shortfall)
-        elif part.numbers and not clip.frames:
-            note(0, False, f"has {clip.total} frames, none of those that its source and target have")
+        elif not clip.frames:
+            note(0, False, f"none of its {clip.total} frames has a number that is wanted")
         for frame in clip.frames:
             yield frame.number, frame.image
 

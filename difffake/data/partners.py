@@ -73,13 +73,13 @@ def find_partners(
     return partners if order == "target_source" else Partners(source=partners.target, target=partners.source)
 
 
-def other_frames(manifest: Manifest, partners: Partners) -> int:
-    """How many fakes of videos have a source or target that is a frame of another number than theirs."""
-    frame, fake = manifest.table["frame"].to_numpy(), (manifest.table["label"] == 1).to_numpy()
+def other_frames(table: pd.DataFrame, partners: Partners) -> NDArray[np.bool_]:
+    """(N,), whether each row is a fake whose source or target is a frame of another number than its own."""
+    frame, fake = table["frame"].to_numpy(), (table["label"] == 1).to_numpy()
     other = np.zeros(len(frame), dtype=bool)
     for rows in partners:
-        other |= (rows >= 0) & (frame[rows] != frame)
-    return int((other & fake).sum())
+        other |= fake & (rows >= 0) & (frame[rows] != frame)
+    return other
 
 
 class _Named(NamedTuple):

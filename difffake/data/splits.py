@@ -63,7 +63,9 @@ def _groups(items: list[Item], split_by: str | None) -> list[str]:
     }
     chosen = split_by or next(name for name in groups if all(groups[name]))
     if not all(groups[chosen]):
-        raise UserError(f"--split-by {chosen}: {groups[chosen].count('')} of {len(items)} files have none")
+        raise UserError(
+            f"--split-by {chosen}: {groups[chosen].count('')} of {len(items)} files have none: choose another value"
+        )
     return groups[chosen]
 
 

@@ -96,10 +96,14 @@ def read_frames(path: Path, numbers: Sequence[int], threads: int = 0) -> Clip:
 
 
 def announced_length(path: Path) -> int:
-    """Frames that a video's header claims, without reading more; 0 where it does not say or cannot be opened."""
+    """Frames that a video's header counts, or else that it holds; 0 if it cannot be opened.
+
+    A duration says too little: that of an MPEG program stream is an estimate, and MKV and WebM give none for a stream.
+    """
     try:
         with _opened(path, 1) as (_, stream):
-            return _claimed(stream)
+            counted = stream.frames
+        return counted or _index(path).packets
     except UserError:
         return 0
 

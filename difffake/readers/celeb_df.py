@@ -19,6 +19,7 @@ from pathlib import Path
 from difffake.errors import UserError
 from difffake.readers.clips import Clip, clips_in, face_video, name_parts, report_missing
 from difffake.readers.item import REAL, Item
+from difffake.readers.lists import read_text
 from difffake.readers.reader import Reader
 
 LIST = "List_of_testing_videos.txt"
@@ -75,14 +76,12 @@ def _clips_of(root: Path) -> Iterator[tuple[str, Clip]]:
 
 def _read_list(file: Path) -> list[str]:
     """Paths of the test videos."""
-    if not file.is_file():
-        raise UserError(f"{file} is missing: it says which videos are the test set, so take it from the download")
     paths = []
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(read_text(file, "which videos are the test set").splitlines(), start=1):
         label, _, path = line.strip().partition(" ")
         if not label:
             continue
-        if label not in ("0", "1") or not path:
+        if label not in ("0", "1") or len(Path(path).parts) < 2:
             raise UserError(f"{file}, line {number}: {line!r} is not like `1 YouTube-real/00170.mp4`")
         if (label == "1") != (_method(path) == REAL):
             raise UserError(f"{file}, line {number}: {line!r} contradicts its folder: 1 is real, 0 is fake")

@@ -84,6 +84,15 @@ def report_missing(names: Iterable[str], there: Collection[str], what: str) -> N
         console.print(f"{what}: {len(missing)} of {len(names)} videos are missing, such as {missing[0]}")
 
 
+def missing_line(root: Path, listed: Mapping[str, Collection[str]], there: Mapping[str, Collection[str]]) -> str:
+    """One line that says how many videos of each kind are `listed` and not `there`; "" if none is missing."""
+    parts = []
+    for kind, names in listed.items():
+        if missing := sorted(set(names) - set(there[kind])):
+            parts.append(f"{kind} {len(missing)} of {len(set(names))} (such as {missing[0]})")
+    return f"{root}: listed videos that are missing: {', '.join(parts)}" if parts else ""
+
+
 def face_video(person: str, split: str, videos: Mapping[str, Sequence[tuple[str, str]]]) -> str:
     """A video of the person whose face a fake shows, where the data set does not say which one was used.
 

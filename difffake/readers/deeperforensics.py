@@ -10,17 +10,21 @@ may also be in its subfolder videos, or lie as frames: `end_to_end/frames/000_M1
 Source: dataset/README.md of github.com/EndlessSora/DeeperForensics-1.0.
 """
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from difffake.errors import UserError
-from difffake.readers.clips import clips_in, name_parts, report_missing
+from difffake.readers.clips import clips_in, missing_line, name_parts, report_missing
 from difffake.readers.ffpp import official_pairs
 from difffake.readers.item import SPLITS, Item
+from difffake.readers.lists import read_text
 from difffake.readers.reader import Reader
 
 FAKES = "manipulated_videos"
 REALS = "original_sequences/youtube/c23"
+_FAKE = r"(\d{3})_([MW]\d{3,})"
 
 
 def read_deeperforensics(root: Path) -> list[Item]:
@@ -38,13 +42,12 @@ def read_deeperforensics(root: Path) -> list[Item]:
         raise UserError(f"{root} has no {REALS}: link or copy it from FaceForensics++, whose videos are its real ones")
     pairs = official_pairs(root)
     split_of = {video: split for split, listed in pairs.items() for pair in listed for video in pair}
-    names = [] if pairs else _read_lists(root, split_of)
+    if not pairs:
+        split_of = {name[:3]: split for name, split in _read_lists(root).items()}
     items = []
     for folder in folders:
-        clips = clips_in(folder)
-        report_missing(names, {clip.name for clip in clips}, str(folder))
-        for clip in clips:
-            target, actor = name_parts(clip, r"(\d{3})_([MW]\d+)", "000_M101")
+        for clip in clips_in(folder):
+            target, actor = name_parts(clip, _FAKE, "000_M101")
             fields = {"method": folder.name, "video": f"{folder.name}/{clip.name}", "identity": target}
             items.append(clip.item(root, label=1, source=actor, target=target, **fields))
     targets = {item.target for item in items}
@@ -58,19 +61,35 @@ def read_deeperforensics(root: Path) -> list[Item]:
     return [replace(item, split=split_of[item.target]) for item in items]
 
 
-def _read_lists(root: Path, split_of: dict[str, str]) -> list[str]:
-    """Names of all fakes on the lists; the splits of their targets are added to `split_of`."""
-    names = []
+def missing_deeperforensics(root: Path, items: Sequence[Item]) -> str:
+    """What lists/splits name and is not among the chosen videos, of the variants and splits that are chosen.
+
+    One line, or "" if nothing is missing, or FaceForensics++'s lists are taken.
+    """
+    splits = {item.split for item in items}
+    names = [] if official_pairs(root) else [name for name, split in _read_lists(root).items() if split in splits]
+    there: dict[str, set[str]] = {}
+    for item in items:
+        if item.label:
+            there.setdefault(item.method, set()).add(item.video.rpartition("/")[2])
+    return missing_line(root, dict.fromkeys(there, names), there)
+
+
+def _read_lists(root: Path) -> dict[str, str]:
+    """Split of each fake on the lists, by its name."""
+    split_of: dict[str, str] = {}
     for split in SPLITS:
         file = root / "lists" / "splits" / f"{split}.txt"
         if not file.is_file():
             raise UserError(
                 f"{file} is missing: take it from the download, or put FaceForensics++'s {split}.json into {root}"
             )
-        listed = [Path(line.strip()).stem for line in file.read_text().splitlines() if line.strip()]
-        names += listed
-        split_of |= dict.fromkeys((name[:3] for name in listed), split)
-    return names
+        lines = read_text(file, "which videos are in this split").splitlines()
+        listed = [Path(line.strip()).stem for line in lines if line.strip()]
+        if other := [name for name in listed if not re.fullmatch(_FAKE, name)]:
+            raise UserError(f"{file}: {other[0]} is not like 000_M101.mp4: download it again")
+        split_of |= dict.fromkeys(listed, split)
+    return split_of
 
 
 READER = Reader(
@@ -78,4 +97,5 @@ READER = Reader(
     f"{FAKES}/end_to_end/000_M101.mp4 ..., lists/splits/*.txt, and FaceForensics++'s {REALS}",
     "lists/splits, or FaceForensics++'s train.json, val.json and test.json where they are in the root",
     "https://github.com/EndlessSora/DeeperForensics-1.0",
+    missing_deeperforensics,
 )

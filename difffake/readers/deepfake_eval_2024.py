@@ -14,8 +14,8 @@ from difffake.errors import UserError
 from difffake.faces.listing import count
 from difffake.progress import console
 from difffake.readers.item import REAL, Item, name_of, some
+from difffake.readers.lists import read_csv
 from difffake.readers.reader import Reader
-from difffake.readers.rows import read_rows
 
 METHOD = "in the wild"
 _TRUTH = {"image": "Ground Truth", "video": "Video Ground Truth"}
@@ -36,7 +36,7 @@ def read_deepfake_eval_2024(root: Path) -> list[Item]:
             continue
         unknown = missing = broken = 0
         found: list[Item] = []
-        for row in read_rows(lists[0], "Filename", truth, "Finetuning Set"):
+        for row in read_csv(lists[0], "what is real or fake", ("Filename", truth, "Finetuning Set")):
             name, label, split = (row[column].strip() for column in ("Filename", truth, "Finetuning Set"))
             if label.lower() not in ("real", "fake", "unknown") or split.lower() not in _SETS:
                 raise UserError(f"{lists[0]}: {name}: {truth} {label!r} or Finetuning Set {split!r} is another value")

@@ -16,7 +16,7 @@ from pathlib import Path
 from difffake.errors import UserError
 from difffake.faces.listing import count, list_media
 from difffake.progress import console
-from difffake.readers.frames import frame_folders, frames_item
+from difffake.readers.frames import folders_of, frames_item, report_left_out
 from difffake.readers.item import Item, name_of
 from difffake.readers.reader import Reader
 
@@ -67,17 +67,19 @@ def _reals(folder: Path) -> tuple[list[Item], int]:
     items: list[Item] = []
     turns = 0
     names: set[str] = set()
-    for path, images in frame_folders(folder).items():
+    listing = list_media(folder)
+    for path, images in folders_of(listing.images).items():
         if path.parent.name == "video" and re.fullmatch(_SENTENCE, path.name):
             items.append(_real(frames_item(path, images, folder.parent), path.parents[1].name, path.name))
             names.add(items[-1].video)
         else:
             turns += 1
-    for file in list_media(folder).videos:
+    for file in listing.videos:
         if not re.fullmatch(_SENTENCE, file.stem):
             turns += 1
         elif f"{file.parent.name}/{file.stem}" not in names:
             items.append(_real(Item(file, name_of(file, folder.parent)), file.parent.name, file.stem))
+    report_left_out(listing.others, folder)
     if not items:
         raise UserError(
             f"{folder}: no videos such as fadg0/video/sa1/001 or fadg0/sa1.avi: unpack each person's archive"

@@ -10,7 +10,6 @@ folders of the machine on which the list was made. Source: preprocessing/rearran
 github.com/SCLBD/DeepfakeBench; DF40's lists (github.com/YZY-stack/DF40) have the same form.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -22,9 +21,11 @@ from difffake.errors import UserError
 from difffake.faces.listing import count
 from difffake.progress import console
 from difffake.readers.clips import face_video
+from difffake.readers.df40 import CELEB
 from difffake.readers.ffpp import COMPRESSIONS
 from difffake.readers.frames import frames_item, numbered
 from difffake.readers.item import REAL, SPLITS, Item, name_of, some
+from difffake.readers.lists import read_json
 from difffake.readers.reader import Reader
 
 METHODS = {
@@ -120,7 +121,7 @@ def _lists(root: Path) -> list[Path]:
 def _videos(path: Path) -> Iterator[_Video]:
     """The videos of one list, once for each split that they are in."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path, "where the frames of videos are")
         entries = [
             (name, label, split, *entry)
             for name, labels in content.items()
@@ -129,9 +130,11 @@ def _videos(path: Path) -> Iterator[_Video]:
             for entry in _entries(videos)
         ]
         nameless = sum("frames" in videos for ls in content.values() for s in ls.values() for videos in s.values())
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    except (AttributeError, TypeError) as error:
         form = "{DATASET: {LABEL: {SPLIT: {VIDEO: {label, frames}}}}}"
         raise UserError(f"{path} is no list of DeepfakeBench, of the form {form}: {error}") from error
+    if not entries and not nameless:
+        raise UserError(f"{path} names no videos: download it again")
     if nameless:  # the list of DFDC has videos of val without their names, which are in train too
         console.print(f"{path}: {count(nameless, 'video')} without a name left out")
     for name, label, split, compression, video, entry in entries:
@@ -144,10 +147,15 @@ def _videos(path: Path) -> Iterator[_Video]:
         if not (match := re.search(r"real|fake", label, re.IGNORECASE)) and label not in METHODS:
             raise UserError(f"{where}: label {label} is neither real nor fake: name it so")
         fake = match is None or match[0].lower() == "fake"
-        dataset = "FaceForensics++" if name in _FFPP else "DF40" if name.endswith(("_ff", "_cdf")) else name
+        dataset = "FaceForensics++" if name in _FFPP else _df40(name)
         method = METHODS.get(label, re.sub("_(ff|cdf)$", "", name)) if fake else REAL
         frames = [frame.replace("\\", "/") for frame in entry["frames"]]
         yield _Video(dataset, int(fake), method, video, COMPRESSIONS.get(compression, ""), frames, {split})
+
+
+def _df40(name: str) -> str:
+    """Data set of a list that is none of FaceForensics++: those of DF40 end in what their fakes were made from."""
+    return "DF40" if name.endswith("_ff") else CELEB if name.endswith("_cdf") else name
 
 
 def _entries(videos: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
@@ -267,4 +275,5 @@ READER = Reader(
     "DATASET.json, or dataset_json/*.json and rgb/DATASET/.../frames/VIDEO/000.png",
     "as listed; a video that the list has in several stays in test, else in train",
     "https://github.com/SCLBD/DeepfakeBench",
+    reads_file=True,
 )

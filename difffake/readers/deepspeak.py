@@ -13,9 +13,11 @@ from pathlib import Path
 
 from difffake.errors import UserError
 from difffake.readers.item import SPLITS, Item, name_of
+from difffake.readers.lists import read_csv
 from difffake.readers.reader import Reader
-from difffake.readers.rows import find_videos, read_rows, report_rows
+from difffake.readers.rows import find_videos, report_rows
 
+FAKE_COLUMNS = ("video-file", "engine", "identity-source", "identity-target")
 REALS, FAKES, PEOPLE = "annotations-real.csv", "annotations-fake.csv", "annotations-split-def.csv"
 
 
@@ -27,7 +29,7 @@ def read_deepspeak(root: Path) -> list[Item]:
     lacks a column, or a person has no split.
     """
     split_of: dict[str, str] = {}
-    for row in read_rows(root / PEOPLE, "identity", "split"):
+    for row in read_csv(root / PEOPLE, "in which split people are", ("identity", "split")):
         if (split := row["split"].strip().lower()) not in SPLITS:
             raise UserError(
                 f"{root / PEOPLE}: split {split!r} of person {row['identity']} is unknown: use {', '.join(SPLITS)}"
@@ -45,7 +47,7 @@ def read_deepspeak(root: Path) -> list[Item]:
             raise UserError(f"{root / table}: person {person!r} of {name} is not in {PEOPLE}")
         items.append(Item(file, name_of(file, root), split=split_of[person], identity=person, **fields))  # type: ignore[arg-type]
 
-    for row in read_rows(root / REALS, "identity", "video-file"):
+    for row in read_csv(root / REALS, "which videos are real", ("video-file", "identity")):
         person, video = row["identity"].strip(), Path(row["video-file"].strip()).stem
         recordings.setdefault(person, []).append(video)
         add(row, person, REALS, video=video, target=video)
@@ -55,7 +57,7 @@ def read_deepspeak(root: Path) -> list[Item]:
         own = recordings.get(person, [])
         return f"{person}-{number}" if f"{person}-{number}" in own else min(own, default=person)
 
-    for row in read_rows(root / FAKES, "video-file", "engine", "identity-source", "identity-target"):
+    for row in read_csv(root / FAKES, "which videos are fake", FAKE_COLUMNS):
         engine, video = row["engine"].strip(), Path(row["video-file"].strip()).stem
         add(
             row, row["identity-target"].strip(), FAKES, label=1, method=engine, video=f"{engine}/{video}",

@@ -13,6 +13,7 @@ paths in its lists and of scripts that others published. With the lists, the rea
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from difffake.errors import UserError
@@ -21,12 +22,18 @@ from difffake.readers.item import REAL, Item, name_of
 from difffake.readers.reader import Reader
 
 SETS = {"DF40_train": "train", "DF40": "test"}
+CELEB = "DF40-Celeb-DF"
+"""Name of the data set of fakes made from Celeb-DF, and of the real videos there."""
 _FFPP = "FaceForensics++/original_sequences/youtube/c23"
 _CELEB = ("Celeb-DF-v2/Celeb-real", "Celeb-DF-v2/YouTube-real")
 
 
 def read_df40(root: Path) -> list[Item]:
     """The videos and stills of DF40: DF40_train is train, DF40 is test.
+
+    Fakes are compared with the real videos that they were made from, so those made from Celeb-DF, and those of a method
+    that has real videos of its own, are data sets of their own (`DF40-Celeb-DF`, `DF40-METHOD`); all others, made from
+    FaceForensics++, have the name that `prepare` gives.
 
     Names are read as in the data sets that they are from: the target comes first. A real video of FaceForensics++ is in
     the split of the fakes that were made of it, and left out if there are none; those of Celeb-DF are all test, as its
@@ -37,13 +44,16 @@ def read_df40(root: Path) -> list[Item]:
     for folder, split in SETS.items():
         if not (root / folder).is_dir():
             continue
-        for path, images in frame_folders(root / folder).items():
-            parts = path.relative_to(root / folder).parts
-            fake = "real" not in (part.lower() for part in parts[1:])
+        folders = frame_folders(root / folder)
+        lying = [path.relative_to(root / folder).parts for path in folders]
+        own = {parts[0] for parts in lying if _is_real(parts)}
+        for (path, images), parts in zip(folders.items(), lying, strict=True):
+            fake = not _is_real(parts)
             target, source = _partners(path.name) if fake else ("", "")
             method = parts[0] if fake else REAL
             video = "/".join(part for part in parts if part != "frames")
             fields = {"label": int(fake), "method": method, "split": split, "target": target or ("" if fake else video)}
+            fields["dataset"] = CELEB if "cdf" in parts else f"DF40-{parts[0]}" if parts[0] in own else ""
             split_of |= dict.fromkeys((name for name in (target, source) if name), split)
             if all(re.fullmatch(r"\d+", file.stem) for _, file in images):
                 items.append(frames_item(path, images, root, video=f"{folder}/{video}", source=source, **fields))
@@ -54,9 +64,15 @@ def read_df40(root: Path) -> list[Item]:
     for folder in (_FFPP, *_CELEB):
         for path, images in frame_folders(root / folder).items() if (root / folder).is_dir() else ():
             if split := split_of.get(path.name, "") if folder == _FFPP else "test":
-                fields = {"video": path.name, "target": path.name, "split": split}
+                dataset = "" if folder == _FFPP else CELEB
+                fields = {"video": path.name, "target": path.name, "split": split, "dataset": dataset}
                 items.append(frames_item(path, images, root, **fields))
     return items
+
+
+def _is_real(parts: Sequence[str]) -> bool:
+    """Whether a folder below that of a method says real."""
+    return "real" in (part.lower() for part in parts[1:])
 
 
 def _partners(name: str) -> tuple[str, str]:

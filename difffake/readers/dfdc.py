@@ -8,8 +8,6 @@
 The videos may also be in a subfolder videos, or lie as frames: `dfdc_train_part_0/frames/aaqaifqrwn/000.png`.
 """
 
-import csv
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -19,9 +17,11 @@ from difffake.faces.listing import count
 from difffake.progress import console
 from difffake.readers.clips import Clip, clips_in, report_missing
 from difffake.readers.item import REAL, Item
+from difffake.readers.lists import read_csv, read_json
 from difffake.readers.reader import Reader
 
 DFDC = "DFDC"
+SAYS = "which videos are real or fake"
 _LABELS = {"REAL": 0, "FAKE": 1, "0": 0, "1": 1, "0.0": 0, "1.0": 1}
 
 
@@ -40,11 +40,17 @@ def read_dfdc(root: Path) -> list[Item]:
     are printed, and stay among the items so that they are counted as lost; what the list does not name is left out.
     Raises `UserError` if there is no list, or one of them says something else than real or fake.
     """
-    lists = [_read_list(file) for file in _files(root)]
+    files = list(_files(root))
+    lists = [_read_list(file) for file in files]
     if not lists:
         raise UserError(
             f"{root} has no metadata.json and no labels.csv, nor have folders in it: take them from the download"
         )
+    known = {file.parent for file in files}
+    for folder in sorted({up.parent for up in known}) if root not in known else ():
+        for other in (path for path in sorted(folder.iterdir()) if path.is_dir() and path not in known):
+            if videos := [file for file in other.iterdir() if file.suffix.lower() == ".mp4"]:
+                console.print(f"{other}: {count(len(videos), 'video')} left out, without metadata.json or labels.csv")
     apart = any(split != "train" for _, split, _ in lists)
     items = []
     for folder, split, facts in lists:
@@ -76,21 +82,22 @@ def _read_list(file: Path) -> tuple[Path, str, dict[str, Fact]]:
     split = "val" if file.parent.name.startswith("val") else "test"
     try:
         if file.suffix == ".csv":
-            with file.open(newline="", encoding="utf-8-sig") as stream:
-                rows = {row["filename"]: (row["label"], "") for row in csv.DictReader(stream)}
+            rows = {row["filename"]: (row["label"], "") for row in read_csv(file, SAYS, ("filename", "label"))}
         else:
-            known = json.loads(file.read_text())
+            known = read_json(file, SAYS)
             rows = {
                 n: (fact.get("label", fact.get("is_fake")), fact.get("original") or "") for n, fact in known.items()
             }
             split = "train" if any("label" in fact for fact in known.values()) else split
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise UserError(f"{file} cannot be read as a list of videos and labels: {error!r}") from error
+    except AttributeError as error:
+        raise UserError(f"{file} is no list of videos and labels ({error}): download it again") from error
     facts = {}
     for name, (label, original) in rows.items():
         if (value := _LABELS.get(str(label).upper())) is None:
             raise UserError(f"{file}: the label of {name}, {label!r}, is neither REAL (0) nor FAKE (1)")
         facts[Path(name).stem] = Fact(value, Path(original).stem)
+    if not facts:
+        raise UserError(f"{file} names no videos: download it again")
     return file.parent, split, facts
 
 

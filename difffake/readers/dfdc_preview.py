@@ -8,12 +8,12 @@ The videos of a folder may also lie as frames: `method_A/frames/1255229_1260311_
 its last three parts as a name is as others read the names.
 """
 
-import json
 from pathlib import Path, PurePosixPath
 
 from difffake.errors import UserError
 from difffake.readers.clips import Clip, clips_in, face_video, name_parts, report_missing
 from difffake.readers.item import REAL, SPLITS, Item
+from difffake.readers.lists import read_json
 from difffake.readers.reader import Reader
 
 LIST = "dataset.json"
@@ -52,12 +52,10 @@ def read_dfdc_preview(root: Path) -> list[Item]:
 
 def _read_list(file: Path) -> dict[str, dict[str, str]]:
     """What dataset.json says of each video."""
-    if not file.is_file():
-        raise UserError(
-            f"{file} is missing: it says what is real and what is a test video, so take it from the download"
-        )
     try:
-        facts = json.loads(file.read_text())
+        facts = read_json(file, "what is real and what is a test video")
+        if not facts:
+            raise UserError(f"{file} names no videos: download it again")
         for path, fact in facts.items():
             real = PurePosixPath(path).parts[0] == ORIGINALS
             if fact["label"] != (REAL if real else "fake"):

@@ -12,12 +12,14 @@ folder. Source: github.com/DASH-Lab/FakeAVCeleb, and rows of meta_data.csv that 
 
 import csv
 import re
+from io import StringIO
 from pathlib import Path
 
 from difffake.errors import UserError
 from difffake.faces.listing import count, list_media
 from difffake.progress import console
 from difffake.readers.item import REAL, Item, name_of
+from difffake.readers.lists import read_text
 from difffake.readers.reader import Reader
 
 TABLE = "meta_data.csv"
@@ -83,13 +85,12 @@ def _report(root: Path, number: int, what: str) -> None:
 
 def _rows(table: Path) -> list[tuple[str, str, str, str, str]]:
     """Person, other person, method, type and path below the root of each row."""
-    if not table.is_file():
-        raise UserError(f"{table} is missing: it comes with the data set and says what was done to each video")
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        header, *lines = csv.reader(file)
+    header, *lines = csv.reader(StringIO(read_text(table, "what was done to each video"), newline=""))
     expected = ["source", "target1", "target2", "method", "category", "type", "race", "gender", "path"]
     if header[:9] != expected:
         raise UserError(f"{table} has the columns {', '.join(header)} instead of {', '.join(expected)}")
+    if not lines:
+        raise UserError(f"{table} has no rows: download it again")
     rows = []
     for number, line in enumerate(lines, start=2):
         if len(line) < 10:

@@ -13,15 +13,15 @@ A video may also lie as frames, in one of three layouts; videos come first where
 Source of the names: dataset/README.md in github.com/ondyari/FaceForensics.
 """
 
-import json
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from difffake.errors import UserError
 from difffake.progress import console
-from difffake.readers.clips import Clip, clips_in, name_parts, report_missing
-from difffake.readers.item import SPLITS, Item, some
+from difffake.readers.clips import Clip, clips_in, missing_line, name_parts
+from difffake.readers.item import REAL, SPLITS, Item, some
+from difffake.readers.lists import read_json
 from difffake.readers.reader import Reader
 
 FAKES = "manipulated_sequences"
@@ -34,18 +34,17 @@ def read_ffpp(root: Path) -> list[Item]:
 
     A fake `000_003` has the target 000 and the source 003. Each video counts as a person of its own, and a fake claims
     to show its target's. The official splits are taken if `root`, or its folder splits, has train.json, val.json and
-    test.json, and what is missing of their videos is printed. Raises `UserError` if there are no such videos, a folder
+    test.json. Raises `UserError` if there are no such videos, a folder
     of them is empty, or one has another name or no split.
     """
     pairs = official_pairs(root)
     split_of = {video: split for split, listed in pairs.items() for pair in listed for video in pair}
-    fakes = [f"{a}_{b}" for listed in pairs.values() for one, two in listed for a, b in ((one, two), (two, one))]
     items = []
-    for clip, compression in compressed_clips(root / "original_sequences" / "youtube", split_of):
+    for clip, compression in compressed_clips(root / "original_sequences" / "youtube"):
         (video,) = name_parts(clip, r"(\d{3})", "000")
         items.append(clip.item(root, video=video, identity=video, target=video, compression=compression))
     for method in METHODS:
-        for clip, compression in compressed_clips(root / FAKES / method, fakes):
+        for clip, compression in compressed_clips(root / FAKES / method):
             target, source = name_parts(clip, r"(\d{3})_(\d{3})", "000_003")
             items.append(fake_item(clip, root, method, target, source, target, compression))
     layout = f"original_sequences/youtube/c23/videos/000.mp4 or {FAKES}/Deepfakes/c23/videos/000_003.mp4"
@@ -60,17 +59,28 @@ def read_ffpp(root: Path) -> list[Item]:
     return [replace(item, split=split_of[item.target]) for item in items]
 
 
-def compressed_clips(folder: Path, listed: Collection[str] = ()) -> Iterator[tuple[Clip, str]]:
-    """The videos of one folder in every compression, with it; masks and models, which lie beside them, are left out.
-
-    What is missing of the names `listed` is printed for each compression that is there.
-    """
+def compressed_clips(folder: Path) -> Iterator[tuple[Clip, str]]:
+    """The videos of one folder in every compression, with it; masks and models, which lie beside them, are left out."""
     for name, compression in COMPRESSIONS.items():
         if (folder / name).is_dir():
-            clips = clips_in(folder / name)
-            report_missing(listed, {clip.name for clip in clips}, f"{folder / name}")
-            for clip in clips:
+            for clip in clips_in(folder / name):
                 yield clip, compression
+
+
+def missing_ffpp(root: Path, items: Sequence[Item]) -> str:
+    """What the official lists name and is not among the chosen videos, of the methods and splits that are chosen.
+
+    A method or compression of which nothing was chosen is not missed. One line, or "" if nothing is missing.
+    """
+    splits = {item.split for item in items}
+    pairs = [pair for split, listed in official_pairs(root).items() if split in splits for pair in listed]
+    fakes = {f"{a}_{b}" for one, two in pairs for a, b in ((one, two), (two, one))}
+    reals = {video for pair in pairs for video in pair}
+    kinds: dict[tuple[str, str], set[str]] = {}
+    for item in items:
+        kinds.setdefault((item.method, item.compression), set()).add(item.video.rpartition("/")[2])
+    listed = {f"{method} {compression}": fakes if method != REAL else reals for method, compression in kinds}
+    return missing_line(root, listed, dict(zip(listed, kinds.values(), strict=True)))
 
 
 def fake_item(clip: Clip, root: Path, method: str, target: str, source: str, identity: str, compression: str) -> Item:
@@ -104,9 +114,12 @@ def official_pairs(root: Path) -> dict[str, list[tuple[str, str]]]:
     pairs = {}
     for split, name in files.items():
         try:
-            pairs[split] = [(str(one), str(two)) for one, two in json.loads((folder / name).read_text())]
-        except (OSError, ValueError, TypeError) as error:
-            raise UserError(f"{folder / name} cannot be read as a list of pairs of videos: {error}") from error
+            listed = read_json(folder / name, "which videos belong together in a split")
+            pairs[split] = [(str(one), str(two)) for one, two in listed]
+        except (ValueError, TypeError):
+            raise UserError(
+                f'{folder / name} is no list of pairs of videos, such as [["071", "054"]]: download it again'
+            ) from None
     return pairs
 
 
@@ -116,4 +129,5 @@ READER = Reader(
     "test.json",
     "train.json, val.json and test.json of the download, else --split",
     "https://github.com/ondyari/FaceForensics",
+    missing_ffpp,
 )

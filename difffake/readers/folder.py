@@ -29,4 +29,4 @@ def read_folder(root: Path) -> list[Item]:
     return some(items, root, "no images in folders named after identities (root/identity/image.jpg)")
 
 
-READER = Reader(read_folder, "IDENTITY/image.jpg: real faces")
+READER = Reader(read_folder, "IDENTITY/image.jpg: real faces", real_only=True)

@@ -17,6 +17,7 @@ from difffake.faces.listing import count
 from difffake.progress import console
 from difffake.readers.frames import frames_item, numbered
 from difffake.readers.item import REAL, Item, name_of, some
+from difffake.readers.lists import read_text
 from difffake.readers.reader import Reader
 
 METHODS = (
@@ -54,7 +55,7 @@ def _read_set(folder: Path, root: Path, split: str) -> list[Item]:
     path = folder / LIST
     images = next((folder / name for name in _IMAGES if (folder / name).is_dir()), folder / _IMAGES[0])
     by_video: dict[tuple[str, int], list[Path]] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(read_text(path, "which images are real or fake").splitlines(), start=1):
         if not line.strip():
             continue
         name, *classes = line.rsplit(maxsplit=3)

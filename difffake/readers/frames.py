@@ -50,10 +50,15 @@ def frame_folders(root: Path) -> dict[Path, Images]:
     Raises `UserError` if `root` is no folder.
     """
     listing = list_media(root)
-    by_folder: dict[Path, list[Path]] = {}
-    for file in listing.images:
-        by_folder.setdefault(file.parent, []).append(file)
     report_left_out([*listing.videos, *listing.others], root)
+    return folders_of(listing.images)
+
+
+def folders_of(images: Iterable[Path]) -> dict[Path, Images]:
+    """Every folder that holds some of the images, sorted, each with them as frames."""
+    by_folder: dict[Path, list[Path]] = {}
+    for file in images:
+        by_folder.setdefault(file.parent, []).append(file)
     return {folder: numbered(files) for folder, files in sorted(by_folder.items())}
 
 
@@ -62,10 +67,16 @@ def frames_item(folder: Path, images: Images, root: Path, **fields: Any) -> Item
     return Item(folder, folder.relative_to(root).as_posix(), images=images, **fields)
 
 
+def _kind(file: Path) -> str:
+    if file.is_symlink() and not file.exists():
+        return "broken link"
+    return file.suffix.lower() or "no suffix"
+
+
 def report_left_out(files: Iterable[Path], root: Path) -> None:
     """Print how many files below `root` are not used, by suffix and with the first name; nothing if there are none."""
     if files := sorted(files):
-        kinds = Counter(file.suffix.lower() or "no suffix" for file in files).most_common(3)
+        kinds = Counter(_kind(file) for file in files).most_common(3)
         shown = ", ".join(f"{number} {kind}" for kind, number in kinds)
         first = files[0].relative_to(root).as_posix()
         console.print(f"{root}: {count(len(files), 'other file')} left out ({shown}; the first is {first})")

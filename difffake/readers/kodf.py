@@ -14,10 +14,12 @@ from typing import Any
 
 from difffake.errors import UserError
 from difffake.readers.item import Item, name_of
+from difffake.readers.lists import KOREAN, read_csv
 from difffake.readers.reader import Reader
-from difffake.readers.rows import find_videos, read_rows, report_rows
+from difffake.readers.rows import find_videos, report_rows
 
 VIDEO, TARGET, METHOD = "영상ID", "타겟영상", "변조모델"
+SAYS = "which videos are real or fake"
 SETS = {"training": "train", "validation": "val", "test": "test"}
 
 
@@ -34,7 +36,7 @@ def read_kodf(root: Path) -> list[Item]:
     for name, paths in lists.items():
         for path in paths:
             fake = path.name.startswith("변조영상")
-            for row in read_rows(path, VIDEO, *((TARGET, METHOD) if fake else ())):
+            for row in read_csv(path, SAYS, (VIDEO, TARGET, METHOD) if fake else (VIDEO,), ("utf-8-sig", KOREAN)):
                 file_name = row[VIDEO].strip()
                 file_name += "" if file_name.endswith(".mp4") else ".mp4"
                 file = listed.setdefault(file_name, there.get(file_name, root / file_name))

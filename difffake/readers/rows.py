@@ -1,35 +1,10 @@
-"""Lists of videos that data sets publish as CSV, and the files that they name."""
+"""Videos that a list names without their folders."""
 
-import csv
 from pathlib import Path
 
 from difffake.errors import UserError
 from difffake.faces.listing import count, list_media
 from difffake.progress import console
-
-_ENCODINGS = ("utf-8-sig", "cp949")
-
-
-def read_rows(path: Path, *columns: str) -> list[dict[str, str]]:
-    """The rows of a CSV file in UTF-8, or in the Korean encoding of Windows, which Korean portals use.
-
-    Raises `UserError` if there is no such file, it cannot be read, or it lacks one of `columns`.
-    """
-    if not path.is_file():
-        raise UserError(f"{path} is missing: it says what each video is, so take it from the download")
-    for encoding in _ENCODINGS:
-        try:
-            with path.open(encoding=encoding, newline="") as file:
-                reader = csv.DictReader(file)
-                rows = [{key: value or "" for key, value in row.items() if key} for row in reader]
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            if encoding == _ENCODINGS[-1]:
-                raise UserError(f"{path} cannot be read as CSV: {error}") from error
-            continue
-        if missing := [column for column in columns if column not in (reader.fieldnames or ())]:
-            raise UserError(f"{path} lacks the column(s) {', '.join(missing)}")
-        return rows
-    raise AssertionError("the last encoding returns or raises")
 
 
 def find_videos(root: Path) -> dict[str, Path]:

@@ -18,4 +18,4 @@ def read_videos(root: Path) -> list[Item]:
     return some(items, root, "no videos")
 
 
-READER = Reader(read_videos, "clip.mp4 at any depth: real clips")
+READER = Reader(read_videos, "clip.mp4 at any depth: real clips", real_only=True)

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from small_trees import plant
 
 from difffake.commands.main import main
 from difffake.commands.prepare import prepare
@@ -260,3 +261,28 @@ def test_all_that_is_taken_can_be_put_into_one_split(messy: Path, landmarker: Pa
     out = tmp_path / "out"
     prepare("folder", messy, out, split=(0.5, 0.0, 0.5), as_split="test", landmarker=landmarker, workers=1)
     assert set(Manifest.read(out).table["split"]) == {"test"}
+
+
+def test_a_wrong_root_is_answered_with_the_right_one(tmp_path: Path) -> None:
+    root = plant(tmp_path / "sets" / "tree", "celeb-df")
+    for wrong in (root.parent, root / "YouTube-real"):
+        with pytest.raises(UserError, match=rf"is missing: .*; did you mean --root {root}\?"):
+            prepare("celeb-df", wrong, tmp_path / "out")
+    with pytest.raises(UserError, match=r"List_of_testing_videos\.txt is a file: name the folder that it is in"):
+        prepare("celeb-df", root / "List_of_testing_videos.txt", tmp_path / "out")
+
+
+def test_what_is_missing_is_said_of_what_is_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before any face is looked for: the landmark model, which is asked for after that, is not there."""
+    nowhere = tmp_path / "nowhere.task"
+    root = plant(tmp_path / "ffpp", "ffpp")
+    (root / "original_sequences/youtube/c23/videos/003.mp4").unlink()
+    (root / "manipulated_sequences/FaceSwap/c40/videos").mkdir(parents=True)
+    (root / "manipulated_sequences/FaceSwap/c40/videos/004_005.mp4").touch()
+    with pytest.raises(UserError, match=r"nowhere\.task"):
+        prepare("ffpp", root, tmp_path / "out", methods=["Deepfakes"], splits=["train"], val=0, landmarker=nowhere)
+    assert capsys.readouterr().err == f"{root}: listed videos that are missing: real c23 1 of 2 (such as 003)\n"
+    shutil.rmtree(root / "original_sequences")
+    with pytest.raises(UserError, match=r"nowhere\.task"):
+        prepare("ffpp", root, tmp_path / "out", methods=["Deepfakes"], landmarker=nowhere)
+    assert capsys.readouterr().err == f"{root} has fakes only, as far as is chosen\n"

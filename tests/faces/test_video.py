@@ -16,7 +16,7 @@ import pytest
 
 from difffake.errors import UserError
 from difffake.faces import video
-from difffake.faces.video import even_indices, read_clip, read_frames
+from difffake.faces.video import announced_length, even_indices, read_clip, read_frames
 
 
 def write_video(path: Path, frames: int) -> None:
@@ -129,6 +129,14 @@ def encode(path: Path, codec: str, pixels: str, options: dict[str, str], frames:
             image = np.full((64, 64, 3), 4 * i, dtype=np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=pixels)))
         container.mux(stream.encode())
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_length_of_a_video_is_known_before_it_is_decoded(tmp_path: Path, name: str) -> None:
+    """Also of raw streams, and of live recordings, whose headers do not say: else `--every` would take nothing."""
+    encode(tmp_path / name, *FORMATS[name])
+    assert abs(announced_length(tmp_path / name) - 60) <= 1
+    assert announced_length(tmp_path / "nothing.mp4") == 0
 
 
 @pytest.mark.parametrize("name", FORMATS)

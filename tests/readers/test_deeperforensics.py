@@ -7,7 +7,7 @@ import pytest
 from trees import grow
 
 from difffake.errors import UserError
-from difffake.readers.deeperforensics import read_deeperforensics
+from difffake.readers.deeperforensics import missing_deeperforensics, read_deeperforensics
 
 
 @pytest.fixture
@@ -48,10 +48,12 @@ def test_splits_of_faceforensics_are_taken_if_they_are_there(root: Path) -> None
 def test_what_is_missing_is_said(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (root / "manipulated_videos" / "reenact_postprocess" / "000_M101.mp4").unlink()
     (root / "original_sequences/youtube/c23/videos/001.mp4").unlink()
-    assert len(read_deeperforensics(root)) == 8 + 2
-    said = capsys.readouterr().err
-    assert "reenact_postprocess: 1 of 3 videos are missing, such as 000_M101" in said
-    assert "original_sequences/youtube/c23: 1 of 3 videos are missing, such as 001" in said
+    items = read_deeperforensics(root)
+    assert len(items) == 8 + 2
+    assert "original_sequences/youtube/c23: 1 of 3 videos are missing, such as 001" in capsys.readouterr().err
+    said = missing_deeperforensics(root, items)
+    assert said.endswith("missing: reenact_postprocess 1 of 3 (such as 000_M101)")
+    assert missing_deeperforensics(root, [item for item in items if item.method != "reenact_postprocess"]) == ""
 
 
 def test_what_cannot_be_read(root: Path) -> None:

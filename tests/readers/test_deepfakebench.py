@@ -147,6 +147,11 @@ def test_paths_of_another_machine_and_df40s_lists(tmp_path: Path) -> None:
     assert [number for number, _ in swap.images] == [0, 31]
     assert [(still.method, still.video, still.images) for still in stills] == [("stylegan2", "", ())] * 2
     assert {item.dataset for item in (swap, *stills)} == {""}  # all of DF40
+    celeb = ["DF40/simswap/cdf/frames/id0_id1_0000/000.png"]
+    listing(tmp_path / "simswap_cdf.json", {"roop_Fake": {"test": {"id0_id1_0000": celeb}, "train": {}}})
+    grow(tmp_path / "rgb", *celeb)
+    found = {item.video: item.dataset for item in read_deepfakebench(tmp_path) if item.video}
+    assert found == {"simswap/000_003": "DF40", "simswap/id0_id1_0000": "DF40-Celeb-DF"}
 
 
 def test_a_compression_that_was_not_downloaded_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -190,14 +195,18 @@ def test_what_is_not_downloaded_is_named(tmp_path: Path, capsys: pytest.CaptureF
     said = capsys.readouterr().err
     assert f"1 of 4 listed videos not there, such as {gone}/0000/000.png" in said
     assert "1 listed frame of other videos not there" in said
+    with pytest.raises(UserError, match=r"UADFV\.json names no videos"):
+        read_deepfakebench(uadfv(tmp_path / "empty", 0).parent)
+    elsewhere = uadfv(tmp_path / "else", 1).parent
+    (elsewhere / "rgb").rename(tmp_path / "gone")
     with pytest.raises(UserError, match="none of the listed videos is there"):
-        read_deepfakebench(uadfv(tmp_path / "else", 0).parent)
+        read_deepfakebench(elsewhere)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "cannot|no list of DeepfakeBench"),
+        ("{", "no whole JSON file"),
         ('[["000", "003"]]', "no list of DeepfakeBench"),
         ('{"X": {"X_Real": {"train": {"v": {"label": "X_Real", "frames": []}}}}}', "X_Real, train, v: no frames"),
         ('{"X": {"X_Real": {"dev": {"v": {"frames": ["a/b/0.png"]}}}}}', "split or compression"),

@@ -40,6 +40,9 @@ def test_methods_domains_and_real_videos(tmp_path: Path) -> None:
         ("id0_0000", "real", "test", "id0_0000", ""),
         ("00170", "real", "test", "00170", ""),
     }
+    names = {"": "", "DF40/sadtalker/cdf/id0_id1_0000": "DF40-Celeb-DF", "id0_0000": "DF40-Celeb-DF"}
+    names |= {"00170": "DF40-Celeb-DF", "DF40/heygen/real/a1": "DF40-heygen", "DF40/heygen/fake/a1": "DF40-heygen"}
+    assert all(item.dataset == names.get(item.video, "") for item in items)  # fakes beside their own real videos
     swap = next(item for item in items if item.target == "000" and item.label)
     assert [number for number, _ in swap.images] == [0, 10]
     still = next(item for item in items if item.method == "StyleGAN2")

@@ -48,10 +48,10 @@ def test_validation_and_test_set(tmp_path: Path) -> None:
     ("name", "text", "message"),
     [
         ("labels.csv", "filename,label\na.mp4,real?\n", "the label of a.mp4, 'real"),
-        ("labels.csv", "name,label\na.mp4,0\n", r"labels\.csv cannot be read"),
-        ("metadata.json", "{", r"metadata\.json cannot be read"),
+        ("labels.csv", "name,label\na.mp4,0\n", r"labels\.csv lacks the column\(s\) filename"),
+        ("metadata.json", "{", r"metadata\.json is no whole JSON file"),
         ("metadata.json", '{"a.mp4": {}}', "the label of a.mp4, None"),
-        ("metadata.json", '{"a.mp4": 1}', r"metadata\.json cannot be read"),
+        ("metadata.json", '{"a.mp4": 1}', r"metadata\.json is no list of videos and labels"),
     ],
 )
 def test_broken_lists(tmp_path: Path, name: str, text: str, message: str) -> None:

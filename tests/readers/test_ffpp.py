@@ -13,7 +13,7 @@ from difffake.data.keys import check_splits, leak_keys
 from difffake.data.manifest import Manifest
 from difffake.errors import UserError
 from difffake.readers.dfd import read_dfd
-from difffake.readers.ffpp import read_ffpp
+from difffake.readers.ffpp import missing_ffpp, read_ffpp
 from difffake.readers.item import Item
 
 YOUTUBE, ACTORS = "original_sequences/youtube", "original_sequences/actors"
@@ -114,10 +114,14 @@ def test_what_is_missing_of_the_official_lists_is_said(tmp_path: Path, capsys: p
     assert len(read_ffpp(tmp_path)) == 2
     assert "no train.json, val.json and test.json: --split" in capsys.readouterr().err
     split_files(tmp_path, test=[["000", "003"]], val=[["720", "672"]])
-    read_ffpp(tmp_path)
-    said = capsys.readouterr().err
-    assert f"{YOUTUBE}/c23: 3 of 4 videos are missing, such as 003" in said
-    assert f"{FAKES}/Deepfakes/c40: 3 of 4 videos are missing, such as 000_003" in said
+    items = read_ffpp(tmp_path)
+    grow(tmp_path, f"{FAKES}/FaceSwap/c23/videos/000_003.mp4")
+    counts = "missing: real c23 {} of {} (such as 003), Deepfakes c40 {} of {} (such as 000_003)"
+    assert missing_ffpp(tmp_path, items).endswith(counts.format(1, 2, 1, 2))  # nothing of val is chosen, nor FaceSwap
+    split_files(tmp_path, test=[["000", "003"], ["720", "672"]])
+    assert missing_ffpp(tmp_path, items).endswith(counts.format(3, 4, 3, 4))
+    split_files(tmp_path, test=[])
+    assert missing_ffpp(tmp_path, items) == ""
 
 
 @pytest.mark.parametrize("name", ["000.mp4.part", "000.mp4.aria2"])
@@ -137,10 +141,10 @@ def test_broken_splits_are_explained(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"000\.mp4: its target 000 is not in any of"):
         read_ffpp(tmp_path)
     (tmp_path / "val.json").write_text("[7]")
-    with pytest.raises(UserError, match=r"val\.json cannot be read as a list of pairs"):
+    with pytest.raises(UserError, match=r"val\.json is no list of pairs"):
         read_ffpp(tmp_path)
     (tmp_path / "val.json").unlink()
-    with pytest.raises(UserError, match=r"val\.json cannot be read"):
+    with pytest.raises(UserError, match=r"val\.json is missing"):
         read_ffpp(tmp_path)
 
 

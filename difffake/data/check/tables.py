@@ -11,7 +11,7 @@ from pyarrow import compute
 from difffake.data.check.finding import Finding, counted, first
 from difffake.data.keys import VIDEO, home
 from difffake.data.manifest import Manifest
-from difffake.data.partners import Partners
+from difffake.data.partners import Partners, other_frames
 from difffake.readers.item import REAL, SPLITS
 
 SMALLEST = 64
@@ -139,9 +139,7 @@ def partners(manifest: Manifest, found: Partners, recorded: Container[str] = ())
             text = f"{rest:,} of {counted(int(fake.sum()), 'fake')} name none: there is nothing to pair them with"
             yield Finding("note", f"no {role}", text)
     frame = table["frame"].to_numpy()
-    other = np.zeros(len(table), dtype=bool)
-    for rows in found:
-        other |= fake & (rows >= 0) & (frame[rows] != frame)
+    other = other_frames(table, found)
     for row in np.flatnonzero(other).tolist() if recorded else ():
         other[row] = manifest.file(row).as_posix() not in recorded
     if other.any():
