@@ -64,7 +64,7 @@ def _run(out: Path, seed: int) -> None:
     console.rule("4 of 4: evaluate on seen and unseen forgeries", align="left")
     evaluation = out / "evaluation"
     if not evaluation.is_dir():
-        evaluate(ckpt, [seen, unseen], evaluation, seed=seed)
+        evaluate([seen, unseen], evaluation, ckpt, seed=seed)
     write_report([evaluation], out / "report.html", overwrite=True)
     shutil.copy(evaluation / "results.json", out / "results.json")
 

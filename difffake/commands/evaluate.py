@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
+import pandas as pd
 from rich.console import Console
 
 from difffake.anomaly.scoring import PairMode, read_anomaly
@@ -10,8 +11,9 @@ from difffake.commands.parse import AtLeast
 from difffake.data.choice import Choice
 from difffake.data.manifest import manifest_file
 from difffake.distributed import rank
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 from difffake.evaluation.evaluate import ANOMALY, Loading, is_testbed, read_tests, score_tests, write_evaluation
+from difffake.evaluation.others import NO_LEAK_CHECK, Others
 from difffake.evaluation.provenance import provenance
 from difffake.evaluation.results import CLASSIFIER, Row, result_rows
 from difffake.evaluation.tables import print_results
@@ -25,15 +27,20 @@ from difffake.wandb_run import add_to_run
 EXAMPLES = (
     "difffake evaluate --ckpt runs/lfw --manifest data/dfdc data/celebdf --out results",
     "difffake evaluate --ckpt runs/lfw --manifest data/london --pairs reference --out results",
+    "difffake evaluate --scores xception.csv --floors --manifest data/dfdc --out results",
     "torchrun --nproc-per-node 4 -m difffake evaluate --ckpt runs/lfw --manifest data/dfdc --out results",
 )
 RANKS = True
 
 
 def evaluate(
-    ckpt: Path,
     manifest: list[Path],
     out: Path,
+    ckpt: Path | None = None,
+    scores: list[Path] = [],  # noqa: B006  # never changed
+    real_scores: list[Path] = [],  # noqa: B006
+    floors: bool = False,
+    meso4: Path | None = None,
     anomaly: Path | None = None,
     split: Literal["test", "val", "train", "all"] = "test",
     methods: list[str] = [],  # noqa: B006  # never changed
@@ -50,9 +57,16 @@ def evaluate(
     """Score face crops and report AUC, EER, AP and ACC in percent, per frame and per video, with 95 % intervals.
 
     Args:
-        ckpt: checkpoint of difffake fit, or the run folder, whose best.ckpt is used.
         manifest: manifests to test on. None may share people, videos or crops with the training data.
         out: folder to write: results.json, results.md, scores.parquet, figures, the run's config.yaml.
+        ckpt: checkpoint of difffake fit, or the run folder, whose best.ckpt is used. It can be left out if there are
+            other scores.
+        scores: CSV files with scores of other detectors, high for fakes. A file has a column path or video (the name
+            of a crop, image or video) and a column score; its own name is the name of the score.
+        real_scores: the same, for detectors whose scores are high for real faces; they are negated.
+        floors: also score with reference detectors, which a result should beat: the size of each crop as JPEG and, if
+            its weights are known, the network Meso4 of 2018.
+        meso4: weights of Meso4 (safetensors) for --floors; by default the file in $DIFFFAKE_MESO4.
         anomaly: model of difffake fit-anomaly; by default anomaly.safetensors beside the checkpoint, if it exists.
         split: score only the rows of this split; all scores every row.
         methods: of the fakes, score only those of these manipulations, against all real faces.
@@ -68,30 +82,46 @@ def evaluate(
         seed: random seed of the bootstrap.
         overwrite: replace an existing output folder.
     """
-    ckpt = checkpoint_file(ckpt)
-    refuse_existing(out, overwrite, [ckpt, *manifest, *([anomaly] if anomaly else [])])
-    path = anomaly or ckpt.parent / "anomaly.safetensors"
-    if pairs == "reference" and not path.is_file():
-        raise UserError(f"--pairs reference needs an anomaly model, and {path} does not exist: run fit-anomaly first")
+    others = Others(scores, real_scores, floors, meso4)
+    if ckpt is None and (anomaly or not others):
+        raise UsageError("--anomaly needs --ckpt" if anomaly else "give --ckpt, --scores or --floors: what to evaluate")
+    ckpt = checkpoint_file(ckpt) if ckpt else None
+    inputs = [*([ckpt] if ckpt else []), *([anomaly] if anomaly else []), *others.files]
+    refuse_existing(out, overwrite, [*inputs, *manifest])
     where = choose_device(device)
-    detector, info = load_detector(ckpt, where, imports)
-    differential = read_anomaly(path, ckpt, where, imports) if anomaly or path.is_file() else None
-    known = info.training_keys | (differential.training_keys if differential else frozenset())
+    detector = info = differential = None
+    if ckpt:
+        path = anomaly or ckpt.parent / "anomaly.safetensors"
+        if pairs == "reference" and not path.is_file():
+            raise UserError(
+                f"--pairs reference needs an anomaly model, and {path} does not exist: run fit-anomaly first"
+            )
+        detector, info = load_detector(ckpt, where, imports)
+        if anomaly or path.is_file():
+            differential = read_anomaly(path, ckpt, where, imports)
+            inputs = [ckpt, path, *others.files]
+    known = frozenset[str]().union(*(model.training_keys for model in (info, differential) if model))
     tests, lost = read_tests(manifest, split, known, Choice(methods, compressions))
-    scores = score_tests(detector, differential, tests, pairs, Loading(info.config.image_size, batch_size, workers))
+    tables, uncovered = others.read(tests)
+    loading = Loading(info.config.image_size if info else 0, batch_size, workers)
+    if detector:
+        tables.insert(0, score_tests(detector, differential, tests, pairs, loading))
+    tables += others.floor_scores(tests, loading, where)
     if rank() > 0:
         return
+    table = pd.concat(tables, ignore_index=True)
     # A video's score is on the same scale as the scores of its frames, so both levels use one threshold.
-    limits = {CLASSIFIER: info.threshold, ANOMALY: differential.threshold if differential else None}
-    rows = result_rows(scores, {name: {"frame": at, "video": at} for name, at in limits.items()}, resamples, seed)
-    inputs = [ckpt, *([path] if differential else []), *map(manifest_file, manifest)]
-    facts = provenance(inputs, seed, testbed=is_testbed(scores))
+    limits = {CLASSIFIER: info.threshold if info else None, ANOMALY: differential.threshold if differential else None}
+    rows = result_rows(table, {name: {"frame": at, "video": at} for name, at in limits.items()}, resamples, seed)
+    facts = provenance([*inputs, *map(manifest_file, manifest)], seed, testbed=is_testbed(table))
     facts |= {"split": split, "methods": methods, "compressions": compressions, "pairs": pairs}
-    facts |= {"encoder": info.config.name, "training_seed": info.seed, "trained_on": info.trained_on}
-    notes = [f"{name}: {what}" for name, what in lost.items()]
+    if info:
+        facts |= {"encoder": info.config.name, "training_seed": info.seed, "trained_on": info.trained_on}
+    notes = [*(f"{name}: {what}" for name, what in lost.items()), *uncovered, *([] if ckpt else [NO_LEAK_CHECK])]
     facts |= {"not_scored": notes} if notes else {}
-    write_evaluation(out, scores, rows, facts, notes, ckpt.parent / "config.yaml", overwrite)
-    add_to_run(ckpt, _summary(rows), (f"evaluation/{out.name}", rows))
+    write_evaluation(out, table, rows, facts, notes, ckpt.parent / "config.yaml" if ckpt else None, overwrite)
+    if ckpt:
+        add_to_run(ckpt, _summary(rows), (f"evaluation/{out.name}", rows))
     print_results(rows, Console())
     for note in [*notes, *([NOTE] if facts["testbed"] else [])]:
         console.print(note)

@@ -34,7 +34,12 @@ _HASHED = 4096
 
 def stem(names: pd.Series) -> pd.Series:
     """Names of videos and stills (N,) without the suffix of an image or video, and without the path up to crops/."""
-    return names.map({name: _SUFFIX.sub("", _CROPS.sub("", name)) for name in names.unique()})
+    return names.map({name: stem_of(name) for name in names.unique()})
+
+
+def stem_of(name: str) -> str:
+    """As `stem`, of one name."""
+    return _SUFFIX.sub("", _CROPS.sub("", name))
 
 
 def home(table: pd.DataFrame) -> pd.Series:

@@ -139,7 +139,7 @@ def write_evaluation(
     rows: list[Row],
     facts: dict[str, Any],
     notes: Sequence[str],
-    config: Path,
+    config: Path | None,
     overwrite: bool = False,
 ) -> None:
     """Write results.json, results.md, scores.parquet and figures to a folder, and a copy of the run's config.
@@ -150,7 +150,7 @@ def write_evaluation(
         rows: rows of results.json.
         facts: provenance for results.json.
         notes: lines below the tables of results.md.
-        config: config.yaml of the run; it need not exist.
+        config: config.yaml of the run; it need not exist, and without a run it is None.
         overwrite: replace an existing folder.
     """
     with staged_folder(out, overwrite) as folder:
@@ -159,7 +159,7 @@ def write_evaluation(
         head = f"**{NOTE}**\n\n" if facts["testbed"] else ""
         (folder / "results.md").write_text("\n".join([head + markdown(rows), *(f"{note}\n" for note in notes)]))
         write_figures(scores, folder)
-        if config.is_file():
+        if config and config.is_file():
             shutil.copy(config, folder)  # so that the folder also documents the training
 
 

@@ -28,6 +28,8 @@ COLUMNS = (
 )  # fmt: skip
 ALL = "all"
 CLASSIFIER = "classifier"
+WHOLE = -1
+"""Number in the column `frame` of a row whose score is one for the whole video: it has no frame level."""
 LEVELS = ("frame", "video")
 RESULTS = "results.json"
 ROW_TEXTS = ("dataset", "method", "compression", "level", "score")
@@ -69,8 +71,10 @@ def video_scores(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def at_level(scores: pd.DataFrame, level: str) -> pd.DataFrame:
-    """The score table itself for the level "frame", its `video_scores` for "video"."""
-    return video_scores(scores) if level == "video" else scores
+    """The rows of frames for the level "frame", the `video_scores` for "video"."""
+    if level == "video":
+        return video_scores(scores)
+    return scores[scores["frame"] != WHOLE] if "frame" in scores else scores
 
 
 def comparisons(table: pd.DataFrame) -> Iterator[tuple[str, str, str, pd.DataFrame]]:

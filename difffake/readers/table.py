@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Hashable
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +14,7 @@ from difffake.readers.class_names import class_of, classes_below
 from difffake.readers.frames import last_number
 from difffake.readers.item import REAL, SPLIT_NAMES, SPLITS, Item, some
 from difffake.readers.reader import Reader
+from difffake.readers.user_table import read_texts
 
 
 def read_table(root: Path, table: str = "manifest.csv") -> list[Item]:
@@ -35,7 +35,7 @@ def read_table(root: Path, table: str = "manifest.csv") -> list[Item]:
     path = root / table
     if not path.is_file():
         raise UserError(f"{path} does not exist: the reader `table` needs a CSV with the columns file and label")
-    rows = _read_rows(path)
+    rows = read_texts(path, {"file", "label"})
     if "original" in rows and "target" not in rows:
         rows = rows.rename(columns={"original": "target"})
     known = [c for c in ("method", "split", "identity", "video", "source", "target", "compression") if c in rows]
@@ -74,24 +74,6 @@ def read_table(root: Path, table: str = "manifest.csv") -> list[Item]:
     _report_contradictions(rows, items, path)
     _report_same_frames(items, path)
     return some(items, path, "no rows")
-
-
-def _read_rows(path: Path) -> pd.DataFrame:
-    """The table as text without blanks around it, names of columns in lower case."""
-    try:
-        data = path.read_bytes()
-        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-        sep = max(",;\t", key=text.partition("\n")[0].count)
-        rows = pd.read_csv(StringIO(text), sep=sep, dtype=str, keep_default_na=False, skipinitialspace=True)
-    except (ValueError, OSError) as error:
-        raise UserError(f"{path} cannot be read as CSV: {error}") from error
-    rows.columns = pd.Index([str(name).strip().lower() for name in rows.columns])
-    if missing := {"file", "label"} - set(rows.columns):
-        names = ", ".join(rows.columns)
-        raise UserError(f"{path} lacks the column(s) {', '.join(sorted(missing))}: it has {names}")
-    if twice := rows.columns[rows.columns.duplicated()].tolist():
-        raise UserError(f"{path} has two columns named {twice[0]}: remove either")
-    return rows.apply(lambda column: column.str.strip())
 
 
 def _report_contradictions(rows: pd.DataFrame, items: list[Item], path: Path) -> None:
