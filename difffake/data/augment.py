@@ -65,7 +65,7 @@ def augment(images: list[np.ndarray], config: AugmentConfig, rng: np.random.Gene
     if flip:
         images = [np.ascontiguousarray(image[:, ::-1]) for image in images]
     if downscale:
-        images = [_downscale(image, factor) for image in images]
+        images = [downscale(image, factor) for image in images]
     if jpeg:
         images = [jpeg_round_trip(image, quality) for image in images]
     if cutout:
@@ -79,7 +79,8 @@ def jpeg_round_trip(image: np.ndarray, quality: int) -> np.ndarray:
     return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
-def _downscale(image: np.ndarray, factor: float) -> np.ndarray:
+def downscale(image: np.ndarray, factor: float) -> np.ndarray:
+    """Scale (H, W, 3) uint8 down by a factor, and back to its size."""
     size = image.shape[1::-1]
     small = cv2.resize(image, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
     return cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)

@@ -1,6 +1,6 @@
 """Data sets of single crops, and of real faces paired with a forgery."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -20,6 +20,8 @@ from difffake.errors import UserError
 from difffake.randomness import generator
 
 Fakes = Literal["pseudo", "manifest", "both"]
+Read = Callable[[int], np.ndarray]
+"""Gives the crop (H, W, 3) uint8 of a row of a manifest."""
 
 
 class CropDataset(Dataset[Batch]):
@@ -28,11 +30,13 @@ class CropDataset(Dataset[Batch]):
     Args:
         manifest: manifest of the crops.
         image_size: side of the images in pixels.
+        read: gives the crop of a row, such as a degraded one; by default as it is stored.
     """
 
-    def __init__(self, manifest: Manifest, image_size: int) -> None:
+    def __init__(self, manifest: Manifest, image_size: int, read: Read | None = None) -> None:
         self.manifest = manifest
         self.image_size = image_size
+        self.read = read
         self.label = manifest.table["label"].to_numpy(np.float32)
 
     def __len__(self) -> int:
@@ -40,8 +44,9 @@ class CropDataset(Dataset[Batch]):
 
     def __getitem__(self, key: Key) -> Batch:
         index = key[1]
+        crop = self.read(index) if self.read else read_crop(self.manifest.file(index))
         return Batch(
-            image=to_tensors([read_crop(self.manifest.file(index))], self.image_size),
+            image=to_tensors([crop], self.image_size),
             label=torch.tensor([self.label[index]]),
             index=torch.tensor([index]),
         )

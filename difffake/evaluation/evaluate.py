@@ -1,7 +1,7 @@
 """Scores of every crop of test manifests, and the folder with the results."""
 
 import shutil
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pandas as pd
 from difffake.anomaly.fit import warn_of_equal_pairs
 from difffake.anomaly.scoring import Anomaly, PairMode, equal_pairs
 from difffake.data.choice import Choice, choose_rows
-from difffake.data.datasets import CropDataset
+from difffake.data.datasets import CropDataset, Read
 from difffake.data.keys import check_leaks, content_keys, leak_keys, pair_group, subject
 from difffake.data.manifest import Manifest, read_manifests
 from difffake.data.skipped import coverage
@@ -37,6 +37,10 @@ class Loading:
     image_size: int
     batch_size: int
     workers: int
+    change: Callable[[Manifest], Read] | None = None
+    """How the crops of a manifest are read, if not as they are stored."""
+    note: str = ""
+    """Words before the name of the data set in the progress."""
 
 
 def read_tests(
@@ -100,8 +104,12 @@ def score_tests(
         name = _names(test)
         own = own_rows(pair_group(test.table) if mode == "suspect" else subject(test.table))
         table = test.table.iloc[own]
-        data = CropDataset(test, loading.image_size)
-        options: dict[str, Any] = {"batch_size": loading.batch_size, "workers": loading.workers, "description": name}
+        data = CropDataset(test, loading.image_size, loading.change(test) if loading.change else None)
+        options: dict[str, Any] = {
+            "batch_size": loading.batch_size,
+            "workers": loading.workers,
+            "description": f"{loading.note} {name}".strip(),
+        }
         _, logits, embeddings = embed(detector, data, own, **options)
         found = [_numbered(scored(table, CLASSIFIER, logits), own)]
         if anomaly:

@@ -12,7 +12,7 @@ from scipy.signal import correlate
 from scipy.special import expit, logit
 from sklearn.metrics import roc_auc_score
 
-from difffake.data.batches import to_tensor, to_unit
+from difffake.data.batches import to_tensors, to_unit
 from difffake.errors import UserError
 from difffake.faces.images import read_image
 from difffake.models.meso4 import SIDE, load_meso4
@@ -99,6 +99,6 @@ def test_auc_on_genuine_deepfakes(shared_data: Path) -> None:
     with torch.inference_mode():
         for start in range(0, len(table), 64):
             files = table["file"].iloc[start : start + 64]
-            images = torch.stack([to_tensor(read_image(folder / "images" / file), SIDE) for file in files])
+            images = to_tensors([read_image(folder / "images" / file) for file in files], SIDE)
             scores.append(network(to_unit(images)).numpy())
     assert 0.582 < roc_auc_score(table["label"] == "fake", np.concatenate(scores)) < 0.613
