@@ -113,7 +113,7 @@ def _screenshot(crop: Image, scale: float, rng: np.random.Generator) -> Image:
 DEGRADATIONS = {
     "jpeg": Degradation("JPEG", "quality", "", (90, 70, 50, 30, 10), _each(_jpeg)),
     "h264": Degradation("H.264", "CRF", "", (18, 23, 30, 35, 40), _h264, whole_clip=True),
-    "blur": Degradation("Gaussian blur", "standard deviation", f"px of {SIDE}", (0.5, 1, 2, 3, 4), _each(_blur)),
+    "blur": Degradation("Gaussian blur", "standard deviation", f"px of {SIDE}", (1, 2, 3, 4, 6), _each(_blur)),
     "noise": Degradation(
         "Gaussian noise", "standard deviation", "gray levels of 255", (2, 5, 10, 20, 40), _each(_noise), False
     ),
