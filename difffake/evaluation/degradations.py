@@ -117,9 +117,9 @@ DEGRADATIONS = {
     "noise": Degradation(
         "Gaussian noise", "standard deviation", "gray levels of 255", (2, 5, 10, 20, 40), _each(_noise), False
     ),
-    "resize": Degradation("resizing", "factor down and back", "", (1.5, 2, 3, 4, 6), _each(_resize)),
-    "brightness": Degradation("brightness", "change up or down", "%", (10, 20, 30, 40, 50), _each(_brightness)),
-    "contrast": Degradation("contrast", "change up or down", "%", (10, 20, 30, 40, 50), _each(_contrast)),
+    "resize": Degradation("Resizing", "factor down and back", "", (1.5, 2, 3, 4, 6), _each(_resize)),
+    "brightness": Degradation("Brightness", "change up or down", "%", (10, 20, 30, 40, 50), _each(_brightness)),
+    "contrast": Degradation("Contrast", "change up or down", "%", (10, 20, 30, 40, 50), _each(_contrast)),
     "screenshot": Degradation(
         "screenshot", "scale, with cut and JPEG", "", (0.9, 0.8, 0.65, 0.5, 0.35), _each(_screenshot)
     ),

@@ -140,7 +140,7 @@ def test_figure_has_a_panel_per_kind_and_a_line_per_data_set() -> None:
     panels = [axes for axes in figure.axes if axes.get_visible()]
     assert [axes.get_title() for axes in panels] == ["JPEG", "H.264", "Gaussian blur"]
     assert [text.get_text() for text in panels[1].get_xticklabels()] == ["none", "18", "23", "30", "35", "40"]
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["set 0", "set 1"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["chance", "set 0", "set 1"]
     first = panels[0].containers[0]
     np.testing.assert_allclose(first.lines[0].get_ydata(), 0.9 - 0.05 * np.arange(6))
     bars = first.lines[2][0].get_segments()

@@ -55,7 +55,7 @@ def robustness_caption(of: str) -> str:
 
 
 def _panel(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
-    axes.axhline(0.5, color="0.7", linewidth=1)
+    axes.axhline(0.5, color="0.7", linewidth=1, label="chance")
     looks = zip(names, cycle(COLORS), cycle(_STYLES), cycle(_MARKERS), strict=False)
     for number, (name, color, style, marker) in enumerate(looks):
         line = sorted((row for row in rows if _name(row) == name), key=lambda row: row["strength"])
