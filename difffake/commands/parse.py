@@ -12,6 +12,7 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin
 
 from docstring_parser import parse as parse_docstring
@@ -130,7 +131,8 @@ def _usage(prog: str, parameters: list[inspect.Parameter]) -> str:
             words.append(parameter.name.upper() + several)
         elif parameter.default is inspect.Parameter.empty:
             words.append(f"{_option(parameter)} {parameter.name.upper()}{several}")
-    return " ".join([*words, "[options]"])
+    # The help begins with "usage: "; its lines have at most 80 characters.
+    return fill(" ".join([*words, "[options]"]), 73, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _plain(kind: Any) -> tuple[Any, float | None]:

@@ -58,7 +58,8 @@ def robustness(
         manifest: manifests to test on. None may share people, videos or crops with the training data.
         out: folder to write: robustness.json, robustness.md and pictures.
         anomaly: model of difffake fit-anomaly, to report its score of frames of the same video too.
-        kinds: kinds of degradation; by default all. h264 encodes the crops of a person in a video as one clip.
+        kinds: some of jpeg, h264, blur, noise, resize, brightness, contrast and screenshot; by default all. h264
+            encodes the crops of a person in a video as one clip.
         limit: smallest number of crops of each data set, compression and class; whole videos are drawn until there are
             that many. 0 takes all, which takes as long as 41 evaluations.
         split: score only the rows of this split; all scores every row.
