@@ -1,6 +1,7 @@
 """What was asked and how, in sentences made from the configs and provenance of runs."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from difffake.data.trained_on import PSEUDO
@@ -10,6 +11,8 @@ from difffake.evaluation.results import ALL
 from difffake.readers.item import REAL
 
 _WEIGHTS = {"none": "random weights", "timm": "the weights of its timm tag"}
+_FAKES = {"pseudo": "pseudo-deepfakes", "manifest": "its own", "both": "its own and pseudo-deepfakes"}
+_UNITS = {"target": "original", "path": "image"}
 _TRAINABLE = {
     "all": "", "norm": ", of which only normalization layers and head were trained",
     "head": ", of which only the head was trained",
@@ -81,6 +84,9 @@ def _training(run: Folder) -> str:
     sentences = []
     if run.trained_on:
         sentences.append(f"On {_counts(run.trained_on, 'train')}.")
+    elif manifests := data.get("manifest"):
+        names = [_short(str(path)) for path in ([manifests] if isinstance(manifests, str) else manifests)]
+        sentences.append(f"On {_listed(names)}, fakes: {_FAKES.get(str(data.get('fakes')), 'unknown')}.")
     epochs, steps = trainer.get("max_epochs"), trainer.get("max_steps") or -1
     length = f"{steps:,} steps" if steps > 0 else f"{epochs} epochs" if epochs else ""
     optimizer = model.get("optimizer") or {}
@@ -130,8 +136,9 @@ def _test(run: Folder) -> str:
     sentences.append(f"Scores: {_listed(scores)}, at {_listed(levels)} level.")
     if facts.get("pairs") and "anomaly" in scores:
         sentences.append(f"Pairs of the anomaly score: {facts['pairs']}.")
-    if units := {str(row["resampled_by"]) for row in run.rows if row.get("resampled_by")}:
-        sentences.append(f"Intervals: 95 % bootstrap, resampled by {_listed(sorted(units))}.")
+    kinds = {kind for row in run.rows for kind in str(row.get("resampled_by") or "").split(" + ") if kind}
+    if units := sorted(_UNITS.get(kind, kind) for kind in kinds):
+        sentences.append(f"Intervals: 95 % bootstrap, resampled by {_listed(units)}.")
     if any(row.get("threshold") is not None for row in run.rows):
         sentences.append("Thresholds are from validation data, never from test data.")
     return " ".join(filter(None, sentences))
@@ -155,6 +162,12 @@ def _counts(entries: Sequence[Mapping[str, Any]], split: str) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _short(manifest: str) -> str:
+    """Name of a data set's folder from the path of its manifest."""
+    path = Path(manifest)
+    return path.parent.name if path.stem == "manifest" else path.name
 
 
 def _capital(text: str) -> str:

@@ -13,6 +13,7 @@ from difffake.evaluation.published import Training, training_of
 from difffake.evaluation.results import CLASSIFIER, RESULTS, Row, read_results
 from difffake.evaluation.run_names import run_names
 from difffake.evaluation.testbed import TESTBEDS
+from difffake.files import shortened
 
 OTHERS = ("figures.json", "robustness.json", "compare.json")
 """Files of `difffake figures`, `robustness` and `compare`."""
@@ -104,7 +105,9 @@ def _read(path: Path) -> Folder:
         folder.provenance = found if isinstance(found, dict) else {}
     config = path / "config.yaml"
     if config.is_file():
-        folder.config = config.read_text(encoding="utf-8", errors="replace")
+        # As in the provenance, a report does not name the folders of a machine.
+        lines = config.read_text(encoding="utf-8", errors="replace").split("\n")
+        folder.config = "\n".join(map(shortened, lines))
     return folder
 
 

@@ -84,7 +84,7 @@ def _latex(table: PageTable, number: int) -> str:
     caption = table.title + (f". Published, not measured: {table.source}" if table.source else "")
     return "\n".join([
         r"\begin{table}",
-        r"\centering",
+        r"\centering\small\setlength{\tabcolsep}{4pt}",
         rf"\caption{{{caption.translate(_LATEX)}.}}",
         rf"\label{{tab:difffake-{number}}}",
         rf"\begin{{tabular}}{{{''.join('l' if column in table.texts else 'r' for column in table.columns)}}}",

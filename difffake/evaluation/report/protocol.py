@@ -83,7 +83,8 @@ def commands(run: Folder) -> list[str]:
     if run.config and isinstance(command, list) and command[1:2] == ["evaluate"]:
         found.append("difffake fit --config config.yaml --out RUN")
     if isinstance(command, list) and command:
-        found.append(shlex.join(map(str, command)))
+        program = "difffake" if command[0] == "__main__.py" else command[0]  # started as python -m difffake
+        found.append(shlex.join(map(str, [program, *command[1:]])))
     return found
 
 
@@ -101,7 +102,7 @@ def hashes(run: Folder) -> list[tuple[str, str]]:
 
 def other_facts(run: Folder) -> list[tuple[str, str]]:
     """All else in the provenance."""
-    shown = {*_VERSIONS, "files", "command", "trained_on"}
+    shown = {*_VERSIONS, "files", "command", "trained_on", "not_scored"}
     return [
         (key, _text(value)) for key, value in run.provenance.items() if key not in shown and value not in (None, [], {})
     ]

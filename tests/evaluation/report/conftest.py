@@ -25,7 +25,7 @@ model:
   optimizer: {name: sam, lr: 0.001, schedule: cosine}
   regularizers:
     guide: {class_path: Guide, init_args: {lambda_source: 0.7, shared_noise: false}}
-  diffusion: {name: </pre><script>alert(1)</script>}
+  diffusion: {name: "<img src=x onerror=alert(1)>"}
 data: {manifest: data/ffpp, batch_size: 32}
 """
 

@@ -113,7 +113,7 @@ def test_captions_say_how_a_figure_is_read_and_fall_back_to_the_name_of_the_file
 
 
 def test_config_provenance_and_name_are_shown_as_text(page: Page) -> None:
-    assert "diffusion: {name: </pre><script>alert(1)</script>}" in page.text
+    assert 'diffusion: {name: "<img src=x onerror=alert(1)>"}' in page.text
     assert "guide & <anl>" in page.text
     assert re.search(r"seed\s*3", page.text)
     assert (
