@@ -6,7 +6,7 @@ from typing import Annotated
 from difffake.commands.parse import AtLeast
 from difffake.data.manifest import Manifest
 from difffake.data.packed import FILE, pack_crops
-from difffake.files import refuse_existing
+from difffake.errors import UserError
 from difffake.progress import console
 
 EXAMPLES = ("difffake pack data/ffpp data/celeb-df",)
@@ -23,7 +23,8 @@ def pack(manifest: list[Path], /, workers: Annotated[int, AtLeast(0)] = 0, overw
     found = [Manifest.read(path) for path in manifest]
     for each in found:
         each.check_files()
-        refuse_existing(each.root / FILE, overwrite)
+        if (each.root / FILE).exists() and not overwrite:
+            raise UserError(f"{each.root / FILE} exists already: add --overwrite to pack again")
     for each in found:
         size = pack_crops(each, workers, overwrite)
         console.print(f"{len(each)} crops in {each.root / FILE}, {size / 1e6:.0f} MB")

@@ -157,7 +157,7 @@ def read_manifests(paths: Sequence[Path]) -> list[Manifest]:
     files = [manifest_file(Path(path)).resolve() for path in paths]
     for number, file in enumerate(files):
         if file in files[:number]:
-            raise UserError(f"--manifest has {paths[number]} twice: give it once")
+            raise UserError(f"{paths[number]} is named twice: name it once")
     return [Manifest.read(path) for path in paths]
 
 

@@ -108,7 +108,7 @@ def read_protocol(name: str) -> Protocol:
     known = protocol_files()
     path = known.get(name, Path(name))
     if name not in known and path.suffix not in (".yaml", ".yml"):
-        raise UserError(f"{name} is no protocol: {_advice(name, known)}, or name a file such as mine.yaml")
+        raise UserError(f"{name} is no protocol (or a file such as mine.yaml): {_advice(name, known)}")
     content = _read_yaml(path, "a protocol")
     if missing := [key for key in _KEYS if key not in content]:
         raise UserError(f"{path} lacks {', '.join(missing)}")

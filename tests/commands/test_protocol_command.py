@@ -66,7 +66,10 @@ def test_all_protocols_are_listed_with_what_they_need(capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["difffak"], "difffake protocol: difffak is no protocol: did you mean difffake?"),
+        (
+            ["difffak"],
+            "difffake protocol: difffak is no protocol (or a file such as mine.yaml): did you mean difffake?",
+        ),
         (["difffake", "--run"], "--run needs --data"),
         (["difffake", "--data", "nowhere.yaml"], "nowhere.yaml: No such file or directory"),
     ],

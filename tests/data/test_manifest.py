@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from difffake.data.manifest import Manifest, split_by_group
+from difffake.data.manifest import Manifest, read_manifests, split_by_group
 from difffake.errors import UserError
 
 
@@ -71,6 +71,8 @@ def test_several_manifests_find_their_own_crops(tmp_path: Path) -> None:
         Manifest(pd.DataFrame([row("crops/a.png", dataset=name)]), tmp_path / name).write(tmp_path / name / "m.csv")
     both = Manifest.concat([Manifest.read(tmp_path / name / "m.csv") for name in ("one", "two")])
     assert [both.file(i) for i in range(2)] == [tmp_path / name / "crops" / "a.png" for name in ("one", "two")]
+    with pytest.raises(UserError, match=r"one/\.\./one/m\.csv is named twice: name it once"):
+        read_manifests([tmp_path / "one" / "m.csv", tmp_path / "one" / ".." / "one" / "m.csv"])
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,9 @@ def test_other_files_are_read_as_they_are(manifest: Manifest, tmp_path: Path) ->
 def test_a_pack_is_not_replaced_unasked(manifest: Manifest, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["pack", str(manifest.root)]) == 0
     assert main(["pack", str(manifest.root)]) == 1
-    assert "--overwrite" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "exists already: add --overwrite to pack again" in said
+    assert "--out" not in said  # which the command does not have
     assert main(["pack", str(manifest.root), "--overwrite"]) == 0
 
 
