@@ -58,13 +58,13 @@ def augment(images: list[np.ndarray], config: AugmentConfig, rng: np.random.Gene
         other changes do not apply to them.
     """
     # All numbers are always drawn, so that switching one augmentation off does not change the others.
-    flip, downscale, jpeg, cutout = rng.random(4) < (config.flip, config.downscale, config.jpeg, config.cutout)
+    flip, smaller, jpeg, cutout = rng.random(4) < (config.flip, config.downscale, config.jpeg, config.cutout)
     factor = float(rng.uniform(*config.downscale_factor))
     quality = int(rng.integers(config.jpeg_quality[0], config.jpeg_quality[1] + 1))
     corners = rng.random((config.cutout_holes, 2))
     if flip:
         images = [np.ascontiguousarray(image[:, ::-1]) for image in images]
-    if downscale:
+    if smaller:
         images = [downscale(image, factor) for image in images]
     if jpeg:
         images = [jpeg_round_trip(image, quality) for image in images]
