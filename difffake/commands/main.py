@@ -27,6 +27,7 @@ COMMANDS = {
     "fit-anomaly": "fit the anomaly model to real faces",
     "evaluate": "measure AUC, EER, AP and ACC on test data, with intervals",
     "robustness": "measure the AUC after JPEG, H.264, blur, noise and more",
+    "compare": "test whether runs or scores differ by more than chance",
     "figures": "draw what a detector learned from its regularizers",
     "predict": "score images, videos and folders",
     "sweep": "run a W&B sweep file, without a server",

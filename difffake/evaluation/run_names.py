@@ -25,7 +25,7 @@ def run_names(folders: Sequence[Path], configs: Sequence[str]) -> list[str]:
         Name (N,) of each run.
     """
     names = _short([folder.resolve().parts for folder in folders])
-    settings = [_flat(_read(config)) for config in configs]
+    settings = [read_settings(config) for config in configs]
     known = list(dict.fromkeys(key for found in settings for key in found if key not in _NOT_SETTINGS))
     differing = [key for key in known if len({str(found.get(key)) for found in settings if found}) > 1]
     ends = Counter(key.rpartition(".")[2] for key in differing)
@@ -52,11 +52,12 @@ def _short(paths: Sequence[tuple[str, ...]]) -> list[str]:
     return ["/".join(path[begin : len(path) - end]) for path in paths]
 
 
-def _read(config: str) -> Any:
+def read_settings(config: str) -> dict[str, Any]:
+    """Settings of a config, a text in YAML, by dotted name; none if it is not YAML."""
     try:
-        return yaml.safe_load(config)
+        return _flat(yaml.safe_load(config))
     except yaml.YAMLError:
-        return None
+        return {}
 
 
 def _flat(config: Any, prefix: str = "") -> dict[str, Any]:

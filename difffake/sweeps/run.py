@@ -12,9 +12,10 @@ from difffake.files import MARKER, staged_file
 from difffake.progress import console
 from difffake.sweeps import one_run
 from difffake.sweeps.collect import read_run_result, settings_of
+from difffake.sweeps.differences import compared_settings
 from difffake.sweeps.processes import DONE, LOG, run_all
 from difffake.sweeps.summary import best_line, markdown_page, print_tables, sweep_tables, write_runs
-from difffake.sweeps.sweep_file import Sweep, Values, command_of, run_id, runs_of
+from difffake.sweeps.sweep_file import Sweep, Values, baseline_run, command_of, run_id, runs_of
 
 SWEEP = "sweep.json"
 """File in a sweep's folder with the command and data of its runs."""
@@ -37,10 +38,11 @@ def run_sweep(plan: Sweep, folder: Path, jobs: int, count: int | None, metrics: 
         1 if a run has failed, else 0.
 
     Raises:
-        UserError: a file that a run needs is missing, or the folder belongs to another sweep.
+        UserError: a file that a run needs is missing, the baseline is no setting, or the folder has another sweep.
         Terminated: after SIGINT or SIGTERM, when all runs have ended.
     """
     planned = runs_of(plan, count, seed)
+    baseline = baseline_run(plan, planned)
     wanted = {run_id(values): values for values in planned}
     if len(wanted) < len(planned):
         console.print(f"{len(planned) - len(wanted)} of {len(planned)} runs repeat others' parameters and are left out")
@@ -53,7 +55,7 @@ def run_sweep(plan: Sweep, folder: Path, jobs: int, count: int | None, metrics: 
     failed = run_all(plan, wanted, folder, jobs)
     done = [(values, folder / name) for name, values in wanted.items() if (folder / name / DONE).is_file()]
     if done:
-        _write_tables(plan, folder, done, metrics)
+        _write_tables(plan, folder, done, metrics, baseline)
         console.print(f"{len(done)} of {len(wanted)} runs: {folder}/summary.md, runs.csv")
     for name in failed:
         log = folder / name / LOG
@@ -82,12 +84,15 @@ def refuse_missing(plan: Sweep, runs: Sequence[Values]) -> None:
         )
 
 
-def _write_tables(plan: Sweep, folder: Path, done: Sequence[tuple[Values, Path]], metrics: Sequence[str]) -> None:
+def _write_tables(
+    plan: Sweep, folder: Path, done: Sequence[tuple[Values, Path]], metrics: Sequence[str], baseline: Values
+) -> None:
     """Write runs.csv and summary.md, and print the tables of video level, or of frame level if there is no video."""
     results = [read_run_result(values, path, plan.metric, plan.goal) for values, path in done]
     settings = settings_of(results, plan.goal)
     write_runs(folder / "runs.csv", results, plan.metric)
-    tables, best = sweep_tables(settings, plan.metric, metrics), best_line(settings, plan.metric)
+    tests = compared_settings(settings, baseline) if "auc" in metrics else None
+    tables, best = sweep_tables(settings, plan.metric, metrics, tests), best_line(settings, plan.metric)
     with staged_file(folder / "summary.md") as partial:
         partial.write_text(markdown_page(tables, best))
     left_out = "frame" if any(table.level == "video" for table in tables) else None

@@ -15,13 +15,12 @@ from difffake.evaluation.results import Row
 from difffake.evaluation.tables import NONE, place
 from difffake.files import staged_file
 from difffake.sweeps.collect import METRICS, RunResult, Setting, row_name
+from difffake.sweeps.differences import Column, Tested
 from difffake.sweeps.sweep_file import text_of
 
 INTERVAL = "95 % interval of a single run"
 """Last line of a table: half the width of the intervals of single runs, as a median."""
 SPREAD = "Mean ± standard deviation over runs; for a single run, [its 95 % interval]."
-Column = tuple[str, str, str]
-"""Data set, manipulation, compression."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,8 @@ class SweepTable:
     """Titles of the first columns, which name the setting of a line."""
     columns: list[str]
     cells: list[list[str]]
+    note: str = ""
+    """Line below the table."""
 
 
 def write_runs(path: Path, results: Sequence[RunResult], metric: str) -> None:
@@ -51,11 +52,20 @@ def write_runs(path: Path, results: Sequence[RunResult], metric: str) -> None:
         pd.DataFrame(lines).to_csv(partial, index=False)
 
 
-def sweep_tables(settings: Sequence[Setting], metric: str, metrics: Sequence[str]) -> list[SweepTable]:
+def sweep_tables(
+    settings: Sequence[Setting], metric: str, metrics: Sequence[str], tests: Tested | None = None
+) -> list[SweepTable]:
     """Make the table of the sweep's own metric, then one table per metric of `metrics`, level and score; in percent.
 
     A line is a setting, in the given order. A cell has the mean and standard deviation over the setting's runs; for a
-    single run, the value with its 95 % bootstrap interval.
+    single run, the value with its 95 % bootstrap interval. In tables of AUC, a mark says whether the difference to the
+    baseline setting is more than chance.
+
+    Args:
+        settings: settings with their runs.
+        metric: the sweep's own metric.
+        metrics: metrics of results.json.
+        tests: comparisons with the baseline setting, for the marks.
     """
     names = list(settings[0].name)
     ranked = [
@@ -66,10 +76,10 @@ def sweep_tables(settings: Sequence[Setting], metric: str, metrics: Sequence[str
     found = [SweepTable(f"{metric}{unit}", "", [*names, "runs"], [metric], ranked)]
     rows = [row for setting in settings for run in setting.runs for row in run.rows]
     kinds = dict.fromkeys((row["level"], row["score"]) for row in sorted(rows, key=place))
-    return [*found, *(_table(settings, key, *kind) for kind in kinds for key in metrics)]
+    return [*found, *(_table(settings, key, *kind, tests) for kind in kinds for key in metrics)]
 
 
-def _table(settings: Sequence[Setting], key: str, level: str, score: str) -> SweepTable:
+def _table(settings: Sequence[Setting], key: str, level: str, score: str, tests: Tested | None) -> SweepTable:
     """The table of one metric at one level of one score."""
     kept = [
         [row for run in setting.runs for row in run.rows if (row["level"], row["score"]) == (level, score)]
@@ -77,10 +87,14 @@ def _table(settings: Sequence[Setting], key: str, level: str, score: str) -> Swe
     ]
     columns = list(dict.fromkeys(_column(row) for rows in kept for row in rows))
     names = list(settings[0].name)
-    cells = [
-        [*setting.name.values(), *(_cell([row for row in rows if _column(row) == column], key) for column in columns)]
-        for setting, rows in zip(settings, kept, strict=True)
-    ]
+    marked = tests if key == "auc" else None
+    cells = []
+    for number, (setting, rows) in enumerate(zip(settings, kept, strict=True)):
+        texts = [_cell([row for row in rows if _column(row) == column], key) for column in columns]
+        marks = [marked.mark((level, score), number, column) if marked else "" for column in columns]
+        cells.append(
+            [*setting.name.values(), *(f"{text} {mark}".strip() for text, mark in zip(texts, marks, strict=True))]
+        )
     widths = [_width([row for rows in kept for row in rows if _column(row) == column], key) for column in columns]
     if any(width != NONE for width in widths):
         cells.append([INTERVAL, *[""] * (len(names) - 1), *widths])
@@ -91,7 +105,7 @@ def _table(settings: Sequence[Setting], key: str, level: str, score: str) -> Swe
         " ".join(text for text, same in zip(column, common, strict=True) if text and not same) for column in columns
     ]
     title = ", ".join([*filter(None, common), f"{level} level", f"{score} score"])
-    return SweepTable(f"{key.upper()}, {title}, in percent", level, names, heads, cells)
+    return SweepTable(f"{key.upper()}, {title}, in percent", level, names, heads, cells, marked.note if marked else "")
 
 
 def best_line(settings: Sequence[Setting], metric: str) -> str:
@@ -116,6 +130,7 @@ def markdown_page(tables: Sequence[SweepTable], title: str, note: str = SPREAD) 
         lines = [[*table.names, *table.columns], [*[":--"] * len(table.names), *["--:"] * len(table.columns)]]
         lines += [[cell.replace("|", "\\|") for cell in cells] for cells in table.cells]
         blocks.append(f"**{table.title}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
+        blocks += [f"{table.note}\n"] if table.note else []
     return "\n".join(blocks)
 
 
@@ -144,6 +159,8 @@ def print_tables(tables: Sequence[SweepTable], screen: Console) -> None:
             screen.print(Text(title, "table.title"))
             screen.print(drawn)
             start = end
+        if table.note:
+            screen.print(Text(table.note))
 
 
 def spread(values: Sequence[float | None], unit: float = 100) -> str:

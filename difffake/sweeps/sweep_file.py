@@ -26,7 +26,12 @@ _DISTRIBUTIONS = (
     "constant", "categorical", "uniform", "int_uniform", "q_uniform", "log_uniform", "log_uniform_values", "normal",
     "log_normal",
 )  # fmt: skip
-_KNOWN = {"program", "method", "metric", "name", "description", "parameters", "command", "run_cap", "project", "entity"}
+_KNOWN = {
+    "program", "method", "metric", "name", "description", "parameters", "command", "run_cap", "project", "entity",
+    "baseline",
+}  # fmt: skip
+SEEDS = ("seed_everything", "anomaly.seed", "evaluate.seed")
+"""Parameters that only repeat a setting with another seed."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,8 @@ class Sweep:
     run_cap: int | None
     metric: str
     goal: str
+    baseline: Values | None = None
+    """Parameters of the setting that all others are compared with; None for the first setting."""
 
 
 def read_sweep(path: Path) -> Sweep:
@@ -94,6 +101,7 @@ def sweep_of(content: Any, path: Path) -> Sweep:
         cap,
         str(metric.get("name", "val/auc")),
         str(metric.get("goal", "maximize")),
+        _baseline(content.get("baseline"), path),
     )
 
 
@@ -140,6 +148,23 @@ def text_of(name: str, value: Any) -> str:
     return text.partition(": ")[0] if name == "setting" else text
 
 
+def baseline_run(sweep: Sweep, runs: Sequence[Values]) -> Values:
+    """Parameters of a run of the baseline setting: of the first run that has the file's `baseline`, else of the first.
+
+    Raises:
+        UserError: no run has it, or runs of several settings have it.
+    """
+    wanted = {name: text_of(name, value) for name, value in (sweep.baseline or {}).items()}
+    found = [run for run in runs if all(text_of(name, run.get(name)) == text for name, text in wanted.items())]
+    named = ", ".join(f"{name} {text}" for name, text in wanted.items())
+    if not found:
+        raise UserError(f"{sweep.path}: no run has the baseline's {named}: name values of its parameters")
+    several = [name for name in varied_names(found) if name not in SEEDS]
+    if wanted and several:
+        raise UserError(f"{sweep.path}: several settings have the baseline's {named}: add {', '.join(several)}")
+    return found[0]
+
+
 def command_of(sweep: Sweep, values: Values, environment: Mapping[str, str] = os.environ) -> list[str]:
     """The command of a run, with its macros replaced as W&B's agent does."""
     plain = [f"{name}={value}" for name, value in values.items()]
@@ -164,6 +189,15 @@ def command_of(sweep: Sweep, values: Values, environment: Mapping[str, str] = os
             raise UserError(f"{sweep.path}: {part} in command is unknown: use {', '.join(macros)} or envvar:NAME")
         found += macros[macro[1]] if macro else [part]
     return found
+
+
+def _baseline(entry: Any, path: Path) -> Values | None:
+    """The entry `baseline`; a text is the name of a `setting`."""
+    if isinstance(entry, str):
+        return {"setting": entry}
+    if entry is not None and (not isinstance(entry, dict) or not entry):
+        raise UserError(f"{path}: baseline must be the name of a setting, or parameters: {{lr: 0.1}}")
+    return entry
 
 
 def _choices(sweep: Sweep, name: str) -> list[Any]:

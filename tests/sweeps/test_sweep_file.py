@@ -99,7 +99,7 @@ def test_random_values_follow_their_distributions(tmp_path: Path) -> None:
         ({"method": "bayes", "parameters": {"a": {"value": 1}}}, "needs W&B's server"),
         ({"method": "grid"}, "`method` and `parameters`"),
         ({"parameters": {"a": {"value": 1}}}, "method is missing"),
-        ({"methd": "grid", "parameters": {"a": {"value": 1}}}, "methd is not supported: use command, "),
+        ({"methd": "grid", "parameters": {"a": {"value": 1}}}, "methd is not supported: use baseline, command, "),
         ({"method": "grid", "parameters": {"a": 3}}, "parameter a needs"),
         ({"method": "grid", "parameters": {"a": {"parameters": {"b": {"value": 1}}}}}, "a is nested"),
         (
