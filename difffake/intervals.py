@@ -120,7 +120,7 @@ def bootstrap_intervals(
     right = ((scores >= (threshold or 0.0)) == labels).astype(np.float64)
     drawn = []
     for start in range(0, resamples, chunk):
-        weight = np.take(_draw(rng, min(chunk, resamples - start), len(names)), units, axis=1)
+        weight = np.take(draw_counts(rng, min(chunk, resamples - start), len(names)), units, axis=1)
         drawn.append(weighted_metrics(ranking, weight) | {"acc": weight @ right / weight.sum(axis=1)})
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
     for name in intervals:
@@ -164,7 +164,7 @@ def exact_limits(metric: str, value: int, independent: int, confidence: float = 
     return (limit, 1.0) if value == 1 else (0.0, 1 - limit)
 
 
-def _draw(rng: np.random.Generator, resamples: int, units: int) -> Floats:
+def draw_counts(rng: np.random.Generator, resamples: int, units: int) -> Floats:
     """Number of times that each unit was drawn (resamples, units); each resample draws as many units as there are."""
     # Counting drawn numbers is several times faster than rng.multinomial, which draws one binomial per unit.
     chosen = rng.integers(units, size=(resamples, units)) + np.arange(resamples)[:, None] * units

@@ -1,9 +1,11 @@
-"""Common parts of figures: colors, files with captions, sheets of pictures, histograms of two classes."""
+"""Common parts of figures: colors, line styles, files with captions, sheets of pictures, histograms of two classes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from textwrap import fill
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -18,6 +20,10 @@ from difffake.files import staged_file
 # Okabe & Ito's palette (2008), which is distinct with any color vision; without yellow, too pale for lines on white.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 REAL_COLOR, FAKE_COLOR = "#0072B2", "#D55E00"
+STYLES = ("-", "--", "-.", ":")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+WIDTH = 7.0
+"""Width of a figure in inches, as wide as the text of a page."""
 DPI = 150
 _CAPTION = "Description"  # PNG's standard keyword of a description
 _BINS = (5, 50)  # smallest and largest number of bins of a histogram
@@ -27,18 +33,27 @@ Row = tuple[str, Sequence[np.ndarray]]
 """A row's label and its pictures."""
 
 
-def save_figure(figure: Figure, path: Path, caption: str = "") -> None:
-    """Write a figure to a PNG or JPEG file; the file appears only when it is complete.
+def save_figure(figure: Figure, path: Path, caption: str = "", vector: bool = True) -> None:
+    """Write a figure to a PNG file and, beside it, to an SVG file; a file appears only when it is complete.
+
+    The same figure always gives the same files.
 
     Args:
         figure: the figure.
-        path: file to write.
-        caption: what the figure shows and how to read it. A PNG file stores it for `read_caption`.
+        path: PNG or JPEG file to write.
+        caption: what the figure shows and how to read it. A PNG file stores it for `read_caption`, an SVG file as the
+            description in its metadata.
+        vector: also write the SVG file, with the same name; without it, only `path`.
     """
     FigureCanvasAgg(figure)
     metadata = {_CAPTION: caption} if caption and path.suffix.lower() == ".png" else None
     with staged_file(path) as partial:
         figure.savefig(partial, dpi=DPI, metadata=metadata)
+    if vector:
+        figure.set_layout_engine("none")  # the places of the PNG file are kept
+        # A fixed salt and no date: otherwise the names inside the file would change from run to run.
+        with staged_file(path.with_suffix(".svg")) as partial, matplotlib.rc_context({"svg.hashsalt": "difffake"}):
+            figure.savefig(partial, dpi=DPI, metadata={_CAPTION: caption, "Date": None})
 
 
 def read_caption(path: Path) -> str:
@@ -79,6 +94,40 @@ def in_percent(axis: Axis) -> None:
     axis.set_major_formatter(lambda share, _: f"{100 * share:.4g} %")
 
 
+def looks(count: int) -> Iterator[tuple[str, str, str]]:
+    """Color, line style and marker of each of `count` curves; all 28 of the first differ, also in gray."""
+    return (look for _, *look in zip(range(count), cycle(COLORS), cycle(STYLES), cycle(MARKERS)))  # type: ignore[misc]
+
+
+def tidy(axes: Axes) -> None:
+    """Remove the lines at the top and on the right of axes, and make the labels of the ticks small."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+
+
+def legend_above(axes: Axes) -> None:
+    """Put the legend between title and axes, where it covers nothing."""
+    axes.legend(fontsize=8, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), borderaxespad=0)
+
+
+def grid_of(count: int, across: int, panel_height: float, extra: float = 0.5) -> tuple[Figure, list[Axes]]:
+    """A figure of the page's width with `count` panels, at most `across` in a row; unused places stay empty.
+
+    Args:
+        count: number of panels.
+        across: largest number of panels in a row.
+        panel_height: height of a panel in inches.
+        extra: height of title and legend in inches.
+    """
+    across = min(count, across)
+    down = -(-count // across)
+    figure = Figure(figsize=(WIDTH, panel_height * down + extra), layout="constrained")
+    found = figure.subplots(down, across, squeeze=False).ravel().tolist()
+    for axes in found[count:]:
+        axes.remove()
+    return figure, found[:count]
+
+
 def wrapped(name: str, width: int) -> str:
     """A name as lines of at most `width` characters, broken at spaces, dashes and slashes if possible."""
     return fill(name.replace("/", "/ "), width).replace("/ ", "/")
@@ -107,6 +156,7 @@ def two_class_panels(
     xlabel: str,
     units: str,
     limits: tuple[float, float] | None = None,
+    thresholds: Mapping[str, float] | None = None,
 ) -> Figure:
     """Draw histograms of real and fake samples, one panel per set.
 
@@ -120,16 +170,15 @@ def two_class_panels(
         units: name of the samples, such as "faces".
         limits: range of the axis; values outside are counted in the outermost bins. By default, the quantiles 0.5 and
             99.5 % of each panel.
+        thresholds: values by name of a set, each drawn as a dotted vertical line.
     """
-    across = min(len(sets), 2 if len(sets) == 4 else _ACROSS)
-    down = -(-len(sets) // across)
-    figure = Figure(figsize=(max(3.4 * across, 4.6), 2.5 * down + 1), layout="constrained")
-    panels = figure.subplots(down, across, squeeze=False).ravel()
-    for axes in panels[len(sets) :]:
-        axes.set_visible(False)
-    for axes, (name, (label, value)) in zip(panels, sets.items(), strict=False):
+    across = 2 if len(sets) in (2, 4) else _ACROSS
+    figure, panels = grid_of(len(sets), across, 2.4, 0.7)
+    for axes, (name, (label, value)) in zip(panels, sets.items(), strict=True):
         _two_classes(axes, value[label == 0], value[label == 1], limits or _quantiles(value))
-        axes.set_title(wrapped(name, 34), fontsize=9, pad=20)
+        if thresholds and name in thresholds:
+            axes.axvline(thresholds[name], color="black", linewidth=1, linestyle=":")
+        axes.set_title(wrapped(name, 60 // min(across, len(sets))), fontsize=9, pad=32)
     figure.suptitle(title, fontsize=11)
     figure.supxlabel(xlabel, fontsize=9)
     figure.supylabel(f"share of each class's {units}", fontsize=9)
@@ -146,15 +195,13 @@ def _two_classes(
             continue
         share = np.histogram(values, edges)[0] / len(values)
         axes.stairs(share, edges, fill=True, color=color, alpha=0.25)
-        axes.stairs(share, edges, color=color, linewidth=1.5, linestyle=line, label=f"{text} (n = {len(values)})")
+        axes.stairs(share, edges, color=color, linewidth=1.5, linestyle=line, label=f"{text} (n = {len(values):,})")
     axes.set_xlim(*limits)
     axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
     axes.xaxis.set_major_locator(MaxNLocator(5))  # few enough for labels such as 2.0895
     in_percent(axes.yaxis)
-    axes.tick_params(labelsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
-    # The legend is between title and axes, where it covers nothing.
-    axes.legend(fontsize=8, frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0), borderaxespad=0)
+    tidy(axes)
+    legend_above(axes)
 
 
 def _quantiles(value: NDArray[np.floating]) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """Sheets, captions, and histograms of two classes."""
 
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -40,9 +41,24 @@ def test_a_caption_is_kept_in_the_file_and_other_files_have_none(tmp_path: Path)
     save_figure(figure, tmp_path / "a.png", "What is shown: 50 % of it, näturally.")
     assert read_caption(tmp_path / "a.png") == "What is shown: 50 % of it, näturally."
     save_figure(figure, tmp_path / "b.png")
-    save_figure(figure, tmp_path / "b.jpg", "lost")
+    save_figure(figure, tmp_path / "b.jpg", "lost", vector=False)
     write_png(tmp_path / "c.png", np.zeros((8, 8, 3), np.uint8))
     assert [read_caption(tmp_path / name) for name in ("b.png", "b.jpg", "c.png")] == ["", "", ""]
+
+
+def test_an_svg_file_lies_beside_the_png_file_with_the_caption_and_is_the_same_each_time(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        figure = Figure(layout="constrained")
+        axes = figure.add_subplot()
+        axes.fill_between([0, 1], [0, 1], [1, 2], hatch="//", label="filled")
+        axes.legend()
+        save_figure(figure, tmp_path / f"{name}.png", "What is shown: 50 % & <more>.")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "a.svg", "b.png", "b.svg"]
+    root = ElementTree.parse(tmp_path / "a.svg").getroot()
+    assert "What is shown: 50 % & <more>." in {element.text for element in root.iter()}
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+    save_figure(Figure(), tmp_path / "c.png", vector=False)
+    assert not (tmp_path / "c.svg").exists()
 
 
 def test_names_break_at_dashes_and_slashes() -> None:

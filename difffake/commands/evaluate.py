@@ -58,7 +58,7 @@ def evaluate(
 
     Args:
         manifest: manifests to test on. None may share people, videos or crops with the training data.
-        out: folder to write: results.json, results.md, scores.parquet, figures, the run's config.yaml.
+        out: folder to write: results.json, results.md, scores.parquet, pictures, the run's config.yaml.
         ckpt: checkpoint of difffake fit, or the run folder, whose best.ckpt is used. It can be left out if there are
             other scores.
         scores: CSV files with scores of other detectors, high for fakes. A file has a column path or video (the name
@@ -112,20 +112,22 @@ def evaluate(
     table = pd.concat(tables, ignore_index=True)
     # A video's score is on the same scale as the scores of its frames, so both levels use one threshold.
     limits = {CLASSIFIER: info.threshold if info else None, ANOMALY: differential.threshold if differential else None}
-    rows = result_rows(table, {name: {"frame": at, "video": at} for name, at in limits.items()}, resamples, seed)
+    thresholds = {name: {"frame": at, "video": at} for name, at in limits.items()}
+    rows = result_rows(table, thresholds, resamples, seed)
     facts = provenance([*inputs, *map(manifest_file, manifest)], seed, testbed=is_testbed(table))
     facts |= {"split": split, "methods": methods, "compressions": compressions, "pairs": pairs}
     if info:
         facts |= {"encoder": info.config.name, "training_seed": info.seed, "trained_on": info.trained_on}
     notes = [*(f"{name}: {what}" for name, what in lost.items()), *uncovered, *([] if ckpt else [NO_LEAK_CHECK])]
     facts |= {"not_scored": notes} if notes else {}
-    write_evaluation(out, table, rows, facts, notes, ckpt.parent / "config.yaml" if ckpt else None, overwrite)
+    config = ckpt.parent / "config.yaml" if ckpt else None
+    write_evaluation(out, table, rows, facts, notes, config, overwrite, thresholds)
     if ckpt:
         add_to_run(ckpt, _summary(rows), (f"evaluation/{out.name}", rows))
     print_results(rows, Console())
     for note in [*notes, *([NOTE] if facts["testbed"] else [])]:
         console.print(note)
-    console.print(f"results.json, results.md, scores.parquet and figures in {out}")
+    console.print(f"results.json, results.md, scores.parquet and pictures in {out}")
 
 
 def _summary(rows: list[Row]) -> dict[str, float]:

@@ -59,11 +59,11 @@ def preview(
         made = forged_rows(faces.root, records, rows, seed)
         counts = Counter(label.partition("\n")[0].replace(",", "") for label, _ in made)
         kinds = ", ".join(f"{kind} {count}" for kind, count in counts.items())
-        save_figure(sheet(FORGED_COLUMNS, made, f"Forgeries in {faces.root.name}", FORGED_CAPTION), out)
+        save_figure(sheet(FORGED_COLUMNS, made, f"Forgeries in {faces.root.name}", FORGED_CAPTION), out, vector=False)
         console.print(f"{out}: {len(made)} of {len(records)} forgeries in {faces.root} ({kinds})", markup=False)
         return
     made = pseudo_rows(drawn_faces(seed) if faces is None else real_faces(faces, seed), seed)
     origin = "drawn faces" if faces is None else f"the real faces in {faces.root.name}"
-    save_figure(sheet(PSEUDO_COLUMNS, made, f"Pseudo-deepfakes of {origin}", PSEUDO_CAPTION), out)
+    save_figure(sheet(PSEUDO_COLUMNS, made, f"Pseudo-deepfakes of {origin}", PSEUDO_CAPTION), out, vector=False)
     kinds = f"one of each of {len(KINDS)} regions and hulls"
     console.print(f"{out}: {len(made)} pseudo-deepfakes of {origin}, {kinds}", markup=False)

@@ -18,8 +18,8 @@ from difffake.data.manifest import Manifest, read_manifests
 from difffake.data.skipped import coverage
 from difffake.distributed import count, everyone, own_rows
 from difffake.errors import UserError
-from difffake.evaluation.figures import write_figures
-from difffake.evaluation.results import CLASSIFIER, COLUMNS, Row, check_rows, write_results
+from difffake.evaluation.pictures.write import write_pictures
+from difffake.evaluation.results import CLASSIFIER, COLUMNS, Row, Thresholds, check_rows, write_results
 from difffake.evaluation.tables import markdown
 from difffake.evaluation.testbed import NOTE, TESTBEDS
 from difffake.files import staged_folder
@@ -149,8 +149,9 @@ def write_evaluation(
     notes: Sequence[str],
     config: Path | None,
     overwrite: bool = False,
+    thresholds: Thresholds | None = None,
 ) -> None:
-    """Write results.json, results.md, scores.parquet and figures to a folder, and a copy of the run's config.
+    """Write results.json, results.md, scores.parquet and pictures to a folder, and a copy of the run's config.
 
     Args:
         out: folder to write.
@@ -160,13 +161,14 @@ def write_evaluation(
         notes: lines below the tables of results.md.
         config: config.yaml of the run; it need not exist, and without a run it is None.
         overwrite: replace an existing folder.
+        thresholds: thresholds of the validation data, which pictures show.
     """
     with staged_folder(out, overwrite) as folder:
         write_results(folder, rows, facts)
         scores.to_parquet(folder / "scores.parquet", index=False)
         head = f"**{NOTE}**\n\n" if facts["testbed"] else ""
         (folder / "results.md").write_text("\n".join([head + markdown(rows), *(f"{note}\n" for note in notes)]))
-        write_figures(scores, folder)
+        write_pictures(scores, rows, folder, thresholds)
         if config and config.is_file():
             shutil.copy(config, folder)  # so that the folder also documents the training
 

@@ -80,7 +80,7 @@ def load_regularizers(
     device: torch.device | str = "cpu",
     imports: Sequence[str] = (),
 ) -> tuple[Regularizers, Teacher]:
-    """Load the regularizers of a run, in eval mode, and their frozen model.
+    """Load the regularizers of a run, in eval mode, and their frozen model; a run may have none.
 
     Args:
         path: checkpoint of `difffake fit`.
@@ -90,14 +90,14 @@ def load_regularizers(
         imports: packages outside difffake whose classes may be imported.
 
     Raises:
-        UserError: the run had no regularizers, the frozen model is another one than in training, or a class is in a
-            package that is not named in `imports`.
+        UserError: `diffusion` is given for a run without regularizers, the frozen model is another one than in
+            training, or a class is in a package that is not named in `imports`.
     """
     checkpoint = read_checkpoint(Path(path))
-    if REGULARIZERS not in checkpoint:
-        raise UserError(f"{path} was trained without regularizers: choose a run with --model.regularizers")
+    if REGULARIZERS not in checkpoint and diffusion:
+        raise UserError(f"{path} was trained without regularizers: leave out --diffusion")
     try:
-        saved = Saved(**checkpoint[REGULARIZERS])
+        saved = Saved(**checkpoint.get(REGULARIZERS, {"parts": {}, "diffusion": None}))
         config = DiffusionConfig(**vars(saved.config) | ({"name": diffusion} if diffusion else {}))
         teacher = Teacher(config, checkpoint[KEY]["seed"])
         if saved.diffusion and teacher.fingerprint != saved.diffusion["fingerprint"]:

@@ -86,7 +86,8 @@ class GuideFigures(Callback):
                 noises=self.noises, steps=self.steps, seed=module.seed,
             )  # fmt: skip
         path = Path(trainer.default_root_dir) / "figures" / f"reconstructions-epoch-{trained:03d}.png"
-        save_figure(reconstruction_figure({f"validation, epoch {trained}": rebuilt}), path, RECONSTRUCTIONS)
+        figure = reconstruction_figure({f"validation, epoch {trained}": rebuilt})
+        save_figure(figure, path, RECONSTRUCTIONS, vector=False)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 logger.log_image("reconstructions", [str(path)], step=trainer.global_step)

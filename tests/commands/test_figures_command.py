@@ -10,16 +10,22 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tiny import GuidedRun
+from scipy.special import expit
+from tiny import GuidedRun, TinyRun
 
 from difffake.commands.main import main
+from difffake.data.batches import to_tensors, to_unit
 from difffake.faces.images import read_image
-from difffake.models.checkpoint import load_detector
+from difffake.models.checkpoint import PREFIX, load_detector
 from difffake.regularizers.guide.guide import Guide
 from difffake.regularizers.saved import REGULARIZERS, load_regularizers
 
 A, B = "forged-drawn-a", "forged-drawn-b"
 QUICK = ["--workers", "0", "--faces", "2", "--noises", "2", "--steps", "2", "--split", "all"]
+
+
+OWN = {"embeddings", "activation_maps", "failures"}
+"""Pictures of every detector."""
 
 
 def figures(ckpt: Path, manifests: list[Path], out: Path, *options: str) -> int:
@@ -49,7 +55,7 @@ def measured(guided_run: GuidedRun) -> pd.DataFrame:
         table = pd.read_parquet(root / "manifest.parquet")
         values = []
         for path in table["path"]:
-            crop = cv2.resize(read_image(root / path), (64, 64), interpolation=cv2.INTER_AREA)
+            crop = cv2.resize(read_image(root / path), (64, 64), interpolation=cv2.INTER_LINEAR)
             image = torch.from_numpy(crop.transpose(2, 0, 1)[None] / 255).float()
             with torch.no_grad():
                 features = detector(image).features
@@ -75,7 +81,9 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 def test_pictures_and_numbers_are_there(drawn: Path) -> None:
     names = {path.name for path in drawn.iterdir()}
-    assert names == {"reconstructions.png", "weights.png", "distances.png", "figures.json", ".difffake"}
+    pictures = OWN | {"reconstructions", "weights", "distances"}
+    wanted = {f"{name}.{kind}" for name in pictures for kind in ("png", "svg")}
+    assert names == wanted | {"figures.json", ".difffake"}
     for path in drawn.glob("*.png"):
         assert len(np.unique(cv2.imread(str(path)))) > 20  # something is drawn
     text = (drawn / "figures.json").read_text()
@@ -127,6 +135,44 @@ def test_the_same_seed_draws_the_same(drawn: Path, guided_run: GuidedRun, tmp_pa
     assert {row["faces"] for row in content(tmp_path / "b")["rows"]} == {3}
 
 
+def test_a_detector_without_regularizers_is_drawn_beside_others(
+    tiny_run: TinyRun, guided_run: GuidedRun, tmp_path: Path
+) -> None:
+    guided = tmp_path / "guided" / "best.ckpt"  # both runs are in folders of one name
+    guided.parent.mkdir()
+    shutil.copy(guided_run.ckpt, guided)
+    plain = torch.load(tiny_run.ckpt, weights_only=True)
+    del plain[REGULARIZERS]
+    plain["state_dict"] = {key: value for key, value in plain["state_dict"].items() if key.startswith(PREFIX)}
+    (tmp_path / "plain").mkdir()
+    torch.save(plain, tmp_path / "plain" / "best.ckpt")
+    both = [tiny_run.seen, tiny_run.unseen]
+    assert figures(tmp_path / "plain", both, tmp_path / "out", *QUICK, "--beside", str(guided)) == 0
+    assert {path.stem for path in (tmp_path / "out").glob("*.png")} == OWN
+    found = json.loads((tmp_path / "out" / "figures.json").read_text())
+    assert set(found["activation_layers"]) == {"plain", "guided"}
+    assert found["activation_layers"]["guided"] == "layer4"
+    detector, info = load_detector(tiny_run.ckpt)
+    assert info.threshold is not None
+    table = pd.concat(pd.read_parquet(root / "manifest.parquet") for root in both).set_index(["dataset", "path"])
+    sides = []
+    for failure in found["failures"]:
+        fake = failure["method"] != "real"
+        row = table.loc[(failure["dataset"], failure["path"])]
+        assert (row["label"] == 1) == fake
+        root = both[0] if failure["dataset"] == A else both[1]
+        with torch.no_grad():
+            image = to_unit(to_tensors([read_image(root / failure["path"])], 64))
+            logit = detector(image).logit.item()
+        assert failure["probability"] == pytest.approx(expit(logit), abs=1e-4)
+        assert (logit >= info.threshold) != fake
+        sides.append(((failure["dataset"], row["method"], row["video"]), fake, logit))
+    assert len({video for video, *_ in sides}) == len(sides)  # one of each video
+    for fake in (False, True):
+        logits = [logit for _, kind, logit in sides if kind == fake]
+        assert logits == sorted(logits, reverse=not fake)  # the most confident first
+
+
 def test_what_cannot_be_drawn_is_told_in_one_line(
     guided_run: GuidedRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -144,9 +190,11 @@ def test_what_cannot_be_drawn_is_told_in_one_line(
     plain = torch.load(guided_run.ckpt, weights_only=True)
     del plain[REGULARIZERS]
     torch.save(plain, tmp_path / "plain.ckpt")
-    assert "was trained without regularizers" in refused(tmp_path / "plain.ckpt", guided_run.seen)
     assert "was trained without regularizers" in refused(
         tmp_path / "plain.ckpt", guided_run.seen, "--diffusion", "elsewhere"
+    )
+    assert "two checkpoints are in folders of the name run" in refused(
+        guided_run.ckpt, guided_run.seen, "--beside", str(guided_run.ckpt)
     )
     assert "no rows in the split train" in refused(guided_run.ckpt, guided_run.unseen, "--split", "train")
     assert "--limit -1 must be at least 0" in refused(guided_run.ckpt, guided_run.seen, "--limit", "-1")

@@ -43,7 +43,10 @@ def test_rows_for_both_scores_and_levels(evaluated: Path) -> None:
     methods = {(A, "all"), (A, "alpha_swap"), (A, "faceswap"), (B, "reenact")}
     levels = {(level, score) for level in ("frame", "video") for score in ("classifier", "anomaly")}
     assert found == {(*method, *level) for method in methods for level in levels}
-    assert {path.name for path in evaluated.glob("*.png")} >= {"roc_classifier_video.png", "scores_anomaly_frame.png"}
+    assert {path.name for path in evaluated.glob("*.png")} >= {
+        "roc_classifier_video.png",
+        "histogram_anomaly_frame.png",
+    }
 
 
 def test_results_of_a_testbed_say_so(evaluated: Path) -> None:

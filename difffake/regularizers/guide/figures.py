@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from difffake.plots import COLORS, two_class_panels
+from difffake.plots import COLORS, WIDTH, tidy, two_class_panels, wrapped
 
 DISTANCES = (
     "Distance between the features that rebuild the source and those that rebuild the target, of each data set and "
@@ -16,7 +16,8 @@ WEIGHTS = (
     "from the lower to the upper quartile, whiskers from the 5th to the 95th percentile. A diamond is the mean that "
     "they should predict. Numbers of faces are in brackets."
 )
-BRANCHES = (("source", COLORS[2]), ("target", COLORS[3]))
+BRANCHES = (("source", COLORS[2], ""), ("target", COLORS[3], "////"))
+"""Name, color and hatch of each branch."""
 _SHIFT = 0.19  # distance of a branch's box from the middle of its manipulation
 
 
@@ -41,11 +42,11 @@ def weights_figure(sets: dict[str, pd.DataFrame]) -> Figure:
             target_similarity. Manipulations are drawn in the table's order.
     """
     most = max(rows["method"].nunique() for rows in sets.values())
-    figure = Figure(figsize=(max(4.6, 1.05 * most + 0.9), 2.9 * len(sets) + 0.8), layout="constrained")
+    figure = Figure(figsize=(min(WIDTH, max(4.6, 1.05 * most + 0.9)), 2.5 * len(sets) + 0.8), layout="constrained")
     panels = figure.subplots(len(sets), 1, squeeze=False)[:, 0]
     for axes, (name, rows) in zip(panels, sets.items(), strict=True):
         methods = rows["method"].unique()
-        for shift, (branch, color) in zip((-_SHIFT, _SHIFT), BRANCHES, strict=True):
+        for shift, (branch, color, hatch) in zip((-_SHIFT, _SHIFT), BRANCHES, strict=True):
             places = np.arange(len(methods)) + shift
             parts = [rows[rows["method"] == method] for method in methods]
             boxes = axes.boxplot(
@@ -54,22 +55,24 @@ def weights_figure(sets: dict[str, pd.DataFrame]) -> Figure:
                 medianprops={"color": "black"},
             )  # fmt: skip
             for box in boxes["boxes"]:
-                box.set(facecolor=color, alpha=0.6)
+                box.set(facecolor=color, alpha=0.6, hatch=hatch)
             wanted = [part[f"{branch}_similarity"].mean() for part in parts]  # NaN (partners unknown) is not drawn
             axes.scatter(places, wanted, marker="D", s=28, color=color, edgecolor="black", linewidth=0.8, zorder=3)
         counts = rows["method"].value_counts()
-        names = [f"{method.replace('_', ' ')}\n({counts[method]})" for method in methods]
+        names = [f"{wrapped(method.replace('_', ' '), 14)}\n({counts[method]:,})" for method in methods]
         axes.set_xticks(np.arange(len(methods)), names, fontsize=8)
         axes.set_xlim(-0.6, len(methods) - 0.4)
         # Weights are in (0, 1); a cosine may be less.
         axes.set_ylim(min(-0.03, axes.get_ylim()[0]), 1.06)
-        axes.tick_params(axis="y", labelsize=8)
         axes.grid(axis="y", color="0.9")
         axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.set_title(name, fontsize=9)
+        tidy(axes)
+        axes.set_title(wrapped(name, 80), fontsize=9)
         axes.set_ylabel("weight", fontsize=9)
-    handles = [Patch(facecolor=color, alpha=0.6, label=f"$W_{branch[0]}$, {branch}") for branch, color in BRANCHES]
+    handles = [
+        Patch(facecolor=color, alpha=0.6, hatch=hatch, label=f"$W_{branch[0]}$, {branch}")
+        for branch, color, hatch in BRANCHES
+    ]
     marker = panels[0].scatter([], [], marker="D", s=28, color="white", edgecolor="black", label="wanted (mean)")
     figure.legend(handles=[*handles, marker], loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     figure.suptitle("weights by manipulation", fontsize=11)

@@ -4,6 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from difffake.plots import WIDTH, wrapped
 from difffake.regularizers.guide.reconstructions import Reconstructions
 
 RECONSTRUCTIONS = (
@@ -12,10 +13,9 @@ RECONSTRUCTIONS = (
     "faces of the test split too. Below: the distance between the features of source and target, and the two "
     "weights."
 )
-_INCHES = 1.2  # side of a picture
-_NOTE = 0.24  # height of the line below it
+_NOTE = 0.3  # inches of the lines below a picture
 _GAP = 0.15  # width of the gaps between the groups of columns, as a share of a picture's width
-_LEFT, _TOP, _BETWEEN = 0.3, 0.44, 0.12  # inches: names on the left, titles above each group, around everything
+_LEFT, _TOP, _BETWEEN = 0.32, 0.48, 0.12  # inches: names on the left, titles above each group, around everything
 
 
 def reconstruction_figure(groups: dict[str, Reconstructions]) -> Figure:
@@ -29,24 +29,24 @@ def reconstruction_figure(groups: dict[str, Reconstructions]) -> Figure:
     lefts += [3 + _GAP + number for number in range(noises)]
     lefts += [3 + 2 * _GAP + noises + number for number in range(noises)]
     rows = sum(len(group.faces.names) for group in groups.values())
-    width = _LEFT + _INCHES * (lefts[-1] + 1) + 2 * _BETWEEN
-    height = len(groups) * (_TOP + _BETWEEN) + rows * (_INCHES + _NOTE) + _BETWEEN
-    figure = Figure(figsize=(width, height))
+    side = (WIDTH - _LEFT - 2 * _BETWEEN) / (lefts[-1] + 1)
+    height = len(groups) * (_TOP + _BETWEEN) + rows * (side + _NOTE) + _BETWEEN
+    figure = Figure(figsize=(WIDTH, height))
 
     # Explicit positions: every picture has the same size, however many there are, and drawing is much faster.
     down = _BETWEEN
     for name, group in groups.items():
-        heading = (_BETWEEN / width, 1 - down / height)
-        figure.text(*heading, name, fontsize=11, fontweight="bold", va="top")
+        heading = (_BETWEEN / WIDTH, 1 - down / height)
+        figure.text(*heading, name, fontsize=9, fontweight="bold", va="top")
         down += _TOP
         for face in range(len(group.faces.names)):
-            bottom = 1 - (down + _INCHES) / height
+            bottom = 1 - (down + side) / height
             for column, left in enumerate(lefts):
-                corner = ((_BETWEEN + _LEFT + _INCHES * left) / width, bottom)
-                axes = figure.add_axes((*corner, 0.97 * _INCHES / width, 0.97 * _INCHES / height))
+                corner = ((_BETWEEN + _LEFT + side * left) / WIDTH, bottom)
+                axes = figure.add_axes((*corner, 0.97 * side / WIDTH, 0.97 * side / height))
                 axes.set(xticks=[], yticks=[])
                 _fill(axes, group, face, column)
-            down += _INCHES + _NOTE
+            down += side + _NOTE
         down += _BETWEEN
     return figure
 
@@ -59,20 +59,20 @@ def _fill(axes: Axes, group: Reconstructions, face: int, column: int) -> None:
         picture: Tensor = getattr(group.faces, given[column])[face]
         title = given[column]
         note = (
-            rf"$\|f_s - f_t\|$ = {_three_digits(group.distance[face])}",
-            f"$W_s$ = {group.source_weight[face]:.2f}",
-            f"$W_t$ = {group.target_weight[face]:.2f}",
+            f"$\\|f_s - f_t\\|$\n{_three_digits(group.distance[face])}",
+            f"$W_s$\n{group.source_weight[face]:.2f}",
+            f"$W_t$\n{group.target_weight[face]:.2f}",
         )[column]
-        axes.set_xlabel(note, fontsize=8, labelpad=3)
+        axes.set_xlabel(note, fontsize=7, labelpad=2, linespacing=1)
     else:
         branch, number = divmod(column - 3, noises)
         picture = (group.source, group.target)[branch][face, number]
-        title = f"rebuilt {given[1 + branch]} {number + 1}"
+        title = f"{given[1 + branch]}\nrebuilt {number + 1}"
     axes.imshow(picture.permute(1, 2, 0).numpy())
     if column == 0:
-        axes.set_ylabel(group.faces.names[face], fontsize=8, labelpad=3)
+        axes.set_ylabel(wrapped(group.faces.names[face].replace("_", " "), 12), fontsize=7, labelpad=3)
     if face == 0:
-        axes.set_title(title, fontsize=8, pad=3)
+        axes.set_title(title, fontsize=7, pad=3, linespacing=1)
 
 
 def _three_digits(value: float) -> str:

@@ -20,7 +20,7 @@ from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.faces.images import read_image
 from difffake.models.detector import Detector
 from difffake.models.saliency import coverage, log_saliency
-from difffake.plots import COLORS, save_figure
+from difffake.plots import COLORS, WIDTH, save_figure, tidy, wrapped
 from difffake.progress import console, track
 from difffake.randomness import generator
 from difffake.readers.item import REAL
@@ -119,12 +119,12 @@ def noise_figure(groups: dict[str, NoiseViews]) -> Figure:
     in all pictures, up to `MOST_SHARE`.
     """
     rows = sum(len(views.names) for views in groups.values())
-    figure = Figure(figsize=(1.7 * len(COLUMNS), 1.62 * rows + 0.9), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 1.5 * rows + 0.5), layout="constrained")
     panels = figure.subplots(rows, len(COLUMNS), squeeze=False)
     for axes in panels.flat:
         axes.set(xticks=[], yticks=[])
     for axes, title in zip(panels[0], COLUMNS, strict=True):
-        axes.set_title(title, fontsize=9)
+        axes.set_title(title, fontsize=8)
     faces = [(group, views, face) for group, views in groups.items() for face in range(len(views.names))]
     for line, (group, views, face) in zip(panels, faces, strict=True):
         image = views.image[face]
@@ -137,7 +137,7 @@ def noise_figure(groups: dict[str, NoiseViews]) -> Figure:
             axes.imshow(
                 _enlarged(share, image.shape[1]) * share.numel(), cmap="inferno", alpha=0.6, vmin=0, vmax=MOST_SHARE
             )
-        line[0].set_ylabel(f"{group}\n{views.names[face].replace('_', ' ')}", fontsize=9)
+        line[0].set_ylabel(f"{group}\n{wrapped(views.names[face].replace('_', ' '), 16)}", fontsize=8)
         line[4].set_xlabel(f"coverage {views.coverage[face]:.3f}", fontsize=8)
     return figure
 
@@ -174,7 +174,7 @@ def draw_coverage(folder: Path, run: Path) -> Path | None:
     axes.set_ylim(min(0.5, float(course.min()) - 0.05), 1.0)  # otherwise tiny changes would fill the picture
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(color="0.9")
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes)
     save_figure(figure, folder / "coverage.png", COVERAGE)
     return folder / "coverage.png"
 

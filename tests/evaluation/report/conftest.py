@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from score_table import several_datasets
 
-from difffake.evaluation.figures import write_figures
+from difffake.evaluation.pictures.write import write_pictures
 from difffake.evaluation.provenance import provenance
 from difffake.evaluation.results import result_rows, write_results
 
@@ -37,6 +37,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = several_datasets()
     facts = provenance(seed=3, command=["difffake", "evaluate", "--out", "a b"]) | {"trained_on": FFPP, "split": "test"}
     write_results(folder, result_rows(table, {}, resamples=50), facts)
-    write_figures(table, folder)
+    write_pictures(table, [], folder, resamples=0)
     (folder / "config.yaml").write_text(CONFIG)
     return folder
