@@ -121,7 +121,7 @@ DEGRADATIONS = {
     "brightness": Degradation("Brightness", "change up or down", "%", (10, 20, 30, 40, 50), _each(_brightness)),
     "contrast": Degradation("Contrast", "change up or down", "%", (10, 20, 30, 40, 50), _each(_contrast)),
     "screenshot": Degradation(
-        "screenshot", "scale, with cut and JPEG", "", (0.9, 0.8, 0.65, 0.5, 0.35), _each(_screenshot)
+        "Screenshot", "scale, with cut and JPEG", "", (0.9, 0.8, 0.65, 0.5, 0.35), _each(_screenshot)
     ),
 }
 """All kinds by name."""
