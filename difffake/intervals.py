@@ -1,9 +1,10 @@
-"""Confidence intervals of AUC, EER, AP and accuracy, from a bootstrap over whole videos, originals or people.
+"""Confidence intervals of metrics, from a bootstrap over whole videos, originals or people.
 
 The frames of one video are similar, so resampling single frames would give intervals that are much too narrow. Units
 are resampled instead, each with all its samples, real and fake.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -11,12 +12,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from difffake.metrics import checked
 from difffake.randomness import generator
+from difffake.statistic import Statistic
 
 Floats = NDArray[np.float64]
 
 MIN_UNITS = 5
 """Smallest number of units of each class for an interval. n units have C(2n - 1, n) different resamples (Efron &
 Tibshirani 1993, section 6.2): 35 for four units, which is too few for a 2.5 % tail, and 126 for five."""
+TPR_AT = {"tpr_at_1_percent_fpr": 0.01, "tpr_at_5_percent_fpr": 0.05}
+"""Metrics that are the share of fakes found at a false positive rate, and this rate."""
+RANKED = ("auc", "eer", "ap", *TPR_AT)
+"""Metrics that depend only on the order of scores."""
 ELEMENTS = 400_000
 """Number of weights in memory at a time: a few MB, so that a chunk of resamples fits into the processor's cache."""
 
@@ -41,14 +47,14 @@ def rank(label: ArrayLike, score: ArrayLike) -> Ranking:
 
 
 def weighted_metrics(ranking: Ranking, weight: Floats) -> dict[str, Floats]:
-    """AUC, EER and AP with sample weights.
+    """The metrics `RANKED` with sample weights.
 
     Args:
         ranking: the N samples, sorted.
         weight: (R, N), >= 0, in the original order of samples; each row is one set of weights.
 
     Returns:
-        "auc", "eer" and "ap", each (R,); NaN for a row in which a class has no weight.
+        Each metric of `RANKED`, (R,); NaN for a row in which a class has no weight.
     """
     weight = np.take(weight, ranking.order, axis=1)
     fake = np.cumsum(weight * ranking.fake, axis=1)[:, ranking.ends]
@@ -60,11 +66,20 @@ def weighted_metrics(ranking: Ranking, weight: Floats) -> dict[str, Floats]:
         precision = np.where(called > 0, fake / called, 0.0)
     gain = np.diff(true_positive, axis=1, prepend=0.0)
     area = (np.diff(false_positive, axis=1, prepend=0.0) * (true_positive - gain / 2)).sum(axis=1)
-    return {
+    found = {
         "auc": area,
         "eer": _crossing(false_positive, true_positive),
-        "ap": np.where(np.isnan(area), np.nan, (gain * precision).sum(axis=1)),
+        "ap": (gain * precision).sum(axis=1),
+        **{name: _reached(false_positive, true_positive, rate) for name, rate in TPR_AT.items()},
     }
+    return {name: np.where(np.isnan(area), np.nan, values) for name, values in found.items()}
+
+
+def _reached(false_positive: Floats, true_positive: Floats, rate: float) -> Floats:
+    """Largest TPR (R,) at an FPR of at most `rate`; both rates rise along each row, from (0, 0)."""
+    last = (false_positive <= rate).sum(axis=1) - 1
+    values = np.take_along_axis(true_positive, np.maximum(last, 0)[:, None], axis=1)[:, 0]
+    return np.where(last < 0, 0.0, values)
 
 
 def _crossing(false_positive: Floats, true_positive: Floats) -> Floats:
@@ -87,14 +102,20 @@ def bootstrap_intervals(
     resamples: int = 1000,
     seed: int = 0,
     confidence: float = 0.95,
-    threshold: float | None = None,
+    statistics: Mapping[str, Statistic] | None = None,
 ) -> dict[str, tuple[float, float]]:
-    """Percentile bootstrap intervals (low, high) of "auc", "eer", "ap" and, at `threshold`, "acc", resampled by unit.
+    """Percentile bootstrap intervals (low, high) of the metrics `RANKED` and of `statistics`, resampled by unit.
 
     A resample draws units with replacement, as many as there are; the weight of a sample is the number of times that
     its unit was drawn (Efron & Tibshirani 1993, chapter 13). Resamples without one of the classes are dropped. If a
-    class comes from fewer than `MIN_UNITS` units, the interval is (NaN, NaN). If the classes are separated perfectly,
-    all resamples are too, and the interval would have no width; then it is given by `exact_limits`.
+    class that a metric depends on comes from fewer than `MIN_UNITS` units, the interval is (NaN, NaN). If the classes
+    are separated perfectly, all resamples are too, and the interval would have no width; then it is given by
+    `exact_limits`.
+
+    A metric such as the expected calibration error is larger in a sample than in the population on average, because
+    noise adds to it, and in a resample once more (`Statistic.biased`). The bootstrap estimates this bias (Efron &
+    Tibshirani 1993, section 10.2): the lower bound is moved down by it twice, the upper bound once, so that the
+    interval still contains the sample's own value. If the population's value is nearly 0, the interval misses it.
 
     Args:
         label: (N,) 0 = real, 1 = fake.
@@ -103,35 +124,41 @@ def bootstrap_intervals(
         resamples: number of resamples; 0 gives (NaN, NaN).
         seed: random seed of the resamples.
         confidence: share of such intervals that should contain the true value.
-        threshold: threshold of the accuracy; without one there is no "acc".
+        statistics: further metrics, by name.
 
     Raises:
         UserError: as in `difffake.metrics.checked`.
     """
     labels, scores = checked(label, score)
     names, units = np.unique(np.asarray(unit), return_inverse=True)
-    nothing = (float("nan"), float("nan"))
-    intervals = dict.fromkeys(("auc", "eer", "ap") if threshold is None else ("auc", "eer", "ap", "acc"), nothing)
+    further = statistics or {}
+    intervals = dict.fromkeys((*RANKED, *further), (float("nan"), float("nan")))
     fewest = min(len(np.unique(units[labels == value])) for value in (0, 1))
-    if resamples == 0 or fewest < MIN_UNITS:
+    ranked = fewest >= MIN_UNITS
+    further = {name: statistic for name, statistic in further.items() if statistic.fewest >= MIN_UNITS}
+    if resamples == 0 or not (ranked or further):
         return intervals
     ranking, rng = rank(labels, scores), generator(seed)
     chunk = max(1, ELEMENTS // len(labels))
-    right = ((scores >= (threshold or 0.0)) == labels).astype(np.float64)
     drawn = []
     for start in range(0, resamples, chunk):
         weight = np.take(draw_counts(rng, min(chunk, resamples - start), len(names)), units, axis=1)
-        drawn.append(weighted_metrics(ranking, weight) | {"acc": weight @ right / weight.sum(axis=1)})
+        found = weighted_metrics(ranking, weight) if ranked else {}
+        drawn.append(found | {name: statistic.of(weight) for name, statistic in further.items()})
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
-    for name in intervals:
+    for name in drawn[0]:
         values = np.concatenate([chunk_values[name] for chunk_values in drawn])
         values = values[~np.isnan(values)]
-        if len(values):
-            low, high = (float(bound) for bound in np.quantile(values, tails))
-            if high - low < 1e-9 and abs(low - round(low)) < 1e-9:  # all resamples give 0, or all give 1
-                independent = len(names) if name == "acc" else min(fewest, len(names) // 2)
-                low, high = exact_limits(name, round(low), independent, confidence)
-            intervals[name] = (low, high)
+        if not len(values):
+            continue
+        low, high = (float(bound) for bound in np.quantile(values, tails))
+        if high - low < 1e-9 and abs(low - round(low)) < 1e-9:  # all resamples give 0, or all give 1
+            independent = further[name].units if name in further else min(fewest, len(names) // 2)
+            low, high = exact_limits(name, round(low), independent, confidence)
+        elif name in further and further[name].biased:
+            bias = float(values.mean() - further[name].value())
+            low, high = max(0.0, low - 2 * bias), max(0.0, high - bias)
+        intervals[name] = (low, high)
     return intervals
 
 
@@ -149,15 +176,16 @@ def exact_limits(metric: str, value: int, independent: int, confidence: float = 
     error probability e. If the samples are separated, all n units of one class are on the right side of it, which
     happens with probability 2 (1 - e)^n at most. So the upper limit is 1 - (a / 2)^(1/n).
 
-    For the accuracy, n counts all units. The average precision has no such limit: NaN.
+    For shares of samples, such as the accuracy, n counts the units that they come from. The average precision and
+    the TPR at an FPR have no such limit, nor have metrics without independent units: NaN.
 
     Args:
-        metric: auc, eer, ap or acc.
+        metric: a metric of `RANKED`, or the name of a share of samples.
         value: 0 or 1.
-        independent: n, the number of independent pairs of a real and a fake unit; for the accuracy, of units.
+        independent: n, the number of independent pairs of a real and a fake unit; for shares, of units.
         confidence: share of such intervals that should contain the true value.
     """
-    if metric == "ap":
+    if metric == "ap" or metric in TPR_AT or not independent:
         return float("nan"), float("nan")
     tail = (1 - confidence) / (4 if metric == "eer" else 2)
     limit = tail ** (1 / independent)

@@ -16,6 +16,9 @@ from difffake.errors import UserError
 Labels = NDArray[np.int64]
 Scores = NDArray[np.float64]
 
+ECE_BINS = 15
+"""Number of bins of the expected calibration error, as in Guo et al. 2017."""
+
 
 def checked(label: ArrayLike, score: ArrayLike) -> tuple[Labels, Scores]:
     """Labels (N,) as int64 and scores (N,) as float64, which keeps the order and ties of shorter floats.
@@ -104,6 +107,50 @@ def accuracy(label: ArrayLike, score: ArrayLike, threshold: float) -> float:
     """
     labels, scores = checked(label, score)
     return float(((scores >= threshold) == labels).mean()) if labels.size else float("nan")
+
+
+def balanced_accuracy(label: ArrayLike, score: ArrayLike, threshold: float) -> float:
+    """Mean of the shares of reals and of fakes on the right side of `threshold`; NaN if a class is missing.
+
+    >>> balanced_accuracy([0, 0, 0, 1], [0.1, 0.4, 0.8, 0.9], threshold=0.5)
+    0.8333333333333333
+    """
+    labels, scores = checked(label, score)
+    if _one_class(labels):
+        return float("nan")
+    right = (scores >= threshold) == labels
+    return float((right[labels == 0].mean() + right[labels == 1].mean()) / 2)
+
+
+def brier(label: ArrayLike, probability: ArrayLike) -> float:
+    """Mean squared difference between label and probability of a fake (Brier 1950, for one class); NaN without samples.
+
+    >>> round(brier([0, 1], [0.2, 0.9]), 6)
+    0.025
+    """
+    labels, values = checked(label, probability)
+    return float(((values - labels) ** 2).mean()) if labels.size else float("nan")
+
+
+def calibration_bin(probability: ArrayLike) -> NDArray[np.intp]:
+    """Number (N,) of the bin of each probability, of `ECE_BINS` equally wide ones that contain their upper edge."""
+    return np.searchsorted(np.linspace(0, 1, ECE_BINS + 1)[1:-1], np.asarray(probability))
+
+
+def ece(label: ArrayLike, probability: ArrayLike) -> float:
+    """Expected calibration error: the mean over samples of how far their bin is from calibrated; NaN without samples.
+
+    A bin's error is the difference between its share of fakes and its mean probability of a fake (Naeini et al. 2015;
+    Guo et al. 2017 use the predicted class instead of the class fake). There are `ECE_BINS` bins.
+
+    >>> round(ece([0, 1, 1], [0.11, 0.12, 0.9]), 4)  # |0.5 - 0.115| for two samples, |1 - 0.9| for one
+    0.29
+    """
+    labels, values = checked(label, probability)
+    if not labels.size:
+        return float("nan")
+    error = np.bincount(calibration_bin(values), weights=labels - values, minlength=ECE_BINS)
+    return float(np.abs(error).sum() / labels.size)
 
 
 def balanced_accuracy_at_youden(label: ArrayLike, score: ArrayLike) -> float:

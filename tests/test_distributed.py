@@ -1,5 +1,6 @@
 """Commands that several processes share: torchrun, gloo on the CPU."""
 
+import json
 import os
 import subprocess
 import sys
@@ -17,7 +18,6 @@ from difffake import distributed
 from difffake.anomaly.storage import load_anomaly
 from difffake.commands.main import main
 from difffake.data.batches import to_unit
-from difffake.evaluation.results import read_results
 from difffake.models.checkpoint import load_detector
 from difffake.training.datamodule import FaceData
 
@@ -55,18 +55,29 @@ def test_two_ranks_fit_the_anomaly_model_and_evaluate_as_one_does(tiny_run: Tiny
     np.testing.assert_allclose(other.means, one.means, rtol=1e-4, atol=1e-6)  # float32 embeddings of other batches
     assert other_facts["threshold"] == pytest.approx(facts["threshold"], rel=1e-3)
 
+    calibrate = ["calibrate", "--ckpt", str(tiny_run.ckpt), "--manifest", str(tiny_run.seen), "--workers", "0"]
+    calibration = str(tmp_path / "calibration.json")
+    assert main([*calibrate, "--anomaly", str(alone), "--out", calibration]) == 0
+    odd = pd.read_parquet(tiny_run.unseen / "manifest.parquet").iloc[1:]
+    assert len(odd) % 2 == 1
+    odd["path"] = [(tiny_run.unseen / path).as_posix() for path in odd["path"]]
+    odd.to_parquet(tmp_path / "manifest.parquet")
     evaluate = ["evaluate", "--ckpt", str(tiny_run.ckpt), "--anomaly", str(alone), "--workers", "0"]
-    evaluate += ["--manifest", str(tiny_run.seen), str(tiny_run.unseen), "--resamples", "20", "--split", "test"]
+    evaluate += ["--manifest", str(tiny_run.seen), str(tmp_path), "--resamples", "20", "--split", "test"]
+    evaluate += ["--calibration", calibration]
     for pairs in ("suspect", "reference"):
         found, wanted = tmp_path / f"{pairs}-2", tmp_path / f"{pairs}-1"
         assert main([*evaluate, "--pairs", pairs, "--out", str(wanted)]) == 0
         statuses, said = difffake([*evaluate, "--pairs", pairs, "--out", str(found)], ranks=2)
         assert statuses == [0, 0], said
         a, b = (pd.read_parquet(folder / "scores.parquet") for folder in (found, wanted))
-        assert (a.drop(columns="value") == b.drop(columns="value")).all(axis=None)
-        np.testing.assert_allclose(a["value"], b["value"], rtol=1e-3, atol=1e-4)
-        for row, expected in zip(read_results(found)[0], read_results(wanted)[0], strict=True):
-            assert row["auc"] == pytest.approx(expected["auc"], abs=1e-9)
+        pd.testing.assert_frame_equal(a, b, check_exact=True)
+        assert set(a["score"]) == {"classifier", "anomaly", "fusion"}
+        # To the last digit, all but the time and the command.
+        contents = [json.loads((folder / "results.json").read_text()) for folder in (found, wanted)]
+        for content in contents:
+            del content["provenance"]["date"], content["provenance"]["command"]
+        assert contents[0] == contents[1]
 
 
 def test_two_nodes_train_as_two_processes_of_one_do(tiny_run: TinyRun, tmp_path: Path) -> None:

@@ -11,14 +11,15 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.covariance import LedoitWolf
-from sklearn.metrics import brier_score_loss
+from sklearn.metrics import log_loss
 from tiny import TinyRun
 
 from difffake.commands.main import main
 from difffake.drawn.people import Expression, Identity
 from difffake.drawn.render import render_face
 from difffake.errors import UserError
-from difffake.evaluation import results
+from difffake.evaluation import measures
+from difffake.evaluation.results import read_results
 from difffake.forge.tools.face import FaceImage
 from difffake.models.checkpoint import load_detector
 from difffake.regularizers.saved import load_regularizers
@@ -124,11 +125,12 @@ def test_an_anomaly_model(package: Path, tiny_run: TinyRun, tmp_path: Path) -> N
 
 
 def test_a_metric(package: Path, tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(results.METRICS, "brier", importlib.import_module("my_package.brier").brier)
+    function = importlib.import_module("my_package.cross_entropy").cross_entropy
+    monkeypatch.setitem(measures.METRICS, "cross_entropy", function)
     command = ["evaluate", "--ckpt", str(tiny_run.ckpt), "--manifest", str(tiny_run.unseen), "--workers", "0"]
     assert main([*command, "--out", str(tmp_path / "out")]) == 0
-    rows, _ = results.read_results(tmp_path / "out")
+    rows = read_results(tmp_path / "out").rows
     row = next(row for row in rows if row["level"] == "frame" and row["score"] == "classifier")
     scores = pd.read_parquet(tmp_path / "out" / "scores.parquet").query("score == 'classifier'")
-    wanted = brier_score_loss(scores["label"], 1 / (1 + np.exp(-scores["value"])))
-    assert row["brier"] == pytest.approx(wanted)
+    wanted = log_loss(scores["label"], 1 / (1 + np.exp(-scores["value"])))
+    assert row["cross_entropy"] == pytest.approx(wanted)

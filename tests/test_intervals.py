@@ -1,13 +1,16 @@
+import dataclasses
+import functools
 import math
 import time
 
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import expit
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from difffake import metrics
-from difffake.intervals import bootstrap_intervals, exact_limits, rank, weighted_metrics
+from difffake import metrics, statistic
+from difffake.intervals import TPR_AT, bootstrap_intervals, exact_limits, rank, weighted_metrics
 
 
 def simulated(rng: np.random.Generator, units: int, per_unit: int, spread: float) -> tuple[np.ndarray, ...]:
@@ -31,8 +34,10 @@ def test_weighted_metrics_agree_with_scikit_learn(decimals: int) -> None:
             average_precision_score(label, score, sample_weight=weights), abs=1e-12
         )
         # A sample of weight w is that sample w times.
-        times = weights.astype(int)
-        assert found["eer"][row] == pytest.approx(metrics.eer(np.repeat(label, times), np.repeat(score, times)))
+        labels, scores = (np.repeat(values, weights.astype(int)) for values in (label, score))
+        assert found["eer"][row] == pytest.approx(metrics.eer(labels, scores))
+        for name, rate in TPR_AT.items():
+            assert found[name][row] == pytest.approx(metrics.tpr_at_fpr(labels, scores, rate))
 
 
 def test_weights_of_one_give_the_plain_metrics() -> None:
@@ -41,6 +46,8 @@ def test_weights_of_one_give_the_plain_metrics() -> None:
     assert found["auc"][0] == pytest.approx(metrics.auc(label, score), abs=1e-12)
     assert found["eer"][0] == pytest.approx(metrics.eer(label, score), abs=1e-12)
     assert found["ap"][0] == pytest.approx(metrics.average_precision(label, score), abs=1e-12)
+    for name, rate in TPR_AT.items():
+        assert found[name][0] == pytest.approx(metrics.tpr_at_fpr(label, score, rate), abs=1e-12)
 
 
 def test_a_class_without_weight_is_nan() -> None:
@@ -62,37 +69,89 @@ def test_agrees_with_scipys_bootstrap() -> None:
     assert high == pytest.approx(reference.high, abs=0.01)
 
 
-def covered(seed: int, by_video: bool, metric: str) -> float:
-    """How often the interval holds the true value, over simulated data sets of 60 videos with 5 frames each."""
-    rng = np.random.default_rng(seed)
-    spread = 1.0
-    apart = 1 / math.sqrt(1 + spread**2)  # between the classes' means, in standard deviations of a frame's score
-    truth = {"auc": stats.norm.cdf(apart / math.sqrt(2)), "eer": stats.norm.cdf(-apart / 2)}[metric]
-    hits = []
+SPREAD = 1.0
+_APART = 1 / math.sqrt(1 + SPREAD**2)  # between the classes' means, in standard deviations of a frame's score
+_REAL_TAIL = math.sqrt(1 + SPREAD**2) * stats.norm.ppf(0.95)
+TRUTH = {
+    "auc": stats.norm.cdf(_APART / math.sqrt(2)),
+    "eer": stats.norm.cdf(-_APART / 2),
+    "tpr_at_5_percent_fpr": stats.norm.sf((_REAL_TAIL - 1) / math.sqrt(1 + SPREAD**2)),
+    "false_alarm_rate": stats.norm.sf(0.5 / math.sqrt(1 + SPREAD**2)),
+    "balanced_accuracy": stats.norm.cdf(0.5 / math.sqrt(1 + SPREAD**2)),
+}
+"""What the metrics of `simulated` videos are over infinitely many of them, at the threshold 0.5."""
+
+
+@functools.cache
+def covered(by_video: bool) -> dict[str, float]:
+    """How often intervals hold the true value, over 200 simulated data sets of 60 videos with 5 frames each."""
+    rng = np.random.default_rng(0)
+    hits: dict[str, list[bool]] = {name: [] for name in TRUTH}
     for trial in range(200):
-        label, score, video = simulated(rng, 60, 5, spread)
+        label, score, video = simulated(rng, 60, 5, SPREAD)
         unit = video if by_video else np.arange(len(label))
-        low, high = bootstrap_intervals(label, score, unit, resamples=300, seed=trial)[metric]
-        hits.append(low <= truth <= high)
-    return float(np.mean(hits))
+        further = {
+            "false_alarm_rate": statistic.share(score >= 0.5, label == 0, unit),
+            "balanced_accuracy": statistic.balanced_accuracy(label, score >= 0.5, unit),
+        }
+        found = bootstrap_intervals(label, score, unit, resamples=300, seed=trial, statistics=further)
+        for name, truth in TRUTH.items():
+            low, high = found[name]
+            hits[name].append(low <= truth <= high)
+    return {name: float(np.mean(inside)) for name, inside in hits.items()}
 
 
 def test_interval_of_the_accuracy_agrees_with_scipys_bootstrap() -> None:
     label, score, _ = simulated(np.random.default_rng(3), 150, 1, 0.0)
     right = (score >= 0.4) == (label == 1)
     reference = stats.bootstrap((right,), np.mean, method="percentile", n_resamples=2000, rng=0).confidence_interval
-    found = bootstrap_intervals(label, score, np.arange(150), resamples=2000, threshold=0.4)["acc"]
+    accuracy = {"acc": statistic.accuracy(label, score >= 0.4, np.arange(150))}
+    found = bootstrap_intervals(label, score, np.arange(150), resamples=2000, statistics=accuracy)["acc"]
     assert found == pytest.approx((reference.low, reference.high), abs=0.012)
     assert "acc" not in bootstrap_intervals(label, score, np.arange(150))
 
 
-@pytest.mark.parametrize("metric", ["auc", "eer"])
+@pytest.mark.parametrize("metric", TRUTH)
 def test_95_percent_intervals_hold_the_truth_about_95_percent_of_the_time(metric: str) -> None:
-    assert 0.89 <= covered(0, by_video=True, metric=metric) <= 0.985
+    assert 0.89 <= covered(by_video=True)[metric] <= 0.985
 
 
-def test_resampling_frames_instead_of_videos_would_promise_too_much() -> None:
-    assert covered(0, by_video=False, metric="auc") < 0.8
+@pytest.mark.parametrize("metric", TRUTH)
+def test_resampling_frames_instead_of_videos_would_promise_too_much(metric: str) -> None:
+    assert covered(by_video=False)[metric] < 0.89
+
+
+def test_interval_of_the_calibration_error_holds_it() -> None:
+    """Probabilities that are too certain by a temperature of 3. Without the correction, it is missed too often."""
+
+    def too_certain(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
+        logit = 2 * rng.normal(size=count)
+        return (rng.random(count) < expit(logit / 3)).astype(int), expit(logit)
+
+    rng, inside, plain = np.random.default_rng(0), [], []
+    truth = metrics.ece(*too_certain(rng, 1_000_000))
+    for trial in range(200):
+        label, probability = too_certain(rng, 500)
+        found, unit = statistic.ece(label, probability, np.arange(500)), np.arange(500)
+        corrected, raw = (
+            bootstrap_intervals(label, probability, unit, 200, trial, statistics={"ece": one})["ece"]
+            for one in (found, dataclasses.replace(found, biased=False))
+        )
+        assert corrected[0] <= found.value() <= corrected[1]
+        inside.append(corrected[0] <= truth <= corrected[1])
+        plain.append(raw[0] <= truth <= raw[1])
+    assert 0.89 <= np.mean(inside) <= 0.995
+    assert np.mean(plain) < 0.89
+
+
+def test_a_share_of_reals_needs_no_fakes() -> None:
+    label, called = np.zeros(40, int), np.arange(40) % 4 == 0
+    unit = np.arange(40)
+    further = {"far": statistic.share(called, label == 0, unit), "acc": statistic.accuracy(label, called, unit)}
+    found = bootstrap_intervals(label, called, unit, statistics=further)
+    reference = stats.bootstrap((called,), np.mean, method="percentile", rng=0).confidence_interval
+    assert found["far"] == pytest.approx((reference.low, reference.high), abs=0.03)
+    assert np.isnan([*found["auc"], *found["acc"]]).all()
 
 
 def test_names_and_numbers_of_units_give_the_same_and_a_seed_repeats_it() -> None:
@@ -112,13 +171,17 @@ def test_a_wider_confidence_gives_a_wider_interval_around_the_value() -> None:
 
 def test_perfect_separation_promises_no_certainty() -> None:
     label = np.repeat([0, 1], 20)
-    found = bootstrap_intervals(label, label * 1e4, np.arange(40), threshold=1.0)
+    unit = np.arange(40)
+    further = {"acc": statistic.accuracy(label, label, unit), "far": statistic.share(label, label == 0, unit)}
+    found = bootstrap_intervals(label, label * 1e4, unit, statistics=further)
     # Clopper and Pearson's limits of 20 of 20 and, for the accuracy, of 40 of 40.
     assert found["auc"] == pytest.approx((stats.binomtest(20, 20).proportion_ci().low, 1.0))
     assert found["acc"] == pytest.approx((stats.binomtest(40, 40).proportion_ci().low, 1.0))
+    assert found["far"] == pytest.approx((0.0, stats.binomtest(0, 20).proportion_ci().high))
     assert found["eer"] == pytest.approx((0, 1 - 0.0125 ** (1 / 20)))
     assert np.isnan(found["ap"]).all()
-    worst = bootstrap_intervals(label, -label, np.arange(40), threshold=1.0)
+    assert np.isnan(found["tpr_at_1_percent_fpr"]).all()
+    worst = bootstrap_intervals(label, -label, unit)
     assert worst["auc"] == pytest.approx((0.0, stats.binomtest(0, 20).proportion_ci().high))
     # Each unit has a real and a fake: two units make one independent pair.
     paired = bootstrap_intervals(np.tile([0, 1], 20), np.tile([0, 1], 20), np.repeat(np.arange(20), 2))

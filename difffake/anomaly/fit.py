@@ -180,15 +180,16 @@ def validation_threshold(
     return youden_threshold(label, score)
 
 
-def training_keys(train: Manifest, val: Manifest, known: Manifest) -> list[str]:
+def training_keys(train: Manifest, val: Manifest, known: Manifest) -> tuple[list[str], list[str]]:
     """Identities, videos and crops that the model was fitted to, for the leak check of test data.
 
     Args:
         train: real faces that the density was fitted to.
         val: real faces that gave the threshold.
         known: all rows of the manifests, in which names are looked up.
+
+    Returns:
+        All keys, and those of them that only the faces of the threshold have.
     """
-    keys: set[str] = set()
-    for part in (train, val):
-        keys |= leak_keys(part.table, known.table) | content_keys(part.table, part.root)
-    return sorted(keys)
+    fitted, chosen = (leak_keys(part.table, known.table) | content_keys(part.table, part.root) for part in (train, val))
+    return sorted(fitted | chosen), sorted(chosen - fitted)

@@ -22,6 +22,7 @@ from difffake.errors import UserError
 from difffake.files import sha256
 
 PairMode = Literal["suspect", "reference"]
+_BLOCK = 256  # pairs scored at a time
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,16 @@ def pair_features(
 
 
 def score_features(density: Density, features: Tensor, device: torch.device) -> np.ndarray:
-    """Anomaly scores (P,) of features (P, D), computed on `device`, where the density is; higher = more fake."""
-    return density.score(features.to(device)).cpu().numpy() if len(features) else np.empty(0)
+    """Anomaly scores (P,) of features (P, D), computed on `device`, where the density is; higher = more fake.
+
+    They are computed `_BLOCK` at a time, the last ones with copies of the last, so that a score does not depend on how
+    many others there are (see `difffake.models.embed`).
+    """
+    found = [np.empty(0)]
+    for part in features.split(_BLOCK) if len(features) else ():
+        filled = torch.cat([part, part[-1:].expand(_BLOCK - len(part), -1)])
+        found.append(density.score(filled.to(device)).cpu().numpy()[: len(part)])
+    return np.concatenate(found)
 
 
 def equal_pairs(features: Tensor, combination: str) -> int:
@@ -99,6 +108,8 @@ class Anomaly:
     """Smallest score at which a pair is called fake, from validation data; None if there is none."""
     training_keys: frozenset[str]
     """People, videos and crops that it was fitted to, see `difffake.data.keys`."""
+    validation_keys: frozenset[str] = frozenset()
+    """Those of them that only the faces of the threshold have."""
     device: torch.device = torch.device("cpu")  # a constant
     """Device of the density, on which scores are computed."""
 
@@ -127,7 +138,7 @@ def read_anomaly(path: Path, ckpt: Path, device: torch.device | str = "cpu", imp
         if stored["checkpoint"] != sha256(ckpt):
             raise UserError(f"{path} was fitted to embeddings of another checkpoint than {ckpt}: run fit-anomaly again")
         pairing = Pairing(stored["combination"], stored["pool_size"], stored["max_frames"], stored["seed"])
-        keys = frozenset(stored["training_keys"])
-        return Anomaly(density.to(device), pairing, stored["threshold"], keys, torch.device(device))
+        keys, validation = frozenset(stored["training_keys"]), frozenset(stored.get("validation_keys", ()))
+        return Anomaly(density.to(device), pairing, stored["threshold"], keys, validation, torch.device(device))
     except KeyError as error:
         raise UserError(f"{path} is not from `difffake fit-anomaly`: it has no entry {error}") from error

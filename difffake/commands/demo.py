@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import difffake
+from difffake.commands.calibrate import calibrate
 from difffake.commands.evaluate import evaluate
 from difffake.commands.fit import fit
 from difffake.commands.fit_anomaly import fit_anomaly
@@ -14,6 +15,7 @@ from difffake.commands.forge import forge
 from difffake.commands.parse import AtLeast
 from difffake.data.drawn import CROP_SIZE, DRAWN_A, DRAWN_B, DrawnDataset, write_drawn_faces
 from difffake.errors import Terminated
+from difffake.evaluation.calibration import FILE
 from difffake.evaluation.report.write import write_report
 from difffake.files import continued_folder, shipped
 from difffake.progress import console
@@ -56,10 +58,12 @@ def _run(out: Path, seed: int) -> None:
     options = {"config": CONFIG, "data.manifest": seen, "out": run, "seed_everything": seed, "resume": run.exists()}
     fit([f"--{name}={value}" for name, value in options.items()])
 
-    console.rule("3 of 4: fit the mixture on natural differences", align="left")
+    console.rule("3 of 4: fit the mixture on natural differences, and calibrate", align="left")
     ckpt = run / "best.ckpt"
     if not (run / "anomaly.safetensors").is_file():
         fit_anomaly(ckpt, [seen], covariance="diag", seed=seed)
+    if not (run / FILE).is_file():
+        calibrate(ckpt, [seen], seed=seed)
 
     console.rule("4 of 4: evaluate on seen and unseen forgeries", align="left")
     evaluation = out / "evaluation"

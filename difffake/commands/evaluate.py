@@ -12,10 +12,14 @@ from difffake.data.choice import Choice
 from difffake.data.manifest import manifest_file
 from difffake.distributed import rank
 from difffake.errors import UsageError, UserError
-from difffake.evaluation.evaluate import ANOMALY, Loading, is_testbed, read_tests, score_tests, write_evaluation
+from difffake.evaluation.calibration import find_calibration
+from difffake.evaluation.domains import domain_rows
+from difffake.evaluation.evaluate import Loading, is_testbed, read_tests, score_tests, write_evaluation
+from difffake.evaluation.fusion import FusionMode, check_fusion, with_fusion
+from difffake.evaluation.measures import ANOMALY, CLASSIFIER, FUSION
 from difffake.evaluation.others import NO_LEAK_CHECK, Others
 from difffake.evaluation.provenance import provenance
-from difffake.evaluation.results import CLASSIFIER, Row, result_rows
+from difffake.evaluation.results import LEVELS, Results, Row, Thresholds, result_rows
 from difffake.evaluation.tables import print_results
 from difffake.evaluation.testbed import NOTE
 from difffake.files import refuse_existing
@@ -46,6 +50,8 @@ def evaluate(
     methods: list[str] = [],  # noqa: B006  # never changed
     compressions: list[str] = [],  # noqa: B006
     pairs: PairMode = "suspect",
+    fusion: FusionMode = "auto",
+    calibration: str = "auto",
     resamples: Annotated[int, AtLeast(0)] = 1000,
     batch_size: Annotated[int, AtLeast(1)] = 64,
     workers: Annotated[int, AtLeast(0)] = 2,
@@ -74,6 +80,11 @@ def evaluate(
         pairs: which pairs the anomaly score compares. suspect compares frames of the same video; reference compares
             each row with another real image of the same person (if the manifest has a column role, with a row whose
             role is reference).
+        fusion: fusion of both scores, as a further score. logistic is the regression that difffake calibrate fitted on
+            validation data; rank is the mean rank among all scored faces; auto takes logistic if there is a
+            calibration with a fusion.
+        calibration: file of difffake calibrate, or none; auto takes calibration.json beside the checkpoint, if it
+            exists.
         resamples: number of bootstrap resamples per interval; 0 gives no intervals.
         batch_size: images per batch; it changes only speed and memory.
         workers: number of processes that load images; 0 loads them in the main process.
@@ -83,13 +94,15 @@ def evaluate(
         overwrite: replace an existing output folder.
     """
     others = Others(scores, real_scores, floors, meso4)
-    if ckpt is None and (anomaly or not others):
-        raise UsageError("--anomaly needs --ckpt" if anomaly else "give --ckpt, --scores or --floors: what to evaluate")
+    if ckpt is None and (anomaly or calibration not in ("auto", "none")):
+        raise UsageError(f"--{'anomaly' if anomaly else 'calibration'} needs --ckpt")
+    if ckpt is None and not others:
+        raise UsageError("give --ckpt, --scores or --floors: what to evaluate")
     ckpt = checkpoint_file(ckpt) if ckpt else None
     inputs = [*([ckpt] if ckpt else []), *([anomaly] if anomaly else []), *others.files]
     refuse_existing(out, overwrite, [*inputs, *manifest])
     where = choose_device(device)
-    detector = info = differential = None
+    detector = info = differential = calibrated = None
     if ckpt:
         path = anomaly or ckpt.parent / "anomaly.safetensors"
         if pairs == "reference" and not path.is_file():
@@ -100,7 +113,11 @@ def evaluate(
         if anomaly or path.is_file():
             differential = read_anomaly(path, ckpt, where, imports)
             inputs = [ckpt, path, *others.files]
+        calibrated = find_calibration(calibration, ckpt, path if differential else None)
+    weights = calibrated.fusion if calibrated and differential else None
+    check_fusion(fusion, differential is not None, weights)
     known = frozenset[str]().union(*(model.training_keys for model in (info, differential) if model))
+    known |= calibrated.keys if calibrated else frozenset()
     tests, lost = read_tests(manifest, split, known, Choice(methods, compressions))
     tables, uncovered = others.read(tests)
     loading = Loading(info.config.image_size if info else 0, batch_size, workers)
@@ -109,22 +126,27 @@ def evaluate(
     tables += others.floor_scores(tests, loading, where)
     if rank() > 0:
         return
-    table = pd.concat(tables, ignore_index=True)
+    table = with_fusion(pd.concat(tables, ignore_index=True), fusion, weights)
     # A video's score is on the same scale as the scores of its frames, so both levels use one threshold.
     limits = {CLASSIFIER: info.threshold if info else None, ANOMALY: differential.threshold if differential else None}
-    thresholds = {name: {"frame": at, "video": at} for name, at in limits.items()}
-    rows = result_rows(table, thresholds, resamples, seed)
+    if calibrated and (fused := calibrated.at(FUSION, "frame")):
+        limits[FUSION] = fused.threshold
+    thresholds: Thresholds = {name: dict.fromkeys(LEVELS, limit) for name, limit in limits.items()}
+    rows = result_rows(table, thresholds, resamples, seed, calibrated)
+    domains = domain_rows(table, thresholds, resamples, seed, calibrated)
     facts = provenance([*inputs, *map(manifest_file, manifest)], seed, testbed=is_testbed(table))
     facts |= {"split": split, "methods": methods, "compressions": compressions, "pairs": pairs}
     if info:
         facts |= {"encoder": info.config.name, "training_seed": info.seed, "trained_on": info.trained_on}
     notes = [*(f"{name}: {what}" for name, what in lost.items()), *uncovered, *([] if ckpt else [NO_LEAK_CHECK])]
     facts |= {"not_scored": notes} if notes else {}
+    if calibrated:
+        facts |= {"calibration": {"method": calibrated.method, "fakes": calibrated.fakes}}
     config = ckpt.parent / "config.yaml" if ckpt else None
-    write_evaluation(out, table, rows, facts, notes, config, overwrite, thresholds)
+    write_evaluation(out, table, Results(rows, domains, facts), notes, config, overwrite, thresholds, calibrated)
     if ckpt:
         add_to_run(ckpt, _summary(rows), (f"evaluation/{out.name}", rows))
-    print_results(rows, Console())
+    print_results(rows, Console(), domains)
     for note in [*notes, *([NOTE] if facts["testbed"] else [])]:
         console.print(note)
     console.print(f"results.json, results.md, scores.parquet and pictures in {out}")

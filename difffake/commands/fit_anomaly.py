@@ -105,6 +105,7 @@ def fit_anomaly(
     threshold = validation_threshold(val, size, embedded, pairing, density, where)
     if rank() > 0:
         return
+    keys, validation_keys = training_keys(train, val, data)
     save_anomaly(
         path,
         density,
@@ -113,7 +114,8 @@ def fit_anomaly(
             "pool_size": pool_size,
             "max_frames": max_frames,
             "threshold": threshold,
-            "training_keys": training_keys(train, val, data),
+            "training_keys": keys,
+            "validation_keys": validation_keys,
             "checkpoint": sha256(ckpt),
             "seed": seed,
         },

@@ -25,6 +25,7 @@ COMMANDS = {
     "pretrain-guide": "train a small latent diffusion model of real faces",
     "fit": "train a detector from a config",
     "fit-anomaly": "fit the anomaly model to real faces",
+    "calibrate": "fit probabilities, fusion and promised false-alarm rates",
     "evaluate": "measure AUC, EER, AP and ACC on test data, with intervals",
     "robustness": "measure the AUC after JPEG, H.264, blur, noise and more",
     "compare": "test whether runs or scores differ by more than chance",

@@ -4,7 +4,7 @@ import json as json_format
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from rich import box
 from rich.console import Console
@@ -31,6 +31,8 @@ def predict(
     frames: Annotated[int, AtLeast(1)] = 32,
     cropped: bool = False,
     landmarker: Path | None = None,
+    calibration: str = "auto",
+    false_alarms: float = 0.05,
     device: str = "auto",
     imports: list[str] | None = None,
     json: bool = False,
@@ -43,6 +45,10 @@ def predict(
         frames: number of frames to score per video, evenly spaced over the whole clip.
         cropped: take each image or frame as a crop of one face, without face detection.
         landmarker: MediaPipe's face_landmarker.task; by default $DIFFFAKE_LANDMARKER, the cache or a download.
+        calibration: file of difffake calibrate, or none; auto takes calibration.json beside the checkpoint, if it
+            exists.
+        false_alarms: with a calibration, the promised rate of false alarms: of real files like those that calibrated,
+            at most this share is called fake, and of fakes, at most this share real. Files between are "cannot tell".
         device: auto, cpu, cuda or cuda:N.
         imports: packages of your own whose code may run, if the encoder is in one of them.
         json: print one line per file, a JSON object, instead of a table.
@@ -53,7 +59,8 @@ def predict(
     paths, remarks = _expand(files)
     scored: list[tuple[Path, Prediction]] = []
     failures = 0
-    with Predictor(ckpt, landmarker, frames, None, device, cropped, imports=imports or ()) as predictor:
+    options: dict[str, Any] = {"calibration": calibration, "false_alarms": false_alarms}
+    with Predictor(ckpt, landmarker, frames, None, device, cropped, imports=imports or (), **options) as predictor:
         for remark in remarks:
             console.print(remark)
         try:
@@ -72,7 +79,9 @@ def predict(
                 scored.append((path, prediction))
         finally:  # also if the user stopped the command: print what was scored before
             if scored and not json:
-                _print_table(scored, predictor.threshold)
+                _print_table(scored, predictor)
+    for note in dict.fromkeys(note for _, found in scored for note in predictor.promise_notes(found.kind)):
+        console.print(note)
     if failures:
         console.print(f"{failures} of {len(paths)} files failed")
     return 1 if failures else 0
@@ -102,7 +111,7 @@ def _reason(error: Exception, path: Path) -> str:
     return text.removeprefix(f"{path}: ").removeprefix(f"{path} ")
 
 
-def _print_table(scored: list[tuple[Path, Prediction]], threshold: float | None) -> None:
+def _print_table(scored: list[tuple[Path, Prediction]], predictor: Predictor) -> None:
     out = Console(highlight=False, markup=False)
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("File", overflow="fold")
@@ -113,23 +122,42 @@ def _print_table(scored: list[tuple[Path, Prediction]], threshold: float | None)
     for path, prediction in scored:
         looked_at = len(prediction.faces) + len(prediction.frames_without_face)
         what = f"{len(prediction.faces)} of {looked_at} frames" if prediction.kind == "video" else _faces(prediction)
-        rows.append((path, what, _percent(prediction.probability), prediction.verdict or "-"))
+        probability = predictor.calibrated(prediction.kind, prediction.probability)
+        rows.append((path, what, _percent(probability), prediction.verdict or "-"))
         if prediction.kind == "image" and len(prediction.faces) > 1:
             for face in prediction.faces:
                 x0, y0, x1, y1 = face.box or (0, 0, 0, 0)
-                rows.append((None, f"at {x0},{y0} to {x1},{y1}", _percent(face.probability), ""))
+                probability = predictor.calibrated("image", face.probability)
+                rows.append((None, f"at {x0},{y0} to {x1},{y1}", _percent(probability), ""))
     # What the other columns and the space between all of them leave.
-    width = max(20, min(40, out.width - 29 - max(len(what) for _, what, *_ in rows)))
+    beside = 22 + max(len(what) for _, what, *_ in rows) + max(7, *(len(verdict) for *_, verdict in rows))
+    width = max(20, min(40, out.width - beside))
     for name, *others in rows:
         table.add_row(_wrapped(name, width) if name else "", *others)
     out.print(table)
     for path, prediction in scored:
         for note in _notes(prediction):
             out.print(f"{path}: {note}")
-    if threshold is None:
-        out.print("No verdict: the checkpoint has no threshold from validation data.")
-    else:
-        out.print(f"Verdict: fake at {_percent(threshold)} % or more (threshold of the checkpoint's validation data).")
+    for line in _verdicts([prediction for _, prediction in scored], predictor):
+        out.print(line)
+
+
+def _verdicts(found: Sequence[Prediction], predictor: Predictor) -> Iterator[str]:
+    """Lines that say how verdicts were made."""
+    if not predictor.calibration:
+        if predictor.threshold is None:
+            yield "No verdict: the checkpoint has no threshold from validation data."
+        else:
+            limit = _percent(predictor.threshold)
+            yield f"Verdict: fake at {limit} % or more (threshold of the checkpoint's validation data)."
+        return
+    yield f"Verdict, with at most {100 * predictor.false_alarms:g} % false alarms on faces like those that calibrated:"
+    for kind, promise in {one.kind: one.promise for one in found if one.promise}.items():
+        fake, real = (
+            "never" if limit is None else f"at {_percent(predictor.calibrated(kind, limit))} % or {side}"
+            for limit, side in ((promise.fake_above, "more"), (promise.real_below, "less"))
+        )
+        yield f"{kind}s: fake {fake}, real {real}, else cannot tell."
 
 
 def _faces(prediction: Prediction) -> str:

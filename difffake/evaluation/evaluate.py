@@ -18,16 +18,16 @@ from difffake.data.manifest import Manifest, read_manifests
 from difffake.data.skipped import coverage
 from difffake.distributed import count, everyone, own_rows
 from difffake.errors import UserError
+from difffake.evaluation.calibration import Calibration
+from difffake.evaluation.measures import ANOMALY, CLASSIFIER
 from difffake.evaluation.pictures.write import write_pictures
-from difffake.evaluation.results import CLASSIFIER, COLUMNS, Row, Thresholds, check_rows, write_results
+from difffake.evaluation.results import COLUMNS, Results, Thresholds, check_rows, write_results
 from difffake.evaluation.tables import markdown
 from difffake.evaluation.testbed import NOTE, TESTBEDS
 from difffake.files import staged_folder
 from difffake.models.detector import Detector
 from difffake.models.embed import embed
 from difffake.progress import console
-
-ANOMALY = "anomaly"
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def score_tests(
             found.append(_numbered(scored(table.iloc[probes], ANOMALY, values), own[probes]))
             warn_of_equal_pairs(count(equal_pairs(features, anomaly.pairing.combination)), count(len(probes)))
         for parts in zip(*everyone(found), strict=True):
-            whole = pd.concat(parts).sort_index()  # each row once, in the manifest's order
+            whole = pd.concat(parts).sort_index(kind="stable")  # each row once, in the manifest's order
             tables.append(whole)
             if not len(whole):
                 console.print(f"{name} has no {mode} pairs: it gets no anomaly score")
@@ -144,33 +144,45 @@ def scored(table: pd.DataFrame, score: str, values: np.ndarray) -> pd.DataFrame:
 def write_evaluation(
     out: Path,
     scores: pd.DataFrame,
-    rows: list[Row],
-    facts: dict[str, Any],
+    results: Results,
     notes: Sequence[str],
     config: Path | None,
     overwrite: bool = False,
     thresholds: Thresholds | None = None,
+    calibration: Calibration | None = None,
 ) -> None:
     """Write results.json, results.md, scores.parquet and pictures to a folder, and a copy of the run's config.
 
     Args:
         out: folder to write.
         scores: score table.
-        rows: rows of results.json.
-        facts: provenance for results.json.
+        results: content of results.json.
         notes: lines below the tables of results.md.
         config: config.yaml of the run; it need not exist, and without a run it is None.
         overwrite: replace an existing folder.
         thresholds: thresholds of the validation data, which pictures show.
+        calibration: calibration of the scores; a picture shows it too.
     """
     with staged_folder(out, overwrite) as folder:
-        write_results(folder, rows, facts)
+        write_results(folder, results.rows, results.provenance, results.domains)
         scores.to_parquet(folder / "scores.parquet", index=False)
-        head = f"**{NOTE}**\n\n" if facts["testbed"] else ""
-        (folder / "results.md").write_text("\n".join([head + markdown(rows), *(f"{note}\n" for note in notes)]))
-        write_pictures(scores, rows, folder, thresholds)
+        head = f"**{NOTE}**\n\n" if results.provenance["testbed"] else ""
+        text = [head + markdown(results.rows, results.domains), *(f"{note}\n" for note in notes)]
+        (folder / "results.md").write_text("\n".join(text))
+        calibrated = calibrated_probabilities(scores, calibration) if calibration else None
+        write_pictures(scores, results.rows, folder, thresholds, calibrated)
         if config and config.is_file():
             shutil.copy(config, folder)  # so that the folder also documents the training
+
+
+def calibrated_probabilities(scores: pd.DataFrame, calibration: Calibration) -> pd.Series:
+    """Calibrated probability of a fake (N,) for each row of a score table; NaN for scores without calibration."""
+    found = pd.Series(np.nan, scores.index)
+    for name in scores["score"].unique():
+        if one := calibration.at(name, "frame"):
+            rows = scores["score"] == name
+            found[rows] = one.to_probability(scores.loc[rows, "value"])
+    return found
 
 
 def is_testbed(scores: pd.DataFrame) -> bool:

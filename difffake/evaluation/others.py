@@ -9,10 +9,11 @@ import torch
 
 from difffake.data.manifest import Manifest
 from difffake.errors import UsageError
-from difffake.evaluation.evaluate import ANOMALY, Loading
+from difffake.evaluation.evaluate import Loading
 from difffake.evaluation.floors import FILE_SIZE, MESO4, NO_WEIGHTS, floor_scores, meso4_weights
+from difffake.evaluation.fusion import RANK_MEAN
+from difffake.evaluation.measures import ANOMALY, CLASSIFIER, FUSION
 from difffake.evaluation.outside_scores import check_outside_names, read_outside
-from difffake.evaluation.results import CLASSIFIER
 
 NO_LEAK_CHECK = "without a checkpoint, it is not checked whether training and test share people or videos"
 
@@ -40,7 +41,8 @@ class Others:
     def __post_init__(self) -> None:
         if self.meso4 and not self.floors:
             raise UsageError("--meso4 gives weights for --floors: add --floors")
-        check_outside_names([*self.scores, *self.real_scores], (CLASSIFIER, ANOMALY, "fusion", FILE_SIZE, MESO4))
+        taken = (CLASSIFIER, ANOMALY, FUSION, RANK_MEAN, FILE_SIZE, MESO4)
+        check_outside_names([*self.scores, *self.real_scores], taken)
         object.__setattr__(self, "meso4", meso4_weights(self.meso4) if self.floors else None)
 
     def __bool__(self) -> bool:

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from difffake.evaluation.results import ALL, CLASSIFIER, Row
+from difffake.evaluation.measures import CLASSIFIER
+from difffake.evaluation.results import ALL, Row
 from difffake.readers.item import REAL
 
 _SPELLINGS = {"celebdfv2": "celebdf", "dfdcpreview": "dfdcp", "ff": "ffpp", "faceforensics": "ffpp"}

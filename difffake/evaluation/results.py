@@ -7,27 +7,25 @@ is the negative log-likelihood of a pair. Higher = more fake.
 
 import json
 import math
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.special import log_expit, logsumexp
 
-from difffake import metrics
-from difffake.data.keys import VIDEO, resampling_unit
+from difffake.data.keys import VIDEO
 from difffake.errors import UserError
+from difffake.evaluation.calibration import Calibration
+from difffake.evaluation.measures import CLASSIFIER, LOGITS, measured
 from difffake.files import staged_file
-from difffake.intervals import bootstrap_intervals
 from difffake.readers.item import REAL
 
 COLUMNS = (
     "dataset", "method", "compression", "label", "video", "target", "identity", "path", "score", "value",
 )  # fmt: skip
 ALL = "all"
-CLASSIFIER = "classifier"
 WHOLE = -1
 """Number in the column `frame` of a row whose score is one for the whole video: it has no frame level."""
 LEVELS = ("frame", "video")
@@ -35,12 +33,6 @@ RESULTS = "results.json"
 ROW_TEXTS = ("dataset", "method", "compression", "level", "score")
 ROW_NUMBERS = ("n_real", "n_fake", "auc", "auc_low", "auc_high", "eer", "ap", "acc")
 """Numbers that every row of results.json has; they may be null."""
-
-METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
-    "balanced_accuracy_at_youden": metrics.balanced_accuracy_at_youden,
-    "tpr_at_5_percent_fpr": partial(metrics.tpr_at_fpr, fpr=0.05),
-}
-"""Metrics of labels (N,) and scores (N,) that every row has, besides those with intervals or a threshold."""
 
 Row = dict[str, Any]
 Thresholds = dict[str, dict[str, float | None]]
@@ -101,72 +93,42 @@ def comparisons(table: pd.DataFrame) -> Iterator[tuple[str, str, str, pd.DataFra
             yield str(dataset), compression, REAL, reals[reals["compression"] == compression]
 
 
-def result_rows(scores: pd.DataFrame, thresholds: Thresholds, resamples: int = 1000, seed: int = 0) -> list[Row]:
+def result_rows(
+    scores: pd.DataFrame,
+    thresholds: Thresholds,
+    resamples: int = 1000,
+    seed: int = 0,
+    calibration: Calibration | None = None,
+) -> list[Row]:
     """Rows of results.json: one per data set, compression, manipulation, level and score.
 
-    Rates are in [0, 1]. Metrics that are not defined are NaN: those that need both classes, and without a threshold
-    `acc`, `false_alarm_rate` (share of reals called fake) and `detection_rate` (share of fakes called fake).
-    `acc_at_half` is the classifier's accuracy at a probability of 0.5; it is NaN for other scores.
+    Rates are in [0, 1]. Metrics that are not defined are NaN: those that need both classes; without a threshold `acc`,
+    `balanced_accuracy`, `false_alarm_rate` (share of reals called fake) and `detection_rate` (share of fakes called
+    fake). `acc_at_half` is the accuracy at a probability of 0.5; `ece` and `brier` are of the sigmoid of a score that
+    is a logit, `ece_calibrated` and `brier_calibrated` of the calibrated probability.
 
     Args:
         scores: score table with the columns `COLUMNS`.
         thresholds: thresholds from validation data, by score and level; without one there is no accuracy.
         resamples: number of bootstrap resamples per interval.
         seed: random seed of the bootstrap.
+        calibration: calibration of the scores, if there is one.
 
     Raises:
         UserError: a column is missing, a value is not finite, label and method contradict each other, or a frame occurs
             twice with the classifier's score.
     """
-    _check(scores)
+    check_scores(scores)
     rows = []
-    for name in scores["score"].unique():
+    for name in map(str, scores["score"].unique()):
         for level in LEVELS:
             table = at_level(scores[scores["score"] == name], level)
-            threshold = thresholds.get(str(name), {}).get(level)
+            threshold = thresholds.get(name, {}).get(level)
+            calibrated = calibration.at(name, level) if calibration else None
             for dataset, compression, method, compared in comparisons(table):
-                key = {"dataset": dataset, "method": method, "compression": compression}
-                numbers = _numbers(compared, threshold, level, resamples, seed)
-                half = _accuracy_at_half(compared) if name == CLASSIFIER else math.nan
-                rows.append({**key, "level": level, "score": str(name), **numbers, "acc_at_half": half})
+                key = {"dataset": dataset, "method": method, "compression": compression, "level": level, "score": name}
+                rows.append(key | measured(compared, threshold, name in LOGITS, calibrated, resamples, seed))
     return rows
-
-
-def _numbers(compared: pd.DataFrame, threshold: float | None, level: str, resamples: int, seed: int) -> Row:
-    """Counts and metrics of one comparison."""
-    label, value = compared["label"].to_numpy(), compared["value"].to_numpy(np.float64)
-    unit, resampled_by = resampling_unit(compared)
-    intervals = bootstrap_intervals(label, value, unit, resamples, seed, threshold=threshold)
-    points = {
-        "auc": metrics.auc(label, value),
-        "eer": metrics.eer(label, value),
-        "ap": metrics.average_precision(label, value),
-        "acc": math.nan if threshold is None else metrics.accuracy(label, value, threshold),
-    }
-    row: Row = {"n_real": int((label == 0).sum()), "n_fake": int((label == 1).sum())}
-    called_fake = np.full(len(value), math.nan) if threshold is None else value >= threshold
-    for name, point in points.items():
-        low, high = intervals.get(name, (math.nan, math.nan))
-        row |= {name: point, f"{name}_low": low, f"{name}_high": high}
-    return row | {
-        "false_alarm_rate": _share(called_fake[label == 0]),
-        "detection_rate": _share(called_fake[label == 1]),
-        **{name: metric(label, value) for name, metric in METRICS.items()},
-        "threshold": threshold,
-        "resampled_by": resampled_by,
-        "units": len(np.unique(unit)),
-        "units_real": len(np.unique(unit[label == 0])),
-        "units_fake": len(np.unique(unit[label == 1])),
-    }
-
-
-def _accuracy_at_half(compared: pd.DataFrame) -> float:
-    """Accuracy at the probability 0.5, a logit of 0, as some papers report it."""
-    return metrics.accuracy(compared["label"].to_numpy(), compared["value"].to_numpy(np.float64), 0.0)
-
-
-def _share(called_fake: np.ndarray) -> float:
-    return float(called_fake.mean()) if len(called_fake) else math.nan
 
 
 def check_rows(scores: pd.DataFrame) -> None:
@@ -191,7 +153,8 @@ def check_rows(scores: pd.DataFrame) -> None:
         )
 
 
-def _check(scores: pd.DataFrame) -> None:
+def check_scores(scores: pd.DataFrame) -> None:
+    """Raise `UserError` if a score table lacks columns or values, or its rows contradict themselves or occur twice."""
     if missing := [column for column in COLUMNS if column not in scores]:
         raise UserError(f"the score table lacks the column(s) {', '.join(missing)}: it needs {', '.join(COLUMNS)}")
     if empty := [column for column in COLUMNS[:-1] if scores[column].isna().any()]:
@@ -208,12 +171,27 @@ def _check(scores: pd.DataFrame) -> None:
         check_rows(part if name == CLASSIFIER else part.drop_duplicates(["dataset", "compression", "method", "path"]))
 
 
-def write_results(out_folder: Path, rows: list[Row], provenance: dict[str, Any]) -> Path:
-    """Write results.json, {"rows": rows, "provenance": provenance}, with null for NaN, and return its path."""
+class Results(NamedTuple):
+    """Content of results.json."""
+
+    rows: list[Row]
+    """One per comparison, see `result_rows`."""
+    domains: list[Row]
+    """One per score and level, see `difffake.evaluation.domains`."""
+    provenance: dict[str, Any]
+    """Origin of the numbers, see `difffake.evaluation.provenance`."""
+
+
+def write_results(
+    out_folder: Path, rows: Sequence[Row], provenance: dict[str, Any], domains: Sequence[Row] = ()
+) -> Path:
+    """Write results.json, {"rows": rows, "domains": domains, "provenance": provenance}, with null for NaN.
+
+    Returns its path.
+    """
     path = out_folder / RESULTS
-    text = json.dumps(
-        _jsonable({"rows": rows, "provenance": provenance}), indent=1, ensure_ascii=False, allow_nan=False
-    )
+    content = _jsonable({"rows": rows, "domains": domains, "provenance": provenance})
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     with staged_file(path) as partial:
         partial.write_text(text + "\n", encoding="utf-8")
     return path
@@ -229,8 +207,8 @@ def _jsonable(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def read_results(run: Path) -> tuple[list[Row], dict[str, Any]]:
-    """Read rows and provenance from results.json in a folder.
+def read_results(run: Path) -> Results:
+    """Read results.json in a folder.
 
     Raises:
         UserError: the file is missing, is not JSON, or does not contain such rows.
@@ -251,7 +229,10 @@ def read_results(run: Path) -> tuple[list[Row], dict[str, Any]]:
         wrong += [key for key in ROW_NUMBERS if not isinstance(row.get(key, ""), int | float | None)]
         if wrong:
             raise UserError(f"{path}: row {number} has no valid {', '.join(wrong)}: {mend}")
+    domains = content.get("domains", [])
+    if not isinstance(domains, list) or not all(isinstance(domain, dict) for domain in domains):
+        raise UserError(f"{path} has no list of domains: {mend}")
     provenance = content.get("provenance", {})
     if not isinstance(provenance, dict):
         raise UserError(f"{path}: the provenance is not an object: {mend}")
-    return rows, provenance
+    return Results(rows, domains, provenance)

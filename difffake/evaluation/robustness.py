@@ -15,7 +15,8 @@ from difffake.data.keys import original, resampling_unit
 from difffake.data.manifest import Manifest
 from difffake.evaluation.degradations import DEGRADATIONS, Degradation
 from difffake.evaluation.degraded import Clips, Degraded
-from difffake.evaluation.evaluate import ANOMALY, Loading, score_tests
+from difffake.evaluation.evaluate import Loading, score_tests
+from difffake.evaluation.measures import ANOMALY
 from difffake.evaluation.results import LEVELS, Row, at_level, comparisons
 from difffake.intervals import bootstrap_intervals
 from difffake.models.detector import Detector

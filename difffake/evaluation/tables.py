@@ -3,13 +3,15 @@
 import re
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from difffake.evaluation.rate_tables import domain_remarks, domain_tables, rate_tables
+from difffake.evaluation.table import NAMES, NONE, ResultTable, place
 from difffake.intervals import MIN_UNITS
 from difffake.metrics import percent
 
@@ -17,23 +19,9 @@ Row = dict[str, Any]
 
 WIDTH = 100
 """Largest width of a table in characters."""
-NONE = percent(None)
-NAMES = ("Data set", "Manipulation", "Compression")
-"""Columns of text, aligned to the left; all other columns are numbers."""
 _KEYS = dict(zip(NAMES, ("dataset", "method", "compression"), strict=True))
 _LEAST = 9
 """Smallest width of a column of names, in characters, unless its names are shorter."""
-
-
-class ResultTable(NamedTuple):
-    """One table of rows with the same level and score."""
-
-    title: str
-    columns: list[str]
-    cells: list[list[str]]
-    """One list per row of results, as long as `columns`."""
-    rows: list[Row]
-    """The rows of results, in the order of `cells`."""
 
 
 def result_tables(rows: Sequence[Row]) -> list[ResultTable]:
@@ -76,11 +64,6 @@ def _table(row: Row) -> tuple[int, str, str, str]:
     """Sort key of a row's table; its last part is the row's only class, or empty if it has both."""
     classes = "real" if not row["n_fake"] else "fake" if not row["n_real"] else ""
     return (*place(row), classes)
-
-
-def place(row: Row) -> tuple[int, str, str]:
-    """Sort key of a row's table: video before frame, then by score, the classifier first."""
-    return (0 if row["level"] == "video" else 1, "" if row["score"] == "classifier" else row["score"], row["level"])
 
 
 def _numbers(classes: str) -> dict[str, Any]:
@@ -126,13 +109,18 @@ def remarks(rows: Sequence[Row]) -> list[str]:
     return found
 
 
-def print_results(rows: Sequence[Row], console: Console) -> None:
+def print_results(rows: Sequence[Row], console: Console, domains: Sequence[Row] = ()) -> None:
     """Print result tables and notes on `console`, at most `WIDTH` characters wide.
 
     Long names are broken after a dash, underscore or slash; numbers are never broken.
+
+    Args:
+        rows: rows of results.json.
+        console: where to print.
+        domains: its cross-domain summary; empty for none.
     """
     width = min(WIDTH, console.width)
-    for table in result_tables(rows):
+    for table in [*result_tables(rows), *domain_tables(domains)]:
         # With Text instead of str, a name such as "[bold]" is printed as it is.
         drawn = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
         widths = _name_widths(table, width)
@@ -146,7 +134,7 @@ def print_results(rows: Sequence[Row], console: Console) -> None:
         # Not the table's own title, which would be folded at the table's width.
         console.print(Text(table.title, "table.title"), width=width)
         console.print(drawn, width=width)
-    for remark in remarks(rows):
+    for remark in [*remarks(rows), *domain_remarks(domains)]:
         console.print(Text(remark), width=width)
 
 
@@ -183,11 +171,11 @@ def broken(name: str, width: int) -> str:
     return "\n".join(lines(next(w for w in range(1, width + 1) if len(lines(w)) == fewest)))
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    """The same tables as Markdown, each below its title in bold, and the notes."""
+def markdown(rows: Sequence[Row], domains: Sequence[Row] = ()) -> str:
+    """The same tables and those of rates as Markdown, each below its title in bold, and the notes."""
     blocks = []
-    for table in result_tables(rows):
+    for table in [*result_tables(rows), *rate_tables(rows), *domain_tables(domains)]:
         rule = [":--" if column in NAMES else "--:" for column in table.columns]
         lines = [table.columns, rule, *([cell.replace("|", "\\|") for cell in cells] for cells in table.cells)]
         blocks.append(f"**{table.title}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
-    return "\n".join([*blocks, *(f"{remark}\n" for remark in remarks(rows))])
+    return "\n".join([*blocks, *(f"{remark}\n" for remark in [*remarks(rows), *domain_remarks(domains)])])

@@ -27,6 +27,8 @@ class CheckpointInfo:
     """Threshold of the logit for ACC, from validation data (Youden's point)."""
     training_keys: frozenset[str]
     """Identities, videos, sources and targets of training and validation, for the leak check of test data."""
+    validation_keys: frozenset[str]
+    """Those of them that only the validation data have: a calibration may use these data."""
     seed: int
     margin: float | None = None
     """Side of the training data's crops as a multiple of the side of the face's box; None if unknown."""
@@ -39,6 +41,7 @@ class CheckpointInfo:
             "config": self.config.to_dict(),
             "threshold": self.threshold,
             "training_keys": sorted(self.training_keys),
+            "validation_keys": sorted(self.validation_keys),
             "seed": self.seed,
             "margin": self.margin,
             "trained_on": self.trained_on,
@@ -51,6 +54,7 @@ class CheckpointInfo:
             DetectorConfig.from_dict(values["config"]),
             values["threshold"],
             frozenset(values["training_keys"]),
+            frozenset(values.get("validation_keys", ())),
             values["seed"],
             values["margin"],
             values.get("trained_on"),

@@ -22,6 +22,9 @@ def embed(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Compute logits and embeddings on the detector's device, in float32.
 
+    A last batch that is smaller is filled up with copies of its last image: kernels for other batch sizes add numbers
+    in another order, and the result of an image must not depend on how samples were shared between ranks.
+
     Args:
         detector: the detector.
         dataset: data set of crops or pairs. A pair gives two entries, the real face first.
@@ -38,9 +41,15 @@ def embed(
     batches = loader(dataset, batch_size, workers, [(0, sample) for sample in samples])
     rows, logits = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.float32)]
     embeddings = [np.empty((0, detector.encoder.dimension), dtype=np.float32)]
+    size = 0  # images in a whole batch
     for batch in track(batches, description, total=len(batches)) if samples else ():
-        output = detector(to_unit(batch["image"].to(device)))
+        images = batch["image"].to(device)
+        count = len(images)
+        size = size or batch_size * count // min(batch_size, len(samples))
+        if count < size:
+            images = torch.cat([images, images[-1:].expand(size - count, -1, -1, -1)])
+        output = detector(to_unit(images))
         rows.append(batch["index"].numpy())
-        logits.append(output.logit.float().cpu().numpy())
-        embeddings.append(output.embedding.float().cpu().numpy())
+        logits.append(output.logit[:count].float().cpu().numpy())
+        embeddings.append(output.embedding[:count].float().cpu().numpy())
     return np.concatenate(rows), np.concatenate(logits), np.concatenate(embeddings)

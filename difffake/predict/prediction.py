@@ -8,7 +8,7 @@ import torch
 
 from difffake.faces.listing import Kind
 
-Verdict = Literal["real", "fake"]
+Verdict = Literal["real", "fake", "cannot tell"]
 
 
 def sigmoid(logit: float) -> float:
@@ -36,6 +36,20 @@ class FaceScore:
 
 
 @dataclass(frozen=True)
+class Promise:
+    """What a calibration says of one file."""
+
+    false_alarms: float
+    """The promised rate: of real files, at most this share is called fake; of fakes, at most this share real."""
+    fake_above: float | None
+    """Smallest probability at which the file is called fake; None if none is (too few real faces calibrated)."""
+    real_below: float | None
+    """Largest probability at which the file is called real; None if none is."""
+    calibrated_probability: float
+    """Probability that the file is fake, if fakes are as frequent as among the calibrating data."""
+
+
+@dataclass(frozen=True)
 class Prediction:
     """The detector's result for one file."""
 
@@ -54,10 +68,21 @@ class Prediction:
     """Number of frames of the video that can be decoded; 1 for an image."""
     notes: list[str] = field(default_factory=list)
     """Other remarks for the user, such as that the video is cut short."""
+    promise: Promise | None = None
+    """Calibrated probability and thresholds; None without a calibration."""
 
     @property
     def verdict(self) -> Verdict | None:
-        """`fake` if the probability reaches the threshold, else `real`; None without a threshold."""
+        """`fake`, `real`, or with a calibration `cannot tell`, if the probability is between its thresholds.
+
+        Without a calibration, `fake` if the probability reaches the threshold of the checkpoint; None if there is none.
+        """
+        if self.promise:
+            if self.promise.fake_above is not None and self.probability >= self.promise.fake_above:
+                return "fake"
+            if self.promise.real_below is not None and self.probability <= self.promise.real_below:
+                return "real"
+            return "cannot tell"
         if self.threshold is None:
             return None
         return "fake" if self.probability >= self.threshold else "real"
@@ -74,6 +99,7 @@ class Prediction:
             "probability": self.probability,
             "threshold": self.threshold,
             "verdict": self.verdict,
+            **(vars(self.promise) if self.promise else {}),
             "faces": [vars(face) | {"probability": face.probability} for face in self.faces],
             "frames_without_face": [{"frame": frame, "time": time} for frame, time in self.frames_without_face],
             "frames_with_several": self.frames_with_several,

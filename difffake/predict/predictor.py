@@ -10,18 +10,19 @@ import numpy as np
 import torch
 
 from difffake.data.batches import to_tensors, to_unit
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
+from difffake.evaluation.calibration import Calibration, ScoreCalibration, find_calibration, too_few
 from difffake.faces.crops import MARGIN, crop_face
 from difffake.faces.detection import FaceFinder, LandmarkDetector
 from difffake.faces.images import read_image
-from difffake.faces.listing import kind_of
+from difffake.faces.listing import Kind, kind_of
 from difffake.faces.model_file import landmarker_model
 from difffake.faces.video import read_clip
 from difffake.models.checkpoint import load_detector
 from difffake.models.device import choose_device
 from difffake.models.weights import weights_file
 from difffake.predict.inputs import as_rgb, is_single
-from difffake.predict.prediction import FaceScore, Prediction, mean_probability, sigmoid
+from difffake.predict.prediction import FaceScore, Prediction, Promise, mean_probability, sigmoid
 
 
 class _Crop(NamedTuple):
@@ -45,6 +46,11 @@ class Predictor:
         find_faces: another face detector: a function from an image (H, W, 3) uint8 RGB to its faces, the largest first;
             by default MediaPipe's.
         imports: packages of your own whose code may run, if the encoder is in one of them.
+        calibration: file of `difffake calibrate`, or none; auto takes calibration.json beside the checkpoint, if it
+            exists.
+        false_alarms: with a calibration, the promised false-alarm rate, in (0, 1): of real files like those that
+            calibrated, at most this share is called fake, and of fakes, at most this share real. Files between are
+            neither.
 
     Raises `UserError` if the checkpoint, MediaPipe's model or the device cannot be used.
     """
@@ -59,9 +65,16 @@ class Predictor:
         cropped: bool = False,
         find_faces: FaceFinder | None = None,
         imports: Sequence[str] = (),
+        calibration: str | Path = "auto",
+        false_alarms: float = 0.05,
     ) -> None:
+        if not 0 < false_alarms < 1:
+            raise UsageError(f"a false-alarm rate of {false_alarms} is out of range: choose one between 0 and 1")
         self.device = choose_device(device)
-        self.detector, self.info = load_detector(weights_file(str(ckpt)), self.device, imports)
+        path = weights_file(str(ckpt))
+        self.detector, self.info = load_detector(path, self.device, imports)
+        self.calibration: Calibration | None = find_calibration(calibration, path)
+        self.false_alarms = false_alarms
         self.frames = frames
         self.margin = margin or self.info.margin or MARGIN
         self.threshold = None if self.info.threshold is None else sigmoid(self.info.threshold)
@@ -106,6 +119,37 @@ class Predictor:
             raise UserError(f"{name}: the list is empty")
         return self._predict_frames(frames, len(frames), "", name)
 
+    def calibrated(self, kind: Kind, probability: float) -> float:
+        """The calibrated probability of an image or video with this probability; the same without a calibration."""
+        found = self._calibration_of(kind)
+        return float(found.to_probability(_logit(probability))) if found else probability
+
+    def promise_notes(self, kind: Kind) -> list[str]:
+        """What the user must know of the promise for images or videos; nothing without a calibration."""
+        found = self._calibration_of(kind)
+        if not found or not self.calibration:
+            return []
+        notes = [note] if (note := too_few(found.real, self.false_alarms)) else []
+        if kind == "video" and not self.calibration.at("classifier", "video"):
+            notes.append("no videos calibrated: for videos, thresholds of single images are used and promise nothing")
+        return notes
+
+    def _calibration_of(self, kind: Kind) -> ScoreCalibration | None:
+        """Calibration of images or videos; for videos, that of images if there is none."""
+        if not self.calibration:
+            return None
+        frame = self.calibration.at("classifier", "frame")
+        return (self.calibration.at("classifier", "video") or frame) if kind == "video" else frame
+
+    def _promise(self, kind: Kind, probability: float) -> Promise | None:
+        found = self._calibration_of(kind)
+        if not found:
+            return None
+        limits = found.limits(self.false_alarms)
+        fake = sigmoid(limits.fake_above) if math.isfinite(limits.fake_above) else None
+        real = sigmoid(limits.real_below) if math.isfinite(limits.real_below) else None
+        return Promise(self.false_alarms, fake, real, self.calibrated(kind, probability))
+
     def close(self) -> None:
         """Free MediaPipe's network; the predictor cannot be used afterwards."""
         self._closed = True
@@ -126,7 +170,8 @@ class Predictor:
             raise UserError(f"{name}: no face found")
         logits = self._logits([crop.pixels for crop in crops], name)
         faces = [FaceScore(0, None, crop.box, logit) for crop, logit in zip(crops, logits, strict=True)]
-        return Prediction("image", max(face.probability for face in faces), self.threshold, faces)
+        probability = max(face.probability for face in faces)
+        return Prediction("image", probability, self.threshold, faces, promise=self._promise("image", probability))
 
     def _predict_frames(
         self, frames: Sequence[tuple[int, float | None, np.ndarray]], total: int, shortfall: str, name: str
@@ -142,15 +187,17 @@ class Predictor:
             FaceScore(number, time, crop.box, logit)
             for (number, time, crop), logit in zip(largest, logits, strict=True)
         ]
+        probability = mean_probability(faces)
         return Prediction(
             "video",
-            mean_probability(faces),
+            probability,
             self.threshold,
             faces,
             [(number, time) for number, time, crops in found if not crops],
             [number for number, _, crops in found if len(crops) > 1],
             total,
             notes,
+            self._promise("video", probability),
         )
 
     def _crops(self, image: np.ndarray) -> list[_Crop]:
@@ -170,3 +217,10 @@ class Predictor:
         if not all(map(math.isfinite, logits)):
             raise UserError(f"{name}: the detector's score is NaN or infinite: its checkpoint is broken")
         return logits
+
+
+def _logit(probability: float) -> float:
+    """The inverse of `sigmoid`."""
+    if probability in (0, 1):
+        return math.inf if probability else -math.inf
+    return math.log(probability) - math.log1p(-probability)

@@ -45,7 +45,7 @@ def read_run_result(values: Values, folder: Path, metric: str, goal: str) -> Run
     rows = []
     for path in sorted(folder.rglob(RESULTS)):
         try:
-            rows += read_results(path.parent)[0]
+            rows += read_results(path.parent).rows
         except UserError as error:
             console.print(f"left out of the table: {error}")
     measured = metric.partition("/")[0] in METRICS

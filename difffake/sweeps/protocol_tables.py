@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from difffake.evaluation.measures import CLASSIFIER
 from difffake.evaluation.published import Column, PublishedTable, whole_rows
-from difffake.evaluation.results import CLASSIFIER, Row
+from difffake.evaluation.results import Row
 from difffake.metrics import percent
 from difffake.sweeps.collect import RunResult
 from difffake.sweeps.summary import SweepTable, spread

@@ -100,11 +100,11 @@ class FaceData(Recorded, lightning.LightningDataModule):
             refuse_mixture(manifest, "--data.compressions")
         return manifest
 
-    def training_keys(self) -> set[str]:
-        """Identities, videos, sources, targets and crops that are used in training or model selection."""
+    def keys(self, split: str) -> set[str]:
+        """Identities, videos, sources, targets and crops of a split."""
         table = self.manifest.table
-        seen = table[table["split"] != "test"]
-        return leak_keys(seen, table) | content_keys(seen, self.manifest.root)
+        rows = table[table["split"] == split]
+        return leak_keys(rows, table) | content_keys(rows, self.manifest.root)
 
     def training_set(self) -> PairDataset:
         """Augmented pairs of the split train."""

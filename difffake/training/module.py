@@ -100,6 +100,7 @@ class DetectorTraining(Recorded, lightning.LightningModule):
         self.seed = seed
         self.threshold: float | None = None
         self.training_keys: frozenset[str] = frozenset()
+        self.validation_keys: frozenset[str] = frozenset()
         self.margin: float | None = None  # margin of the training data's crops
         self.trained_on: list[dict[str, Any]] | None = None
         self.epoch_means = EpochMeans()
@@ -135,7 +136,9 @@ class DetectorTraining(Recorded, lightning.LightningModule):
         """Record the people, videos and crops of the training data, to check later test data for leaks."""
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # set when fitting with a data module
         if isinstance(data, FaceData):
-            self.training_keys = frozenset(data.training_keys()) | self.inherited_keys
+            train, val = (frozenset(data.keys(split)) for split in ("train", "val"))
+            self.training_keys = train | val | self.inherited_keys
+            self.validation_keys = val - train - self.inherited_keys
             self.margin = data.manifest.margin
             if self.inherited_data is not None:  # else it is not known what the starting weights were trained on
                 self.trained_on = [*self.inherited_data, *trained_on(data.manifest.table, data.fakes)]
@@ -225,9 +228,8 @@ class DetectorTraining(Recorded, lightning.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what `load_detector` needs."""
-        info = CheckpointInfo(
-            self.detector.config, self.threshold, self.training_keys, self.seed, self.margin, self.trained_on
-        )
+        keys = (self.training_keys, self.validation_keys)
+        info = CheckpointInfo(self.detector.config, self.threshold, *keys, self.seed, self.margin, self.trained_on)
         checkpoint[KEY] = info.to_dict()
         if len(self.regularizers):
             # The frozen model is not saved, only its name and a fingerprint to recognize it.

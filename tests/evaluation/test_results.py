@@ -174,7 +174,8 @@ def test_a_frame_may_be_in_several_pairs_and_in_several_compressions() -> None:
 
 def test_results_survive_writing_and_nan_becomes_null(tmp_path: Path) -> None:
     rows = result_rows(scored(method="x", label=1, value=[0.0, 1.0]), {}, resamples=10)
-    path = write_results(tmp_path / "new", rows, {"seed": np.int64(3), "list": (1.5, math.inf)})
+    facts = {"seed": np.int64(3), "list": (1.5, math.inf)}
+    path = write_results(tmp_path / "new", rows, facts, [{"score": "x"}])
 
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is no JSON")
@@ -183,7 +184,7 @@ def test_results_survive_writing_and_nan_becomes_null(tmp_path: Path) -> None:
     assert content["rows"][0]["auc"] is None
     assert content["rows"][0]["n_fake"] == 2
     assert content["provenance"] == {"seed": 3, "list": [1.5, None]}
-    assert read_results(tmp_path / "new") == (content["rows"], content["provenance"])
+    assert read_results(tmp_path / "new") == (content["rows"], [{"score": "x"}], content["provenance"])
 
 
 @pytest.mark.parametrize(
@@ -194,6 +195,7 @@ def test_results_survive_writing_and_nan_becomes_null(tmp_path: Path) -> None:
         ('{"rows": [1]}', "has no list of result rows"),
         ('{"rows": [{"dataset": "x"}]}', "row 0 has no valid method"),
         ('{"rows": [], "provenance": 3}', "provenance is not an object"),
+        ('{"rows": [], "domains": {}}', "has no list of domains"),
     ],
 )
 def test_broken_results_are_refused_by_name(tmp_path: Path, text: str, message: str) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import yaml
 
 from difffake.errors import UserError
+from difffake.evaluation.measures import CLASSIFIER
 from difffake.evaluation.published import Training, training_of
-from difffake.evaluation.results import CLASSIFIER, RESULTS, Row, read_results
+from difffake.evaluation.results import RESULTS, Row, read_results
 from difffake.evaluation.run_names import run_names
 from difffake.evaluation.testbed import TESTBEDS
 from difffake.files import shortened
@@ -99,7 +100,7 @@ def _read(path: Path) -> Folder:
         if (path / name).is_file():
             folder.contents[name] = _content(path / name)
     if folder.is_run or not folder.contents:
-        folder.rows, folder.provenance = read_results(path)
+        folder.rows, _, folder.provenance = read_results(path)
     else:
         found = next(iter(folder.contents.values())).get("provenance")
         folder.provenance = found if isinstance(found, dict) else {}

@@ -1,0 +1,76 @@
+"""How often the 95 % bootstrap intervals hold the true value, on simulated videos whose true metrics are known.
+
+    python benchmarks/interval_coverage.py --trials 1000 --resamples 500
+
+Frames of a video share an offset (normal, variance 1) besides their own noise (normal, variance 1); fakes are higher by
+1. So the true AUC, EER, TPR at 5 % FPR and rates at a threshold are known in closed form. Intervals by video are
+compared with intervals that resample single frames, which is the reference in the last line.
+"""
+
+import argparse
+import json
+import math
+import time
+
+import numpy as np
+from scipy import stats
+
+from difffake import statistic
+from difffake.intervals import bootstrap_intervals
+
+DEVIATION = math.sqrt(2)  # of a frame's score around the mean of its class
+THRESHOLD = 0.5
+TRUTH = {
+    "auc": stats.norm.cdf(1 / DEVIATION / math.sqrt(2)),
+    "eer": stats.norm.cdf(-1 / DEVIATION / 2),
+    "tpr_at_5_percent_fpr": stats.norm.sf(stats.norm.ppf(0.95) - 1 / DEVIATION),
+    "false_alarm_rate": stats.norm.sf(THRESHOLD / DEVIATION),
+    "acc": stats.norm.cdf(THRESHOLD / DEVIATION),
+    "balanced_accuracy": stats.norm.cdf(THRESHOLD / DEVIATION),
+}
+SETTINGS = ((10, 1), (20, 1), (60, 1), (200, 1), (20, 8), (60, 8), (200, 8))
+"""Number of videos, half of them fake, and of frames per video."""
+
+
+def main() -> None:
+    """Run, print a table, and end with one line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=1000, help="data sets per setting (default %(default)s)")
+    parser.add_argument("--resamples", type=int, default=500, help="resamples per interval (default %(default)s)")
+    args = parser.parse_args()
+    start = time.perf_counter()
+    print(f"{'videos':>6} {'frames':>6} {'unit':>6}  " + "  ".join(f"{name:>20}" for name in TRUTH))
+    last: dict[str, float] = {}
+    for videos, frames in SETTINGS:
+        for by in ("video", "frame") if frames > 1 else ("video",):
+            found = coverage(videos, frames, by, args.trials, args.resamples)
+            values = "  ".join(f"{100 * share:>18.1f} %" for share in found.values())
+            print(f"{videos:>6} {frames:>6} {by:>6}  {values}", flush=True)
+            last[by] = found["auc"]
+    print(f"{args.trials} data sets per line, {time.perf_counter() - start:.0f} s")
+    print(json.dumps({"ratio": round(last["video"] / last["frame"], 3), "reference": "intervals that resample frames"}))
+
+
+def coverage(videos: int, frames: int, by: str, trials: int, resamples: int) -> dict[str, float]:
+    """Share of simulated data sets whose interval holds the true value, per metric."""
+    rng = np.random.default_rng([videos, frames])
+    hits = dict.fromkeys(TRUTH, 0)
+    for trial in range(trials):
+        video = np.repeat(np.arange(videos), frames)
+        label = video % 2
+        score = label + rng.normal(size=videos)[video] + rng.normal(size=video.size)
+        unit, called = video if by == "video" else np.arange(video.size), score >= THRESHOLD
+        further = {
+            "false_alarm_rate": statistic.share(called, label == 0, unit),
+            "acc": statistic.accuracy(label, called, unit),
+            "balanced_accuracy": statistic.balanced_accuracy(label, called, unit),
+        }
+        found = bootstrap_intervals(label, score, unit, resamples, trial, statistics=further)
+        for name, truth in TRUTH.items():
+            low, high = found[name]
+            hits[name] += low <= truth <= high
+    return {name: hit / trials for name, hit in hits.items()}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""Fitting of a calibration to scores of validation data."""
+
+from collections.abc import Set
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize
+from sklearn.isotonic import IsotonicRegression
+
+from difffake.anomaly.scoring import Anomaly
+from difffake.data.choice import Choice, choose_rows
+from difffake.data.datasets import CropDataset, PairDataset
+from difffake.data.keys import check_leaks, content_keys, leak_keys, resampling_unit
+from difffake.data.manifest import Manifest, read_manifests
+from difffake.data.pseudo import PseudoConfig
+from difffake.errors import UserError
+from difffake.evaluation.calibration import RATES, Isotonic, Sample, Scaling, ScoreCalibration, too_few
+from difffake.evaluation.evaluate import Loading, scored
+from difffake.evaluation.measures import ANOMALY, CLASSIFIER, LOGITS
+from difffake.evaluation.results import LEVELS, at_level, check_rows
+from difffake.metrics import youden_threshold
+from difffake.models.detector import Detector
+from difffake.models.embed import embed
+
+Method = Literal["temperature", "isotonic"]
+FakeSource = Literal["auto", "manifest", "pseudo"]
+PSEUDO = "pseudo"
+"""Method of pseudo-deepfakes in a score table."""
+
+
+def read_rows(
+    paths: list[Path], split: str, choice: Choice, trained_on: Set[str], fakes: FakeSource
+) -> tuple[Manifest, str, set[str]]:
+    """Read and check the rows to calibrate on, before anything is scored.
+
+    Args:
+        paths: manifests.
+        split: split to calibrate on; all for every row.
+        choice: methods and compressions to use.
+        trained_on: keys of the data that weights were trained on, without those of the validation split.
+        fakes: manifest for its fakes, pseudo for pseudo-deepfakes of its real faces, auto for the first if it has any.
+
+    Returns:
+        The rows, with fakes only if they are used; where the fakes are from; and the leak keys of the rows.
+
+    Raises:
+        UserError: there are no such rows, a class is missing, crops are missing, or rows were trained on.
+    """
+    manifests = read_manifests(paths)
+    whole = Manifest.concat(manifests)
+    rows = Manifest.concat(choose_rows(manifests, choice)).select(split=split)
+    names = ", ".join(map(str, paths))
+    if not (rows.table["label"] == 0).any():
+        raise UserError(f"{names} has no real faces in the split {split}: use --split all or another manifest")
+    has_fakes = bool((rows.table["label"] == 1).any())
+    if fakes == "manifest" and not has_fakes:
+        raise UserError(f"{names} has no fakes in the split {split}: use --fakes pseudo or another manifest")
+    source = fakes if fakes != "auto" else "manifest" if has_fakes else PSEUDO
+    if source == PSEUDO:
+        rows = rows.select(label=0)
+    rows.check_files()
+    keys = leak_keys(rows.table, whole.table) | content_keys(rows.table, rows.root)
+    check_leaks(trained_on, keys, f"{names}, split {split},")
+    check_rows(rows.table)
+    return rows, source, keys
+
+
+def calibration_scores(
+    detector: Detector, anomaly: Anomaly | None, rows: Manifest, source: str, loading: Loading, seed: int
+) -> pd.DataFrame:
+    """Score table of the rows, and of a pseudo-deepfake of each if `source` says so.
+
+    Real faces are not altered, as test faces are not. Pseudo-deepfakes are made as in the validation of fit.
+    """
+    options: dict[str, Any] = {"batch_size": loading.batch_size, "workers": loading.workers}
+    data = CropDataset(rows, loading.image_size)
+    _, logits, embeddings = embed(detector, data, description="calibration", **options)
+    table = rows.table
+    if source == PSEUDO:
+        pairs = PairDataset(rows, loading.image_size, "pseudo", PseudoConfig(), None, seed)
+        _, paired, both = embed(detector, pairs, description="calibration, forged", **options)
+        table = pd.concat([table, table.assign(label=1, method=PSEUDO)], ignore_index=True)
+        logits, embeddings = np.concatenate([logits, paired[1::2]]), np.concatenate([embeddings, both[1::2]])
+    found = [scored(table, CLASSIFIER, logits)]
+    if anomaly:
+        (probes, _), values = anomaly.scores(table, embeddings)
+        found.append(scored(table.iloc[probes], ANOMALY, values))
+    return pd.concat(found, ignore_index=True)
+
+
+def fit_scores(scores: pd.DataFrame, method: Method) -> dict[str, dict[str, ScoreCalibration]]:
+    """Calibrate every score of a table at each level that has both classes."""
+    found: dict[str, dict[str, ScoreCalibration]] = {}
+    for name in scores["score"].unique():
+        for level in LEVELS:
+            table = at_level(scores[scores["score"] == name], level)
+            if table["label"].nunique() == 2:
+                found.setdefault(str(name), {})[level] = fit_one(table, method, name in LOGITS)
+    return found
+
+
+def fit_one(table: pd.DataFrame, method: Method, is_logit: bool) -> ScoreCalibration:
+    """Calibrate one score at one level.
+
+    Args:
+        table: score table of it, with both classes.
+        method: temperature or isotonic.
+        is_logit: whether the score is a logit. Then its temperature alone is fitted.
+    """
+    label, score = table["label"].to_numpy(), table["value"].to_numpy(np.float64)
+    # A still is a unit of its own here, because a test still is one face, whoever else is in the data.
+    named = np.where(table["video"] != "", resampling_unit(table)[0], table["path"])
+    unit: np.ndarray = (table["dataset"] + "/" + named).to_numpy()
+    real, fake = (_sample(score[label == value], unit[label == value]) for value in (0, 1))
+    to_probability = isotonic(label, score) if method == "isotonic" else scaling(label, score, is_logit)
+    return ScoreCalibration(to_probability, youden_threshold(label, score), real, fake)
+
+
+def scaling(label: np.ndarray, score: np.ndarray, is_logit: bool) -> Scaling:
+    """Scale of a score, and its center if it is not a logit, with the largest likelihood of labels (N,).
+
+    The targets are those of Platt (1999), (n_fake + 1) / (n_fake + 2) and 1 / (n_real + 2), so that the scale of
+    classes that do not overlap is not 0.
+    """
+    fakes, reals = int(label.sum()), int((1 - label).sum())
+    target = np.where(label == 1, (fakes + 1) / (fakes + 2), 1 / (reals + 2))
+    middle, spread = (0.0, 1.0) if is_logit else (float(score.mean()), float(score.std()) or 1.0)
+    values = (score - middle) / spread
+
+    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        slope, shift = np.exp(parameters[0]), 0.0 if is_logit else parameters[1]
+        logit = slope * (values - shift)
+        error = np.exp(-np.logaddexp(0, -logit)) - target
+        gradient = np.array([(error * logit).mean(), -(error * slope).mean()])
+        return float((np.logaddexp(0, logit) - target * logit).mean()), gradient[: len(parameters)]
+
+    # At a slope outside these bounds, the score would be useless, or perfect.
+    bounds = [(np.log(1e-3), np.log(1e3)), (None, None)]
+    parameters = 1 if is_logit else 2
+    found = minimize(
+        loss, np.zeros(parameters), jac=True, method="L-BFGS-B", bounds=bounds[:parameters], options={"ftol": 1e-14}
+    )
+    center = 0.0 if is_logit else middle + spread * float(found.x[1])
+    return Scaling(spread / float(np.exp(found.x[0])), center)
+
+
+def isotonic(label: np.ndarray, score: np.ndarray) -> Isotonic:
+    """Isotonic regression of labels (N,) on scores (N,), by scikit-learn (Zadrozny & Elkan 2002)."""
+    model = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(score, label)
+    return Isotonic(tuple(map(float, model.X_thresholds_)), tuple(map(float, model.y_thresholds_)))
+
+
+def summary(calibrated: dict[str, dict[str, ScoreCalibration]], source: str) -> list[str]:
+    """Lines for the user: what was calibrated on, and which false-alarm rates cannot be promised."""
+    lines = []
+    for level in LEVELS:
+        one = calibrated.get(CLASSIFIER, {}).get(level)
+        if not one:
+            continue
+        fakes = "pseudo-deepfakes" if source == PSEUDO else "fakes"
+        lines.append(
+            f"{level} level: {len(one.real.score)} real faces and {len(one.fake.score)} {fakes}, of {one.real.units} "
+            f"and {one.fake.units} videos or stills"
+        )
+        lines += [note for rate in RATES if (note := too_few(one.real, rate))]
+    if not any("video" in levels for levels in calibrated.values()):
+        lines.append("there are no videos, so only scores of single frames and images are calibrated")
+    return lines
+
+
+def _sample(score: np.ndarray, unit: np.ndarray) -> Sample:
+    order = np.argsort(score, kind="stable")
+    number = np.unique(unit.astype(str), return_inverse=True)[1][order]
+    return Sample(tuple(score[order].tolist()), tuple(number.tolist()))
