@@ -5,6 +5,9 @@
 Frames of a video share an offset (normal, variance 1) besides their own noise (normal, variance 1); fakes are higher by
 1. So the true AUC, EER, TPR at 5 % FPR and rates at a threshold are known in closed form. Intervals by video are
 compared with intervals that resample single frames, which is the reference in the last line.
+
+For the expected calibration error, independent samples have the probability sigmoid(logit / temperature), while the
+detector says sigmoid(logit); its true value is that of four million samples.
 """
 
 import argparse
@@ -14,8 +17,9 @@ import time
 
 import numpy as np
 from scipy import stats
+from scipy.special import expit
 
-from difffake import statistic
+from difffake import metrics, statistic
 from difffake.intervals import bootstrap_intervals
 
 DEVIATION = math.sqrt(2)  # of a frame's score around the mean of its class
@@ -30,6 +34,10 @@ TRUTH = {
 }
 SETTINGS = ((10, 1), (20, 1), (60, 1), (200, 1), (20, 8), (60, 8), (200, 8))
 """Number of videos, half of them fake, and of frames per video."""
+
+
+ECE_SETTINGS = ((1.0, 500), (1.0, 3000), (1.5, 500), (1.5, 3000), (3.0, 500), (3.0, 3000))
+"""Temperature, and number of samples."""
 
 
 def main() -> None:
@@ -47,6 +55,9 @@ def main() -> None:
             values = "  ".join(f"{100 * share:>18.1f} %" for share in found.values())
             print(f"{videos:>6} {frames:>6} {by:>6}  {values}", flush=True)
             last[by] = found["auc"]
+    for temperature, count in ECE_SETTINGS:
+        truth, share = ece_coverage(temperature, count, args.trials, args.resamples)
+        print(f"ECE {100 * truth:.2f} %, {count} samples: {100 * share:.1f} %", flush=True)
     print(f"{args.trials} data sets per line, {time.perf_counter() - start:.0f} s")
     print(json.dumps({"ratio": round(last["video"] / last["frame"], 3), "reference": "intervals that resample frames"}))
 
@@ -70,6 +81,23 @@ def coverage(videos: int, frames: int, by: str, trials: int, resamples: int) -> 
             low, high = found[name]
             hits[name] += low <= truth <= high
     return {name: hit / trials for name, hit in hits.items()}
+
+
+def ece_coverage(temperature: float, count: int, trials: int, resamples: int) -> tuple[float, float]:
+    """The true calibration error, and the share of simulated data sets whose interval holds it."""
+    rng = np.random.default_rng([int(10 * temperature), count])
+
+    def sampled(count: int) -> tuple[np.ndarray, np.ndarray]:
+        logit = 2 * rng.normal(size=count)
+        return (rng.random(count) < expit(logit / temperature)).astype(int), expit(logit)
+
+    truth, hits, unit = metrics.ece(*sampled(4_000_000)), 0, np.arange(count)
+    for trial in range(trials):
+        label, probability = sampled(count)
+        further = {"ece": statistic.ece(label, probability, unit)}
+        low, high = bootstrap_intervals(label, probability, unit, resamples, trial, statistics=further)["ece"]
+        hits += low <= truth <= high
+    return truth, hits / trials
 
 
 if __name__ == "__main__":
