@@ -19,10 +19,14 @@ MARKS = {"better": "▲", "worse": "▼", "": ""}
 """Marks of differences that are more than chance."""
 _MARKED = f"{MARKS['better']} better, {MARKS['worse']} worse than the baseline by more than chance (p Holm < {LEVEL})."
 _NAMES = {"Run": "run", "Score": "score", "Data set": "dataset", "Manipulation": "method", "Compression": "compression"}
-_SPARE = ("Real", "Fake", "p DeLong", "p", "p seeds")
+_SPARE = (("Real", "Fake"), ("p DeLong",), ("p",), ("p seeds",), ("Baseline",))
 """Columns that are left out of a narrow terminal, in this order."""
 _LEAST = 14
 """Smallest width of a column of names in characters."""
+
+
+_NARROWEST = 64
+"""Smallest width of a table in characters; a narrower terminal breaks its lines."""
 
 
 class ComparisonTable(NamedTuple):
@@ -141,12 +145,13 @@ def markdown(tables: Sequence[ComparisonTable]) -> str:
 
 
 def print_comparisons(rows: Sequence[Row], console: Console) -> None:
-    """Print the tables and their explanation, at most `WIDTH` characters wide.
+    """Print the tables and their explanation, 64 to `WIDTH` characters wide.
 
     In a narrow terminal, counts and single p-values are left out; numbers are never broken. If the columns of names do
     not fit, they become one.
     """
-    width = min(WIDTH, console.width)
+    width = max(_NARROWEST, min(WIDTH, console.width))
+    console = Console(file=console.file, width=width)
     left_out: dict[str, None] = {}
     for table in comparison_tables(rows):
         names, columns = table.columns[: len(table.names)], table.columns[len(table.names) :]
@@ -155,10 +160,10 @@ def print_comparisons(rows: Sequence[Row], console: Console) -> None:
         sizes = [
             max(map(len, texts)) for texts in zip(columns, *(cells[len(names) :] for cells in table.cells), strict=True)
         ]
-        for name in _SPARE:
-            if name in columns and _room(sizes, shown, width) < _LEAST * min(len(names), 2):
-                shown.remove(columns.index(name))
-                left_out[name] = None
+        for spare in _SPARE:
+            if spare[0] in columns and _room(sizes, shown, width) < _LEAST * min(len(names), 2):
+                shown = [n for n in shown if columns[n] not in spare]
+                left_out |= dict.fromkeys(spare)
         room = _room(sizes, shown, width)
         if sum(max(map(len, texts)) + 2 for texts in zip(names, *labels, strict=True)) > room:
             names, labels = [", ".join(names)], [[broken(", ".join(cells), room - 2)] for cells in labels]
