@@ -12,7 +12,7 @@ from scipy.stats import t as student
 from difffake.errors import UserError
 from difffake.evaluation import differences
 from difffake.evaluation.compared_runs import SCORES, ScoredRun, chosen_pairs, groups_of, read_run
-from difffake.evaluation.comparison_tables import comparison_tables, explanation, markdown
+from difffake.evaluation.comparison_tables import comparison_tables, explanation, markdown, units_of
 from difffake.evaluation.differences import Level, compare
 from difffake.evaluation.pictures.differences import difference_figure, differences_caption
 from difffake.evaluation.provenance import provenance
@@ -127,10 +127,9 @@ def _remarks(rows: Sequence[Row]) -> list[str]:
     """Remarks on what the numbers cannot tell."""
     found = []
     if any(min(row["units_real"], row["units_fake"]) < MIN_UNITS for row in rows):
-        kinds = ", ".join(sorted({row["resampled_by"] for row in rows}))
         found.append(
             f"There is no interval and no p-value if reals or fakes come from fewer than {MIN_UNITS} units "
-            f"(here {kinds})."
+            f"(here {units_of(rows)})."
         )
     tested = [min(row["seeds_baseline"], row["seeds"]) for row in rows if row["seeds_test"]]
     if tested:

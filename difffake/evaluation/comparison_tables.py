@@ -23,7 +23,8 @@ _SPARE = (("Real", "Fake"), ("p DeLong",), ("p",), ("p seeds",), ("Baseline",))
 """Columns that are left out of a narrow terminal, in this order."""
 _LEAST = 14
 """Smallest width of a column of names in characters."""
-
+_UNITS = {"target": "original", "identity": "person", "path": "image"}
+"""Names of units by `resampled_by`, where they differ."""
 
 _NARROWEST = 64
 """Smallest width of a table in characters; a narrower terminal breaks its lines."""
@@ -75,10 +76,16 @@ def difference_text(row: Row) -> str:
     return point if low is None or math.isnan(low) else f"{point} [{100 * low:+.1f}, {100 * high:+.1f}]"
 
 
+def units_of(rows: Sequence[Row]) -> str:
+    """Names of the units that were resampled, such as "video and original"."""
+    kinds = {kind for row in rows for kind in row["resampled_by"].split(" + ")}
+    return " and ".join(sorted(_UNITS.get(kind, kind) for kind in kinds))
+
+
 def explanation(rows: Sequence[Row]) -> list[str]:
     """Lines below the tables: what the columns mean."""
     several = any(row["seeds_test"] for row in rows)
-    units = " and ".join(sorted({row["resampled_by"] for row in rows}))
+    units = units_of(rows)
     count = sum(row["p"] is not None and not math.isnan(row["p"]) for row in rows)
     lines = [
         "Difference: AUC minus that of the baseline on the samples that both scored, in points, with its 95 % interval "

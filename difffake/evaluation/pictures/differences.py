@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from difffake.evaluation.comparison_tables import by_baseline, difference_text, p_text
+from difffake.evaluation.comparison_tables import by_baseline, comparison_tables, difference_text, p_text, units_of
 from difffake.evaluation.differences import verdict
 from difffake.evaluation.results import ALL, Row
 from difffake.plots import COLORS, wrapped
@@ -27,9 +27,8 @@ def difference_figure(rows: Sequence[Row]) -> Figure:
     heights = [0.2 + sum(0.27 + 0.14 * label.count("\n") for label in found) for found in labels]
     figure = Figure(figsize=(8.2, sum(heights) + 0.75 * len(panels) + 0.3), layout="constrained")
     drawn = figure.subplots(len(panels), 1, squeeze=False, sharex=True, height_ratios=heights)[:, 0]
-    for axes, found, names in zip(drawn, panels, labels, strict=True):
-        level, baseline, score = (found[0][key] for key in ("level", "baseline", "baseline_score"))
-        of = "" if all(row["run"] == baseline for row in found) else f" of {baseline}"
+    titles = [table.title for table in comparison_tables(rows)]
+    for axes, found, names, title in zip(drawn, panels, labels, titles, strict=True):
         axes.axvline(0, color="0.5", linewidth=1)
         for place, row in enumerate(found):
             if row["low"] is not None and row["low"] == row["low"]:  # neither null nor NaN
@@ -43,7 +42,7 @@ def difference_figure(rows: Sequence[Row]) -> Figure:
         numbers.spines["right"].set_visible(False)
         axes.set_yticks(range(len(found)), names, fontsize=8)
         axes.set_ylim(len(found) - 0.5, -0.6)  # the first at the top
-        axes.set_title(wrapped(f"{level} level, {score} score{of} as the baseline", 90), fontsize=10, loc="left")
+        axes.set_title(wrapped(title, 90), fontsize=10, loc="left")
         axes.tick_params(labelsize=8)
         axes.tick_params(axis="x", labelbottom=True)
         axes.tick_params(axis="y", length=0)
@@ -54,12 +53,11 @@ def difference_figure(rows: Sequence[Row]) -> Figure:
 
 def differences_caption(rows: Sequence[Row]) -> str:
     """Caption of `difference_figure`."""
-    units = " and ".join(sorted({row["resampled_by"] for row in rows}))
     return (
         "Difference of AUC between each score and its baseline on the samples that both scored, in points, with 95 % "
-        f"intervals from a paired bootstrap by {units}. Right of 0 is better than the baseline. Filled points are "
-        "differences that are more than chance (p below 0.05 after Holm's correction for all comparisons made); open "
-        "points are not."
+        f"intervals from a paired bootstrap by {units_of(rows)}. Right of 0 is better than the baseline. Filled points "
+        "are differences that are more than chance (p below 0.05 after Holm's correction for all comparisons made); "
+        "open points are not."
     )
 
 
