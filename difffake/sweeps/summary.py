@@ -139,7 +139,7 @@ def print_tables(tables: Sequence[SweepTable], screen: Console) -> None:
     for table in tables:
         first = len(table.names)
         labels = [", ".join(cell for cell in cells[:first] if cell) for cells in table.cells]
-        label_width = min(max(map(len, labels)), max(12, screen.width // 3))
+        label_width = min(max(map(len, [*labels, *table.names])), max(12, screen.width // 3))
         widths = [max(len(cells[first + n]) for cells in table.cells) for n in range(len(table.columns))]
         words = [max(map(len, head.split())) for head in table.columns]
         widths = [max(width, min(word, 18)) for width, word in zip(widths, words, strict=True)]
@@ -160,7 +160,7 @@ def print_tables(tables: Sequence[SweepTable], screen: Console) -> None:
             screen.print(drawn)
             start = end
         if table.note:
-            screen.print(Text(table.note))
+            screen.print(Text(f"{table.note}\n"))
 
 
 def spread(values: Sequence[float | None], unit: float = 100) -> str:
