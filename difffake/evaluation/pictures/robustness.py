@@ -1,17 +1,14 @@
 """The picture of a robustness study: AUC over the strength of each degradation."""
 
 from collections.abc import Sequence
-from itertools import cycle
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from difffake.evaluation.results import Row
-from difffake.plots import COLORS, in_percent, wrapped
+from difffake.plots import WIDTH, in_percent, looks, tidy, wrapped
 
-_STYLES = ("-", "--", "-.", ":")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _ACROSS = 4
 _APART = 0.09
 """Distance of the points of two data sets, so that their intervals do not cover each other."""
@@ -28,9 +25,7 @@ def robustness_figure(rows: Sequence[Row], title: str) -> Figure:
     titles = {row["kind"]: row["title"] for row in rows if row["strength"]}
     across = min(len(titles), _ACROSS)
     down = -(-len(titles) // across)
-    figure = Figure(
-        figsize=(max(2.4 * across + 0.4, 5), 2.5 * down + 0.7 + 0.22 * -(-len(names) // 2)), layout="constrained"
-    )
+    figure = Figure(figsize=(WIDTH, 2.0 * down + 0.6 + 0.2 * -(-len(names) // 2)), layout="constrained")
     panels = figure.subplots(down, across, squeeze=False, sharey=True).ravel().tolist()
     for axes in panels[len(titles) :]:
         axes.set_visible(False)
@@ -56,8 +51,7 @@ def robustness_caption(of: str) -> str:
 
 def _panel(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
     axes.axhline(0.5, color="0.7", linewidth=1, label="chance")
-    looks = zip(names, cycle(COLORS), cycle(_STYLES), cycle(_MARKERS), strict=False)
-    for number, (name, color, style, marker) in enumerate(looks):
+    for number, (name, (color, style, marker)) in enumerate(zip(names, looks(len(names)), strict=True)):
         line = sorted((row for row in rows if _name(row) == name), key=lambda row: row["strength"])
         if not line:
             continue
@@ -72,9 +66,9 @@ def _panel(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
     first = next(iter(degraded.values()))
     axes.set_xticks([0, *degraded], ["none", *(f"{row['value']:g}" for row in degraded.values())])
     unit = f" ({first['unit']})" if first["unit"] else ""
-    axes.set_xlabel(wrapped(first["parameter"] + unit, 30), fontsize=8)
-    axes.tick_params(labelsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel(wrapped(first["parameter"] + unit, 24), fontsize=8)
+    tidy(axes)
+    axes.tick_params(axis="x", labelsize=7)
 
 
 def _name(row: Row) -> str:
