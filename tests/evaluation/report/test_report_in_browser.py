@@ -68,14 +68,14 @@ def click(browser: "webdriver.Chrome", number: int) -> None:
     browser.find_elements("css selector", f"{HEADLINE} th button")[number].click()
 
 
-def test_no_error_no_request_and_every_picture_is_there(opened: "webdriver.Chrome") -> None:
+def test_no_error_no_request_and_every_picture_is_there(opened: "webdriver.Chrome", run: Path) -> None:
     assert opened.get_log("browser") == []
     requests = [
         entry["message"] for entry in opened.get_log("performance") if "Network.requestWillBeSent" in entry["message"]
     ]
     assert all('"url":"file:' in request or '"url":"data:' in request for request in requests)
     sizes = opened.execute_script("return [...document.images].map(image => image.complete && image.naturalWidth)")
-    assert len(sizes) == 8
+    assert len(sizes) == len(list(run.glob("*.png"))) > 0
     assert all(sizes)
 
 
