@@ -36,7 +36,7 @@ def test_demo_goes_on_where_it_was_stopped_and_ends_with_a_report_and_results(
     assert (out / "run" / "best.ckpt").stat().st_mtime_ns == checkpoint.st_mtime_ns
     results = json.loads((out / "results.json").read_text())
     found = {(row["dataset"], row["level"], row["score"]) for row in results["rows"]}
-    levels = [(level, score) for level in ("frame", "video") for score in ("classifier", "anomaly")]
+    levels = [(level, score) for level in ("frame", "video") for score in ("classifier", "anomaly", "fusion")]
     assert found == {(name, *level) for name in ("forged-drawn-a", "forged-drawn-b") for level in levels}
     page = (out / "report.html").read_text()
     assert "drawn-b" in page

@@ -161,9 +161,9 @@ def test_the_sheet_has_every_picture_and_number(
     axes = reconstruction_figure({"training": result, "unseen": result}).axes
     assert len(axes) == 2 * 2 * (3 + 2 + 2)
     first_row = axes[:7]
-    titles = ["image", "source", "target", *(f"rebuilt {kind} {n}" for kind in ("source", "target") for n in (1, 2))]
+    titles = ["image", "source", "target", *(f"{kind}\nrebuilt {n}" for kind in ("source", "target") for n in (1, 2))]
     assert [axis.get_title() for axis in first_row] == titles
-    assert first_row[0].get_xlabel().endswith(f"= {float(result.distance[0]):.0f}")
+    assert first_row[0].get_xlabel().endswith(f"\n{float(result.distance[0]):.0f}")
     assert result.distance[0] > 100  # so that it has no decimals
     assert first_row[1].get_xlabel().endswith(f"{float(result.source_weight[0]):.2f}")
     assert first_row[2].get_xlabel().endswith(f"{float(result.target_weight[0]):.2f}")
