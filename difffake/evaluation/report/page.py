@@ -3,16 +3,19 @@
 import base64
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
 from difffake.evaluation.page import read_text, rendered
 from difffake.evaluation.report import protocol
 from difffake.evaluation.report.about import methods, question
 from difffake.evaluation.report.contents import Contents
 from difffake.evaluation.report.folders import Folder
-from difffake.evaluation.report.pictures import embedded
+from difffake.evaluation.report.pictures import Picture, embedded
 from difffake.evaluation.report.tables import DRAWN
 
 _SCRIPT = "report/report.js"
+LIMIT = 10_000_000
+"""Largest size of a page in bytes; pictures are compressed and then left out to keep it."""
 
 
 def as_html(contents: Contents, title: str = "") -> str:
@@ -22,8 +25,13 @@ def as_html(contents: Contents, title: str = "") -> str:
         contents: tables of the report.
         title: heading of the page; by default it names the data.
     """
+    size = len(_rendered(contents, title, {}, "").encode())
+    pictures, dropped = embedded([path for folder in contents.folders for path in folder.pictures], LIMIT - size)
+    return _rendered(contents, title, pictures, dropped)
+
+
+def _rendered(contents: Contents, title: str, pictures: dict[Path, Picture], dropped: str) -> str:
     script = read_text(_SCRIPT)
-    pictures, dropped = embedded([path for folder in contents.folders for path in folder.pictures])
     shown = [(folder, [pictures[path] for path in folder.pictures if path in pictures]) for folder in contents.folders]
     return rendered(
         "report/report.html",

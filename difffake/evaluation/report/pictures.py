@@ -10,12 +10,12 @@ from PIL import Image
 
 from difffake.plots import DPI, read_caption
 
-BUDGET = 9_000_000
-"""Largest number of bytes of all pictures of a page, as text; with the tables, a page stays below 10 MB."""
 FAILURES = ("failure", "worst")
 """Words in the names of pictures that show failures."""
 _WIDTHS = (1400, 1000, 700)  # pixels, tried in this order until all pictures fit
 _QUALITY = 80
+_AROUND = 3000
+"""Bytes of a picture's caption and tags in the page, at most."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Picture:
         return any(word in self.name for word in FAILURES)
 
 
-def embedded(files: Sequence[Path], budget: int = BUDGET) -> tuple[dict[Path, Picture], str]:
+def embedded(files: Sequence[Path], budget: int) -> tuple[dict[Path, Picture], str]:
     """Pictures as part of a page, and a remark about what was compressed or left out, if anything was.
 
     A picture is its SVG file where that is smaller, else its PNG file. If all together are too large for `budget`,
@@ -45,8 +45,9 @@ def embedded(files: Sequence[Path], budget: int = BUDGET) -> tuple[dict[Path, Pi
 
     Args:
         files: PNG files in the order of their importance; an SVG file of the same name beside each is used if smaller.
-        budget: largest number of bytes of all pictures.
+        budget: largest number of bytes of all pictures in the page.
     """
+    budget -= _AROUND * len(files)
     found = {path: _smallest(path) for path in files}
     remark = ""
     for width in _WIDTHS:
