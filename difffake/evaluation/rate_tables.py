@@ -28,8 +28,8 @@ def rate_tables(rows: Sequence[Row]) -> list[ResultTable]:
         cells = []
         for row in found:
             names = (str(row[key]) or NONE for key in ("dataset", "method", "compression"))
-            brier = (_decimal(row[key]) for key in ("brier", "brier_calibrated"))
-            cells.append([*names, *(percent(row[key]) for key in _RATES.values()), *brier])
+            brier = (_decimal(row.get(key)) for key in ("brier", "brier_calibrated"))
+            cells.append([*names, *(percent(row.get(key)) for key in _RATES.values()), *brier])
         title = f"{str(found[0]['level']).capitalize()} level, {found[0]['score']} score, rates"
         columns = [*NAMES, *_RATES, "Brier", "calibrated Brier"]
         tables.append(ResultTable(title, columns, cells, found))

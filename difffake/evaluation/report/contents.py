@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from difffake.evaluation.rate_tables import rate_tables
 from difffake.evaluation.report import protocol
 from difffake.evaluation.report.compared import Compared, compared
+from difffake.evaluation.report.domains import across_remarks, across_tables
 from difffake.evaluation.report.folders import Folder
 from difffake.evaluation.report.robustness import robustness_tables
 from difffake.evaluation.report.tables import PageTable, detail_table, headline_tables, published_table
@@ -27,6 +29,9 @@ class Contents:
     details: list[list[PageTable]]
     """Tables of all numbers of each run."""
     robustness: list[PageTable]
+    across: list[PageTable]
+    """Summary over data sets, and promised false-alarm rates."""
+    across_remarks: list[str]
 
 
 def contents_of(folders: Sequence[Folder]) -> Contents:
@@ -41,6 +46,8 @@ def contents_of(folders: Sequence[Folder]) -> Contents:
         protocol.withheld(runs),
         list(dict.fromkeys(remark for run in runs for remark in remarks(run.rows))),
         compared(folders),
-        [list(map(detail_table, result_tables(run.rows))) for run in runs],
+        [list(map(detail_table, [*result_tables(run.rows), *rate_tables(run.rows)])) for run in runs],
         robustness_tables(folders),
+        across_tables(runs),
+        across_remarks(runs),
     )

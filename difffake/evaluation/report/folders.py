@@ -100,7 +100,7 @@ def _read(path: Path) -> Folder:
         if (path / name).is_file():
             folder.contents[name] = _content(path / name)
     if folder.is_run or not folder.contents:
-        folder.rows, _, folder.provenance = read_results(path)
+        folder.rows, folder.domains, folder.provenance = read_results(path)
     else:
         found = next(iter(folder.contents.values())).get("provenance")
         folder.provenance = found if isinstance(found, dict) else {}

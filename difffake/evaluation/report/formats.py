@@ -60,6 +60,7 @@ def _parts(contents: Contents) -> list[tuple[str, Sequence[PageTable], Sequence[
         ("Results", contents.headline, [*contents.remarks, *filter(None, [contents.withheld])]),
         ("Published numbers, not measured", contents.published, []),
         *(("Comparison", found.tables, found.lines) for found in contents.compared),
+        ("Across data sets", contents.across, contents.across_remarks),
         ("Robustness", contents.robustness, []),
         *(
             (f"All numbers: {run.name}", tables, [])

@@ -10,7 +10,7 @@ from difffake.evaluation.published import Comparable, comparable, published_anyw
 from difffake.evaluation.report.folders import Folder
 from difffake.evaluation.report.tables import PageTable
 from difffake.evaluation.results import ALL
-from difffake.evaluation.tables import NONE
+from difffake.evaluation.table import NONE
 from difffake.readers.item import REAL
 
 _VERSIONS = ("difffake", "python", "torch", "numpy", "platform", "date")
@@ -109,4 +109,6 @@ def other_facts(run: Folder) -> list[tuple[str, str]]:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_text(inner)}" for key, inner in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from difffake.evaluation.report.folders import Folder
 from difffake.evaluation.report.tables import PageTable
 from difffake.evaluation.results import Row
-from difffake.evaluation.tables import NONE
+from difffake.evaluation.table import NONE
 from difffake.metrics import percent
 
 ROBUSTNESS = "robustness.json"
@@ -20,8 +20,10 @@ def robustness_tables(folders: Sequence[Folder]) -> list[PageTable]:
         name = f" ({folder.name})" if len(studies) > 1 else ""
         for row in folder.contents[ROBUSTNESS].get("rows") or []:
             place = f"{row['dataset']} {row['compression']}".strip()
-            title = f"{row['level'].capitalize()} level, {row['score']} score: AUC on degraded faces of {place}{name}"
-            found.setdefault(title, {}).setdefault(row["title"], {})[int(row["strength"])] = row
+            faces = f"{place} ({row['n_real']:,} real, {row['n_fake']:,} fake)"
+            title = f"{row['level'].capitalize()} level, {row['score']} score: AUC on degraded {faces}{name}"
+            kind = row["title"][:1].upper() + row["title"][1:]
+            found.setdefault(title, {}).setdefault(kind, {})[int(row["strength"])] = row
     return [_table(title, kinds) for title, kinds in found.items()]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difffake.evaluation.published import Comparable, Numbers, whole_rows
 from difffake.evaluation.report.folders import Folder
 from difffake.evaluation.results import Row
-from difffake.evaluation.tables import NAMES, NONE, ResultTable, place
+from difffake.evaluation.table import NAMES, NONE, ResultTable, place
 from difffake.metrics import percent
 
 DRAWN = "AUC [95 %]"
@@ -100,12 +100,14 @@ def published_table(found: Comparable) -> PageTable:
 
 
 def detail_table(table: ResultTable) -> PageTable:
-    """A table of results, with the name of the data set in every line, so that lines can be sorted."""
+    """A table of results with the data set's name in every line, so that lines can be sorted, and no empty column."""
     cells = [list(line) for line in table.cells]
     for line, before in zip(cells[1:], cells, strict=False):
         if table.columns[0] == "Data set" and not line[0]:
             line[0] = before[0]
-    return PageTable(table.title, table.columns, cells, frozenset(NAMES))
+    used = [n for n in range(len(table.columns)) if any(line[n] != NONE for line in cells)]
+    columns = [table.columns[n] for n in used]
+    return PageTable(table.title, columns, [[line[n] for n in used] for line in cells], frozenset(NAMES))
 
 
 def with_interval(row: Row, key: str) -> str:

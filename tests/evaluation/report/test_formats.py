@@ -15,7 +15,7 @@ from difffake.evaluation.results import read_results
 
 
 def latex_of(*tables: PageTable) -> str:
-    return as_latex(Contents([], [], list(tables), [], "", [], [], [], []))
+    return as_latex(Contents([], [], list(tables), [], "", [], [], [], [], [], []))
 
 
 def test_csv_has_every_row_with_all_its_digits(run: Path) -> None:
@@ -63,7 +63,7 @@ def test_markdown_has_the_same_cells_as_the_page(run: Path) -> None:
 
 def test_a_bar_in_a_name_does_not_break_markdown() -> None:
     table = PageTable("T", ["Name", "AUC"], [["a|b", "1"]], frozenset(["Name"]))
-    assert "| a\\|b | 1 |" in as_markdown(Contents([], [], [table], [], "", [], [], [], []))
+    assert "| a\\|b | 1 |" in as_markdown(Contents([], [], [table], [], "", [], [], [], [], [], []))
 
 
 @pytest.mark.parametrize("kind", ["markdown", "latex", "csv"])

@@ -41,7 +41,7 @@ def study(tmp_path: Path) -> Path:
 
 def test_a_robustness_study_has_a_line_per_degradation(study: Path) -> None:
     (table,) = robustness_tables(read_folders([study]))
-    assert table.title == "Frame level, classifier score: AUC on degraded faces of dfdc"
+    assert table.title == "Frame level, classifier score: AUC on degraded dfdc (10 real, 20 fake)"
     assert [line[0] for line in table.cells] == [DEGRADATIONS[kind].title for kind in ("blur", "noise")]
     assert [line[2:] for line in table.cells] == [["90.0", "89.0", "88.0", "87.0", "86.0", "85.0"]] * 2
     assert ", ".join(f"{value:g}" for value in DEGRADATIONS["blur"].values) in table.cells[0][1]
