@@ -4,7 +4,7 @@ The frames of one video are similar, so resampling single frames would give inte
 are resampled instead, each with all its samples, real and fake.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -56,11 +56,8 @@ def weighted_metrics(ranking: Ranking, weight: Floats) -> dict[str, Floats]:
     Returns:
         Each metric of `RANKED`, (R,); NaN for a row in which a class has no weight.
     """
-    weight = np.take(weight, ranking.order, axis=1)
-    fake = np.cumsum(weight * ranking.fake, axis=1)[:, ranking.ends]
-    # The weight so far minus that of the fakes is that of the reals; weights are counts, so this is exact.
-    called = np.cumsum(weight, axis=1)[:, ranking.ends]
-    real = called - fake
+    real, fake = called_counts(ranking, weight)
+    called = real + fake
     with np.errstate(invalid="ignore", divide="ignore"):
         true_positive, false_positive = fake / fake[:, -1:], real / real[:, -1:]
         precision = np.where(called > 0, fake / called, 0.0)
@@ -73,6 +70,17 @@ def weighted_metrics(ranking: Ranking, weight: Floats) -> dict[str, Floats]:
         **{name: _reached(false_positive, true_positive, rate) for name, rate in TPR_AT.items()},
     }
     return {name: np.where(np.isnan(area), np.nan, values) for name, values in found.items()}
+
+
+def called_counts(ranking: Ranking, weight: Floats) -> tuple[Floats, Floats]:
+    """Weight of the reals and of the fakes that are called fake at each distinct score, (R, K) each.
+
+    The arguments are those of `weighted_metrics`.
+    """
+    weight = np.take(weight, ranking.order, axis=1)
+    fake = np.cumsum(weight * ranking.fake, axis=1)[:, ranking.ends]
+    # The weight so far minus that of the fakes is that of the reals; weights are counts, so this is exact.
+    return np.cumsum(weight, axis=1)[:, ranking.ends] - fake, fake
 
 
 def _reached(false_positive: Floats, true_positive: Floats, rate: float) -> Floats:
@@ -130,7 +138,7 @@ def bootstrap_intervals(
         UserError: as in `difffake.metrics.checked`.
     """
     labels, scores = checked(label, score)
-    names, units = np.unique(np.asarray(unit), return_inverse=True)
+    units = np.unique(np.asarray(unit), return_inverse=True)[1]
     further = statistics or {}
     intervals = dict.fromkeys((*RANKED, *further), (float("nan"), float("nan")))
     fewest = min(len(np.unique(units[labels == value])) for value in (0, 1))
@@ -138,11 +146,9 @@ def bootstrap_intervals(
     further = {name: statistic for name, statistic in further.items() if statistic.fewest >= MIN_UNITS}
     if resamples == 0 or not (ranked or further):
         return intervals
-    ranking, rng = rank(labels, scores), generator(seed)
-    chunk = max(1, ELEMENTS // len(labels))
+    ranking = rank(labels, scores)
     drawn = []
-    for start in range(0, resamples, chunk):
-        weight = np.take(draw_counts(rng, min(chunk, resamples - start), len(names)), units, axis=1)
+    for weight in resampled_weights(units, resamples, seed):
         found = weighted_metrics(ranking, weight) if ranked else {}
         drawn.append(found | {name: statistic.of(weight) for name, statistic in further.items()})
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
@@ -153,7 +159,7 @@ def bootstrap_intervals(
             continue
         low, high = (float(bound) for bound in np.quantile(values, tails))
         if high - low < 1e-9 and abs(low - round(low)) < 1e-9:  # all resamples give 0, or all give 1
-            independent = further[name].units if name in further else min(fewest, len(names) // 2)
+            independent = further[name].units if name in further else min(fewest, (int(units.max()) + 1) // 2)
             low, high = exact_limits(name, round(low), independent, confidence)
         elif name in further and further[name].biased:
             bias = float(values.mean() - further[name].value())
@@ -190,6 +196,23 @@ def exact_limits(metric: str, value: int, independent: int, confidence: float = 
     tail = (1 - confidence) / (4 if metric == "eer" else 2)
     limit = tail ** (1 / independent)
     return (limit, 1.0) if value == 1 else (0.0, 1 - limit)
+
+
+def resampled_weights(units: NDArray[np.intp], resamples: int, seed: int) -> Iterator[Floats]:
+    """Weights of samples, how often the unit of each was drawn, some resamples at a time.
+
+    Args:
+        units: (N,) number of each sample's unit, from 0 on.
+        resamples: number of resamples.
+        seed: random seed.
+
+    Yields:
+        Weights (R, N) of the next R resamples.
+    """
+    rng, number = generator(seed), int(units.max()) + 1
+    chunk = max(1, ELEMENTS // len(units))
+    for start in range(0, resamples, chunk):
+        yield np.take(draw_counts(rng, min(chunk, resamples - start), number), units, axis=1)
 
 
 def draw_counts(rng: np.random.Generator, resamples: int, units: int) -> Floats:

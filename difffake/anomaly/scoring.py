@@ -138,7 +138,7 @@ def read_anomaly(path: Path, ckpt: Path, device: torch.device | str = "cpu", imp
         if stored["checkpoint"] != sha256(ckpt):
             raise UserError(f"{path} was fitted to embeddings of another checkpoint than {ckpt}: run fit-anomaly again")
         pairing = Pairing(stored["combination"], stored["pool_size"], stored["max_frames"], stored["seed"])
-        keys, validation = frozenset(stored["training_keys"]), frozenset(stored.get("validation_keys", ()))
+        keys, validation = frozenset(stored["training_keys"]), frozenset(stored["validation_keys"])
         return Anomaly(density.to(device), pairing, stored["threshold"], keys, validation, torch.device(device))
     except KeyError as error:
         raise UserError(f"{path} is not from `difffake fit-anomaly`: it has no entry {error}") from error

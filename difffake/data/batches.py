@@ -41,8 +41,8 @@ def to_tensors(images: Sequence[np.ndarray], size: int) -> Tensor:
     tensors = np.empty((len(images), 3, size, size), np.uint8)
     for image, planes in zip(images, tensors, strict=True):
         if image.shape[:2] != (size, size):
-            halves = max(image.shape[:2]) > 2 * size
-            image = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if halves else cv2.INTER_LINEAR)
+            large = max(image.shape[:2]) > 2 * size
+            image = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if large else cv2.INTER_LINEAR)
         cv2.split(image, list(planes))  # several times as fast as a transposed copy
     return torch.from_numpy(tensors)
 

@@ -1,22 +1,20 @@
 """A comparison of runs as `difffake compare` makes it: rows, remarks, and the folder with compare.json."""
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from scipy.stats import t as student
 
 from difffake.errors import UserError
 from difffake.evaluation import differences
-from difffake.evaluation.compared_runs import SCORES, ScoredRun, chosen_pairs, groups_of, read_run
+from difffake.evaluation.compared_runs import ScoredRun, chosen_pairs, groups_of, read_run, scores_file
 from difffake.evaluation.comparison_tables import comparison_tables, explanation, markdown, units_of
 from difffake.evaluation.differences import Level, compare
 from difffake.evaluation.pictures.differences import difference_figure, differences_caption
 from difffake.evaluation.provenance import provenance
-from difffake.evaluation.results import LEVELS, Row
+from difffake.evaluation.results import LEVELS, Row, jsonable
 from difffake.evaluation.testbed import NOTE, TESTBEDS
 from difffake.files import staged_folder
 from difffake.intervals import MIN_UNITS
@@ -85,11 +83,11 @@ def write_comparison(
     rows = comparison.rows
     testbed = any(row["dataset"].startswith(TESTBEDS) for row in rows)
     content = {
-        "comparisons": [_jsonable(row) for row in rows],
+        "comparisons": jsonable(rows),
         "left_out": comparison.left_out,
         "remarks": comparison.remarks,
         "definitions": (differences.__doc__ or "").partition("Definitions. ")[2].strip(),
-        "provenance": provenance([read_run(run).folder / SCORES for run in runs], seed, testbed),
+        "provenance": provenance(list(map(scores_file, runs)), seed, testbed),
     }
     lines = [f"{line}\n" for line in (*explanation(rows), *comparison.remarks)]
     with staged_folder(out, overwrite) as folder:
@@ -97,10 +95,6 @@ def write_comparison(
         (folder / COMPARISON).write_text(text + "\n", encoding="utf-8")
         (folder / "compare.md").write_text("\n".join([markdown(comparison_tables(rows)), *lines]), encoding="utf-8")
         save_figure(difference_figure(rows), folder / "differences.png", differences_caption(rows))
-
-
-def _jsonable(row: Row) -> dict[str, Any]:
-    return {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in row.items()}
 
 
 def _other_splits(runs: Sequence[ScoredRun]) -> str:

@@ -58,15 +58,25 @@ class Group:
         return all(score in run.names for run in self.runs)
 
 
+def scores_file(folder: Path) -> Path:
+    """The score table in the folder of an evaluation, or in the folder `evaluation` in it.
+
+    Raises:
+        UserError: there is none.
+    """
+    for place in (folder, folder / "evaluation"):
+        if (place / SCORES).is_file():
+            return place / SCORES
+    raise UserError(f"{folder}/{SCORES} does not exist: give a folder that `difffake evaluate` wrote")
+
+
 def read_run(folder: Path) -> ScoredRun:
     """Read an evaluation from its folder, or from the folder `evaluation` in it.
 
     Raises:
         UserError: scores.parquet is missing or is not a score table.
     """
-    place = next((path for path in (folder, folder / "evaluation") if (path / SCORES).is_file()), None)
-    if place is None:
-        raise UserError(f"{folder}/{SCORES} does not exist: give a folder that `difffake evaluate` wrote")
+    place = scores_file(folder).parent
     return ScoredRun(place, read_scores(place / SCORES), _text(place / "config.yaml"), _facts(place / RESULTS))
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from difffake import metrics
 from difffake.evaluation.significance import Error
-from difffake.intervals import MIN_UNITS
+from difffake.intervals import MIN_UNITS, draw_counts
 from difffake.metrics import Labels
 from difffake.randomness import generator
 
@@ -90,7 +90,7 @@ def resampled_aucs(labels: Labels, scores: Floats, units: NDArray[np.intp], resa
     found = np.empty((len(scores), resamples))
     chunk = max(16, ELEMENTS // len(labels))
     for start in range(0, resamples, chunk):
-        weight = _draw(rng, number, min(chunk, resamples - start))
+        weight = np.ascontiguousarray(draw_counts(rng, min(chunk, resamples - start), number).T)
         of_fakes = weight[units[fake]]
         pairs = of_fakes.sum(axis=0) * weight[units[real]].sum(axis=0)
         sums = np.zeros((len(real) + 1, weight.shape[1]))
@@ -100,10 +100,3 @@ def resampled_aucs(labels: Labels, scores: Floats, units: NDArray[np.intp], resa
             with np.errstate(invalid="ignore"):
                 found[place, start : start + chunk] = wins / pairs
     return found
-
-
-def _draw(rng: np.random.Generator, units: int, resamples: int) -> Floats:
-    """Number of times that each unit was drawn (units, resamples); each resample draws as many units as there are."""
-    chosen = rng.integers(units, size=(resamples, units)) + np.arange(resamples)[:, None] * units
-    counts = np.bincount(chosen.ravel(), minlength=resamples * units).reshape(resamples, units)
-    return np.ascontiguousarray(counts.T, dtype=np.float64)

@@ -190,18 +190,19 @@ def write_results(
     Returns its path.
     """
     path = out_folder / RESULTS
-    content = _jsonable({"rows": rows, "domains": domains, "provenance": provenance})
+    content = jsonable({"rows": rows, "domains": domains, "provenance": provenance})
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     with staged_file(path) as partial:
         partial.write_text(text + "\n", encoding="utf-8")
     return path
 
 
-def _jsonable(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
+    """A value whose numbers are Python's, with None for NaN and infinity, for JSON."""
     if isinstance(value, dict):
-        return {str(key): _jsonable(item) for key, item in value.items()}
+        return {str(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_jsonable(item) for item in value]
+        return [jsonable(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from difffake.evaluation.pictures.robustness import robustness_caption, robustness_figure
-from difffake.evaluation.results import Row
+from difffake.evaluation.results import Row, jsonable
 from difffake.files import staged_folder
 from difffake.metrics import percent
 from difffake.plots import save_figure
@@ -41,7 +41,7 @@ def write_robustness(
     for row in rows:
         groups.setdefault((row["score"], row["level"]), []).append(row)
     main = min(groups, key=lambda key: (key[0] != rows[0]["score"], key[1] != "video"))
-    content = {"rows": [{key: _or_null(value) for key, value in row.items()} for row in rows], "provenance": facts}
+    content = jsonable({"rows": list(rows), "provenance": facts})
     with staged_folder(out, overwrite) as folder:
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
         (folder / ROBUSTNESS).write_text(text + "\n", encoding="utf-8")
@@ -99,7 +99,3 @@ def _cell(row: Row) -> str:
     low, high = row["auc_low"], row["auc_high"]
     interval = "" if math.isnan(low) else f" [{percent(low)}, {percent(high)}]"
     return percent(row["auc"]) + interval
-
-
-def _or_null(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -117,10 +117,11 @@ def print_results(rows: Sequence[Row], console: Console, domains: Sequence[Row] 
     Args:
         rows: rows of results.json.
         console: where to print.
-        domains: its cross-domain summary; empty for none.
+        domains: its cross-domain summary, of which only the video level is printed if there is one; empty for none.
     """
     width = min(WIDTH, console.width)
-    for table in [*result_tables(rows), *domain_tables(domains)]:
+    shown = [domain for domain in domains if domain["level"] == "video"] or domains
+    for table in [*result_tables(rows), *domain_tables(shown)]:
         # With Text instead of str, a name such as "[bold]" is printed as it is.
         drawn = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
         widths = _name_widths(table, width)
@@ -134,7 +135,7 @@ def print_results(rows: Sequence[Row], console: Console, domains: Sequence[Row] 
         # Not the table's own title, which would be folded at the table's width.
         console.print(Text(table.title, "table.title"), width=width)
         console.print(drawn, width=width)
-    for remark in [*remarks(rows), *domain_remarks(domains)]:
+    for remark in [*remarks(rows), *domain_remarks(shown)]:
         console.print(Text(remark), width=width)
 
 

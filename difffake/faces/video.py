@@ -192,6 +192,7 @@ def _decode(path: Path, index: _Index, chosen: list[int], threads: int) -> tuple
     found: list[Frame] = []
     number_of = {value: number for number, value in enumerate(index.pts)}
     missing = list(reversed(chosen))
+    times = {index.pts[number] for number in chosen}
     with _opened(path, threads) as (container, stream):
         at = -1  # the last frame that came out
         while missing:
@@ -201,7 +202,7 @@ def _decode(path: Path, index: _Index, chosen: list[int], threads: int) -> tuple
                     container.seek(index.pts[key], stream=stream)
                 except av.FFmpegError:
                     return found, False
-            for frame, sound in _frames_of(container, stream, {index.pts[number] for number in chosen}):
+            for frame, sound in _frames_of(container, stream, times):
                 if not sound or frame is None or frame.pts not in number_of:
                     return found, False
                 at = number_of[frame.pts]

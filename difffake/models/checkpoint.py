@@ -54,10 +54,10 @@ class CheckpointInfo:
             DetectorConfig.from_dict(values["config"]),
             values["threshold"],
             frozenset(values["training_keys"]),
-            frozenset(values.get("validation_keys", ())),
+            frozenset(values["validation_keys"]),
             values["seed"],
             values["margin"],
-            values.get("trained_on"),
+            values["trained_on"],
         )
 
 

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
-from difffake.intervals import ELEMENTS, MIN_UNITS, draw_counts, rank
-from difffake.randomness import generator
+from difffake.intervals import MIN_UNITS, called_counts, rank, resampled_weights
 
 Floats = NDArray[np.float64]
 
@@ -45,21 +44,16 @@ def roc_band(
         confidence: share of such intervals that should contain the true value.
 
     Returns:
-        The band; None if a class comes from fewer than `MIN_UNITS` units, or if there
-        are no resamples.
+        The band; None if a class comes from fewer than `MIN_UNITS` units, or if there are no resamples.
     """
     labels = np.asarray(label)
-    names, units = np.unique(np.asarray(unit), return_inverse=True)
+    units = np.unique(np.asarray(unit), return_inverse=True)[1]
     if resamples == 0 or min(len(np.unique(units[labels == value])) for value in (0, 1)) < MIN_UNITS:
         return None
-    ranking, rng = rank(labels, score), generator(seed)
-    chunk = max(1, ELEMENTS // len(labels))
+    ranking = rank(labels, score)
     curves = []
-    for start in range(0, resamples, chunk):
-        counts = draw_counts(rng, min(chunk, resamples - start), len(names))
-        weight = counts[:, units[ranking.order]]
-        fake = np.cumsum(weight * ranking.fake, axis=1)[:, ranking.ends]
-        real = np.cumsum(weight, axis=1)[:, ranking.ends] - fake
+    for weight in resampled_weights(units, resamples, seed):
+        real, fake = called_counts(ranking, weight)
         drawn = (fake[:, -1] > 0) & (real[:, -1] > 0)
         for own_real, own_fake in zip(real[drawn], fake[drawn], strict=True):
             curves.append(_at(GRID, own_real / own_real[-1], own_fake / own_fake[-1]))
