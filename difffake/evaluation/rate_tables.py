@@ -49,7 +49,7 @@ def domain_tables(domains: Sequence[Row]) -> list[ResultTable]:
             continue
         cells = []
         for one in sets:
-            realized = [_interval(promise, "realized") for promise in one["promised"]]
+            realized = [_interval(promise, "realized") if promise["enough"] else NONE for promise in one["promised"]]
             shift = [percent(one["shift"])] if rates else []
             name = f"{one['dataset']} {one['compression']}".strip()
             cells.append([name, percent(one["auc"]), *shift, percent(one["false_alarm_rate"]), *realized])
@@ -82,7 +82,9 @@ def domain_remarks(domains: Sequence[Row]) -> list[str]:
         promises = [promise for domain in domains for one in domain["sets"] for promise in one["promised"]]
         if too_few := sorted({promise["rate"] for promise in promises if not promise["enough"]}):
             named = " and ".join(f"{100 * rate:g} %" for rate in too_few)
-            found.append(f"Too few faces calibrated to promise {named} at each level: nothing is called fake there.")
+            found.append(
+                f"Where too few faces calibrated to promise {named}, there is a dash, and nothing is called fake."
+            )
     return found
 
 

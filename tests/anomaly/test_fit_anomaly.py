@@ -166,7 +166,7 @@ def test_a_frozen_video_and_a_score_below_chance_are_said(
     # The tiny run's own model ranks its forgeries below real pairs.
     assert fit_anomaly(tiny_run, tmp_path / "b.safetensors", "--covariance", "diag", "--components", "1") == 0
     said = " ".join(capsys.readouterr().err.split())
-    assert re.search(r"real against pseudo-deepfakes: [1-4]\d\.\d % warning: this is below chance", said)
+    assert re.search(r"real against pseudo-deepfakes: \d+\.\d % warning: this is below chance", said), said
     monkeypatch.setattr("difffake.anomaly.fit.auc", lambda label, score: 0.4998)  # which is printed as 50.0 %
     assert fit_anomaly(tiny_run, tmp_path / "c.safetensors", "--covariance", "diag", "--components", "1") == 0
     said = capsys.readouterr().err

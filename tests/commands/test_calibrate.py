@@ -93,7 +93,7 @@ def test_evaluate_reports_calibrated_probabilities_the_fusion_and_the_promise(
     assert [promise["fake_above"] for promise in one["promised"]] == [None, None]
     said = capsys.readouterr()
     assert max(map(len, said.out.splitlines())) <= 100
-    assert "Too few faces calibrated" in " ".join(said.out.split())
+    assert "too few faces calibrated" in " ".join(said.out.split())
     text = (tmp_path / "out" / "results.md").read_text()
     assert "Across data sets, video level, fusion score" in text
     assert "calibrated ECE" in text

@@ -120,7 +120,8 @@ def test_tables_name_shift_and_promises(calibration: Calibration, scores: pd.Dat
     few = fit_scores(stills(0, "val", 0.0, 60), "temperature")
     poor = Calibration("", None, "temperature", "manifest", frozenset(), None, few)
     domains = domain_rows(scores, THRESHOLDS, 0, 0, poor)
-    assert "Too few faces calibrated to promise 1 % at each level" in domain_remarks(domains)[-1]
+    assert "too few faces calibrated to promise 1 %" in domain_remarks(domains)[-1]
+    assert domain_tables(domains)[0].cells[0][-2] == "-"
     assert [one["promised"][0]["realized"] for one in domains[0]["sets"]] == [0, 0]
     # One data set and no calibration: the ordinary tables say it all.
     assert domain_tables(domain_rows(scores[scores["dataset"] == "same"], THRESHOLDS, 0)) == []
