@@ -46,7 +46,7 @@ def compare(
         every: also compare each manipulation of a data set, not only all of them together.
         resamples: number of bootstrap resamples per comparison.
         seed: random seed of the bootstrap.
-        out: folder to write: compare.json, compare.md and the picture differences.png.
+        out: folder to write: compare.json, compare.md and pictures: differences, and heat maps of several runs.
         overwrite: replace an existing output folder.
     """
     inputs = [*runs, *([baseline] if baseline else [])]
@@ -58,4 +58,4 @@ def compare(
         console.print(remark)
     if out:
         write_comparison(out, found, inputs, seed, overwrite)
-        console.print(f"compare.json, compare.md and differences.png in {out}")
+        console.print(f"compare.json, compare.md and pictures in {out}")

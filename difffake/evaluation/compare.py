@@ -13,8 +13,10 @@ from difffake.evaluation.compared_runs import ScoredRun, chosen_pairs, groups_of
 from difffake.evaluation.comparison_tables import comparison_tables, explanation, markdown, units_of
 from difffake.evaluation.differences import Level, compare
 from difffake.evaluation.pictures.differences import difference_figure, differences_caption
+from difffake.evaluation.pictures.heat_maps import write_heat_maps
 from difffake.evaluation.provenance import provenance
-from difffake.evaluation.results import LEVELS, Row, jsonable
+from difffake.evaluation.results import LEVELS, RESULTS, Row, jsonable, read_results
+from difffake.evaluation.run_names import run_names
 from difffake.evaluation.testbed import NOTE, TESTBEDS
 from difffake.files import staged_folder
 from difffake.intervals import MIN_UNITS
@@ -71,7 +73,7 @@ def compare_runs(
 def write_comparison(
     out: Path, comparison: Comparison, runs: Sequence[Path], seed: int, overwrite: bool = False
 ) -> None:
-    """Write compare.json, compare.md and differences.png to a folder.
+    """Write compare.json, compare.md, differences.png and heat maps to a folder.
 
     Args:
         out: folder to write.
@@ -95,6 +97,18 @@ def write_comparison(
         (folder / COMPARISON).write_text(text + "\n", encoding="utf-8")
         (folder / "compare.md").write_text("\n".join([markdown(comparison_tables(rows)), *lines]), encoding="utf-8")
         save_figure(difference_figure(rows), folder / "differences.png", differences_caption(rows))
+        write_heat_maps(_results(runs), folder)
+
+
+def _results(runs: Sequence[Path]) -> dict[str, tuple[list[Row], list[dict[str, Any]]]]:
+    """Rows of results and counts of the training data of each run with results.json, by a short name."""
+    found = {path.resolve(): read_run(path) for path in runs}
+    whole = [run for run in found.values() if (run.folder / RESULTS).is_file()]
+    names = run_names([run.folder for run in whole], [run.config for run in whole])
+    return {
+        name: (read_results(run.folder)[0], run.facts.get("trained_on") or [])
+        for name, run in zip(names, whole, strict=True)
+    }
 
 
 def _other_splits(runs: Sequence[ScoredRun]) -> str:

@@ -44,7 +44,7 @@ def roc_figure(panels: Panels, title: str) -> Figure:
     for axes, (name, part) in zip(squares, panels, strict=True):
         axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8)
         axes.plot([0, 1], [1, 0], color="0.6", linewidth=0.8, linestyle=_DOTTED)
-        for one, (color, style, _) in zip(part, looks(len(part)), strict=True):
+        for one, (color, style, _) in zip(part, _looks(panels, part), strict=True):
             false_positive, true_positive, _ = roc_curve(one.label, one.value)
             text = wrapped(one.described, characters)
             axes.plot(false_positive, true_positive, color=color, linestyle=style, linewidth=1.5, label=text)
@@ -66,7 +66,7 @@ def det_figure(panels: Panels, title: str) -> Figure:
     figure, squares, characters = _squares(panels)
     for axes, (name, part) in zip(squares, panels, strict=True):
         axes.plot(LIMITS, LIMITS, color="0.6", linewidth=0.8, linestyle=_DOTTED)
-        for one, (color, style, _) in zip(part, looks(len(part)), strict=True):
+        for one, (color, style, _) in zip(part, _looks(panels, part), strict=True):
             false_positive, missed, _ = det_curve(one.label, one.value)
             text = wrapped(one.described, characters)
             axes.plot(false_positive, missed, color=color, linestyle=style, linewidth=1.5, label=text)
@@ -106,15 +106,26 @@ def det_caption(of: str) -> str:
     )
 
 
+def _looks(panels: Panels, part: Sequence[ScoreSet]) -> list[tuple[str, str, str]]:
+    """Looks of the curves of one panel; the same for all curves of one name if several panels have it."""
+    names = [one.name for _, sets in panels for one in sets]
+    distinct = list(dict.fromkeys(names))
+    if len(distinct) == len(names):
+        return list(looks(len(part)))
+    every = dict(zip(distinct, looks(len(distinct)), strict=True))
+    return [every[one.name] for one in part]
+
+
 def _squares(panels: Panels) -> tuple[Figure, list[Axes], int]:
     """A figure with a square place for each panel and its legend; also the characters of a line of a legend."""
     across = min(len(panels), 2)
     down = -(-len(panels) // across)
     characters = 60 if across == 1 else 44
     lines = max(sum(wrapped(one.described, characters).count("\n") + 1 for one in part) for _, part in panels)
-    side = 4.6 if across == 1 else WIDTH / across
-    height = (side + 0.16 * lines + 0.75) * down + 0.4
-    figure = Figure(figsize=(5.2 if across == 1 else WIDTH, height), layout="constrained")
+    width = 5.2 if across == 1 else WIDTH
+    # A square of the width that the labels leave; below it its labels and the legend, above it its title.
+    height = width / across - 0.55 + _BELOW_UPRIGHT + 0.17 * (lines + 1) + 0.3
+    figure = Figure(figsize=(width, height * down + 0.4), layout="constrained")
     found = figure.subplots(down, across, squeeze=False).ravel().tolist()
     for axes in found[len(panels) :]:
         axes.remove()

@@ -1,14 +1,17 @@
 """Heat maps over several runs: trained on one manipulation, tested on others; runs over data sets."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from difffake.evaluation.results import ALL, Row
+from difffake.data.trained_on import PSEUDO
+from difffake.evaluation.results import ALL, CLASSIFIER, Row
 from difffake.metrics import percent
-from difffake.plots import wrapped
+from difffake.plots import save_figure, wrapped
 from difffake.readers.item import REAL
 
 MANIPULATIONS = (
@@ -23,6 +26,46 @@ DATA_SETS = (
 Table = Mapping[str, Mapping[str, float]]
 """AUC in [0, 1] by name of the row and name of the column; what was not measured is absent."""
 _MEAN = "mean"
+
+
+def write_heat_maps(runs: Mapping[str, tuple[Sequence[Row], Sequence[Mapping[str, Any]]]], folder: Path) -> list[Path]:
+    """Write heat maps of several runs, as far as there is something to compare.
+
+    - data_sets_by_run: if there are several data sets.
+    - manipulations_by_run: if the runs were trained on different manipulations of a manifest.
+
+    They show videos, and frames if not every run has results of videos; the classifier, or the first score that all
+    runs have.
+
+    Args:
+        runs: rows of results.json, and counts of the training data (`difffake.data.trained_on`), of each run by name.
+        folder: folder to write to.
+
+    Returns:
+        Paths of the PNG files.
+    """
+    every = [[row for row in rows if row["auc"] is not None] for rows, _ in runs.values()]
+    if len(runs) < 2 or not (shared := set.intersection(*({row["score"] for row in rows} for rows in every))):
+        return []
+    score = CLASSIFIER if CLASSIFIER in shared else min(shared)
+    videos = all(any((row["level"], row["score"]) == ("video", score) for row in rows) for rows in every)
+    level = "video" if videos else "frame"
+    results = {name: rows for name, (rows, _) in runs.items()}
+    trained = {name: _methods(counts) for name, (_, counts) in runs.items()}
+    paths = []
+    if len({column for rows in results.values() for column in _by(rows, level, score, "dataset")}) > 1:
+        paths.append(folder / "data_sets_by_run.png")
+        save_figure(cross_dataset_figure(results, level, score), paths[-1], DATA_SETS)
+    if len({tuple(methods) for methods in trained.values() if methods}) > 1:
+        paths.append(folder / "manipulations_by_run.png")
+        save_figure(cross_manipulation_figure(results, trained, level, score), paths[-1], MANIPULATIONS)
+    return paths
+
+
+def _methods(counts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Manipulations of the training split, without pseudo-deepfakes."""
+    names = {str(entry["method"]) for entry in counts if entry["split"] == "train"}
+    return sorted(names - {REAL, PSEUDO})
 
 
 def cross_manipulation_figure(

@@ -9,11 +9,12 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import beta
 
+from difffake.metrics import ECE_BINS, calibration_bin, ece
 from difffake.plots import WIDTH, in_percent, legend_above, looks, tidy, wrapped
 
-BINS = 10
 CAPTION = (
-    "Reliability of the classifier's probabilities. Faces are grouped by their probability of a fake, in ten bins; a "
+    f"Reliability of the classifier's probabilities. Faces are grouped by their probability of a fake, in {ECE_BINS} "
+    "equally wide bins; a "
     "point is the share of fakes in a bin, the bar its 95 % interval (Clopper and Pearson, samples taken as "
     "independent). On the gray diagonal, probabilities are right; below it, they are too high. ECE is the mean "
     "distance from the diagonal, weighted by the number of samples, which the lower panels show. It also depends on "
@@ -24,35 +25,30 @@ Probabilities = tuple[ArrayLike, ArrayLike]
 
 
 class Reliability(NamedTuple):
-    """The bins of a reliability diagram that have samples."""
+    """The bins of a reliability diagram that have samples; the same as those of `difffake.metrics.ece`."""
 
+    bin: NDArray[np.intp]
+    """(B,), number of each bin."""
     probability: NDArray[np.float64]
     """(B,), mean probability of the samples of each bin."""
     share: NDArray[np.float64]
     """(B,), share of fakes in each bin."""
     samples: NDArray[np.int64]
     """(B,), number of samples in each bin."""
-
-    @property
-    def error(self) -> float:
-        """Expected calibration error: mean of |share - probability| over samples."""
-        return float(np.average(np.abs(self.share - self.probability), weights=self.samples))
+    error: float
+    """Expected calibration error."""
 
 
-def reliability(label: ArrayLike, probability: ArrayLike, bins: int = BINS) -> Reliability:
-    """Group samples into bins of equal width.
-
-    Args:
-        label: (N,) 0 = real, 1 = fake.
-        probability: (N,) in [0, 1].
-        bins: number of bins.
-    """
+def reliability(label: ArrayLike, probability: ArrayLike) -> Reliability:
+    """Group samples, labels (N,) and probabilities of a fake (N,), into bins."""
     labels, values = np.asarray(label, np.float64), np.asarray(probability, np.float64)
-    which = np.minimum((values * bins).astype(np.int64), bins - 1)
-    count = np.bincount(which, minlength=bins)
-    there = count > 0
-    sums = [np.bincount(which, weights=of, minlength=bins)[there] / count[there] for of in (values, labels)]
-    return Reliability(sums[0], sums[1], count[there])
+    which = calibration_bin(values)
+    samples = np.bincount(which, minlength=ECE_BINS)
+    there = np.flatnonzero(samples)
+    mean, share = (
+        np.bincount(which, weights=of, minlength=ECE_BINS)[there] / samples[there] for of in (values, labels)
+    )
+    return Reliability(there, mean, share, samples[there], ece(label, probability))
 
 
 def reliability_figure(sets: Mapping[str, Mapping[str, Probabilities]], title: str) -> Figure:
@@ -87,7 +83,7 @@ def reliability_figure(sets: Mapping[str, Mapping[str, Probabilities]], title: s
 
 def _fill(upper: Axes, lower: Axes, found: Mapping[str, Reliability]) -> None:
     upper.plot([0, 1], [0, 1], color="0.6", linewidth=0.8)
-    width = 0.8 / BINS / len(found)
+    width = 0.8 / ECE_BINS / len(found)
     for number, ((kind, bins), (color, style, marker)) in enumerate(zip(found.items(), looks(len(found)), strict=True)):
         fakes = bins.share * bins.samples
         low = np.nan_to_num(beta.ppf(0.025, fakes, bins.samples - fakes + 1), nan=0.0)
@@ -98,7 +94,7 @@ def _fill(upper: Axes, lower: Axes, found: Mapping[str, Reliability]) -> None:
             bins.probability, bins.share, bars, color=color, linestyle=style, marker=marker, markersize=4,
             linewidth=1.2, elinewidth=0.8, capsize=2, label=f"{kind}: ECE {100 * bins.error:.1f} %",
         )  # fmt: skip
-        middle = (np.minimum((bins.probability * BINS).astype(int), BINS - 1) + 0.5) / BINS
+        middle = (bins.bin + 0.5) / ECE_BINS
         shift = (number - (len(found) - 1) / 2) * width
         lower.bar(
             middle + shift, bins.samples, width, color=color, edgecolor="black", linewidth=0.5, hatch=_HATCH[number % 4]

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from scipy.special import expit
 
 from difffake.data.keys import VIDEO
-from difffake.evaluation.results import CLASSIFIER, Thresholds, video_scores
+from difffake.evaluation.results import CLASSIFIER, WHOLE, Thresholds, video_scores
 from difffake.plots import WIDTH, in_percent, looks, tidy, wrapped
 
 CAPTION = (
@@ -86,6 +86,7 @@ def chosen_videos(scores: pd.DataFrame, names: Sequence[str]) -> list[Course]:
     Returns:
         The videos, with all people and pairs; empty if no video has three frames.
     """
+    scores = scores[scores["frame"] != WHOLE]  # not scores of whole videos
     decisive = scores[(scores["score"] == names[0]) & (scores["video"] != "")]
     if decisive.empty:
         return []

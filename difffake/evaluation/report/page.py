@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from difffake.evaluation.page import read_text, rendered
 from difffake.evaluation.report import protocol
@@ -14,6 +15,7 @@ from difffake.evaluation.report.pictures import Picture, embedded
 from difffake.evaluation.report.tables import DRAWN
 
 _SCRIPT = "report/report.js"
+_ALL = "All runs"
 LIMIT = 10_000_000
 """Largest size of a page in bytes; pictures are compressed and then left out to keep it."""
 
@@ -25,14 +27,21 @@ def as_html(contents: Contents, title: str = "") -> str:
         contents: tables of the report.
         title: heading of the page; by default it names the data.
     """
-    size = len(_rendered(contents, title, {}, "").encode())
-    pictures, dropped = embedded([path for folder in contents.folders for path in folder.pictures], LIMIT - size)
-    return _rendered(contents, title, pictures, dropped)
+    size = len(_rendered(contents, title, [], "").encode())
+    with TemporaryDirectory() as place:
+        files = {folder.name: folder.pictures for folder in contents.folders}
+        if len(contents.runs) > 1:
+            from difffake.evaluation.pictures.heat_maps import write_heat_maps  # only here matplotlib is needed
+
+            runs = {run.name: (run.rows, run.trained_on) for run in contents.runs}
+            files = {_ALL: write_heat_maps(runs, Path(place))} | files
+        pictures, dropped = embedded([path for paths in files.values() for path in paths], LIMIT - size)
+    shown = [(name, [pictures[path] for path in paths if path in pictures]) for name, paths in files.items()]
+    return _rendered(contents, title, [(name, found) for name, found in shown if found], dropped)
 
 
-def _rendered(contents: Contents, title: str, pictures: dict[Path, Picture], dropped: str) -> str:
+def _rendered(contents: Contents, title: str, pictures: list[tuple[str, list[Picture]]], dropped: str) -> str:
     script = read_text(_SCRIPT)
-    shown = [(folder, [pictures[path] for path in folder.pictures if path in pictures]) for folder in contents.folders]
     return rendered(
         "report/report.html",
         title=title or _title(contents.runs) or "Pictures",
@@ -43,7 +52,7 @@ def _rendered(contents: Contents, title: str, pictures: dict[Path, Picture], dro
         splits=protocol.split_tables(contents.runs),
         protocol=protocol,
         testbeds=sorted({name for run in contents.runs for name in run.testbeds}),
-        pictures=[(folder, found) for folder, found in shown if found],
+        pictures=pictures,
         dropped=dropped,
         script=script,
         # Only this script may run, and nothing may be loaded, whatever names and texts the results contain.

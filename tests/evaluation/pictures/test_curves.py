@@ -113,3 +113,15 @@ def test_curves_of_one_panel_differ_in_color_and_style_and_have_bands() -> None:
     assert len(axes.collections) == 4
     axes = roc_figure([("all scores", [normal_set(str(number), number) for number in range(6)])], "title").axes[0]
     assert not axes.collections  # six bands would hide each other
+
+
+def test_a_score_looks_the_same_in_every_panel() -> None:
+    first, second, third = (normal_set(name, 1.0) for name in ("classifier", "anomaly", "file size"))
+    figure = roc_figure([("A", [first, third]), ("B", [first, second, third])], "all scores")
+    found = [
+        {line.get_label().split(":")[0]: (line.get_color(), line.get_linestyle()) for line in axes.lines}
+        for axes in figure.axes
+    ]
+    assert found[0]["file size"] == found[1]["file size"]
+    assert len({found[1][name] for name in ("classifier", "anomaly", "file size")}) == 3
+    check_texts(figure)

@@ -1,12 +1,20 @@
 """Heat maps over several runs."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from seen_texts import check_texts, seen_texts
 
-from difffake.evaluation.pictures.heat_maps import cross_dataset_figure, cross_manipulation_figure
+from difffake.data.trained_on import PSEUDO
+from difffake.evaluation.pictures.heat_maps import (
+    cross_dataset_figure,
+    cross_manipulation_figure,
+    write_heat_maps,
+)
 from difffake.evaluation.results import Row
+from difffake.plots import read_caption
 
 
 def row(dataset: str, method: str, auc: float | None, level: str = "video") -> Row:
@@ -41,6 +49,20 @@ def test_data_sets_that_not_all_runs_have_are_not_in_the_mean() -> None:
     }
     found = numbers(cross_dataset_figure(runs, "video", "classifier"))
     np.testing.assert_allclose(found, [[90, 70, 60, 80], [80, 60, np.nan, 70]])
+
+
+def test_maps_are_written_where_there_is_something_to_compare(tmp_path: Path) -> None:
+    def trained(*methods: str) -> list[dict[str, str]]:
+        return [{"split": "train", "method": method} for method in ("real", PSEUDO, *methods)]
+
+    both = [row("A", "x", 0.9), row("A", "y", 0.8), row("B", "x", 0.7)]
+    runs = {"first": (both, trained("x")), "second": (both[:1], trained("y"))}
+    assert [path.stem for path in write_heat_maps(runs, tmp_path)] == ["data_sets_by_run", "manipulations_by_run"]
+    assert "tested on those at the top" in read_caption(tmp_path / "manipulations_by_run.png")
+    alike = {name: (both, trained("x")) for name in ("first", "second")}
+    assert [path.stem for path in write_heat_maps(alike, tmp_path)] == ["data_sets_by_run"]
+    assert write_heat_maps({name: (both[:2], []) for name in ("first", "second")}, tmp_path) == []
+    assert write_heat_maps({"first": runs["first"]}, tmp_path) == []
 
 
 @pytest.mark.parametrize("count", [1, 10])

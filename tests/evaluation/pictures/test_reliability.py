@@ -6,6 +6,7 @@ from seen_texts import check_texts, seen_texts
 from sklearn.calibration import calibration_curve
 
 from difffake.evaluation.pictures.reliability import reliability, reliability_figure
+from difffake.metrics import ECE_BINS, ece
 
 
 def test_the_points_are_scikit_learns() -> None:
@@ -13,17 +14,17 @@ def test_the_points_are_scikit_learns() -> None:
     probability = rng.uniform(0.15, 1, size=500)
     label = (rng.uniform(size=500) < probability**2).astype(int)
     found = reliability(label, probability)
-    share, mean = calibration_curve(label, probability, n_bins=10)
+    share, mean = calibration_curve(label, probability, n_bins=ECE_BINS)
     np.testing.assert_allclose(found.share, share)
     np.testing.assert_allclose(found.probability, mean)
     assert found.samples.sum() == 500
-    assert len(found.samples) == 9  # nothing is below 0.1
+    assert found.bin.min() > 0  # nothing is below 0.15
 
 
 def test_a_hand_checked_error() -> None:
     # Two samples at 0.9, of which one is fake: 0.4 off; two at 0.1, no fake: 0.1 off.
     found = reliability([1, 0, 0, 0], [0.9, 0.9, 0.1, 0.1])
-    assert found.error == pytest.approx((0.4 + 0.1) / 2)
+    assert found.error == pytest.approx((0.4 + 0.1) / 2) == ece([1, 0, 0, 0], [0.9, 0.9, 0.1, 0.1])
     assert reliability([1, 0], [1.0, 0.0]).error == 0  # a probability of 1 is in the last bin
 
 
