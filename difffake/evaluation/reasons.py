@@ -12,7 +12,7 @@ from difffake.data.packed import read_crop
 MEASURES = ("turn", "nod", "tilt", "sharpness", "face_size", "brightness")
 """Columns of `measured`."""
 EXTREME = 0.9
-"""A value is told if it is beyond that of this share of the faces of the data set."""
+"""A value is told if it is beyond those of this share of the faces of the data set, or beyond a fixed limit."""
 _SIDE = 128  # pixels; sharpness is measured at one size
 # Nose tip, chin, outer corners of the eyes, corners of the mouth: the points of a mean head, x to the right in the
 # image, y down, z away from the camera; and their numbers among the 68 landmarks.
@@ -20,15 +20,19 @@ _POINTS = (30, 8, 36, 45, 48, 54)
 _HEAD = np.array(
     [(0, 0, 0), (0, 330, 65), (-225, -170, 135), (225, -170, 135), (-150, 150, 125), (150, 150, 125)], np.float64
 )
-_WORDS = {
-    # What a high value means, and what a low one means; an empty text is not told.
-    "turn": ("turned aside by {:.0f}°, more than {}", ""),
-    "nod": ("looks up or down by {:.0f}°, more than {}", ""),
-    "tilt": ("tilted by {:.0f}°, more than {}", ""),
-    "sharpness": ("", "less sharp than {1}"),
-    "face_size": ("", "face of {:.0f} px, smaller than {}"),
-    "brightness": ("bright ({:.0f} %), more than {}", "dark ({:.0f} %), darker than {}"),
+_HIGH = {
+    "turn": ("turned aside by {:.0f}°", "more than", 30),
+    "nod": ("looks up or down by {:.0f}°", "more than", 20),
+    "tilt": ("tilted by {:.0f}°", "more than", 20),
+    "brightness": ("bright ({:.0f} %)", "brighter than", 80),
 }
+"""What a high value means, the comparison with others, and the value from which on it is told in any data set."""
+_LOW = {
+    "sharpness": ("blurred", "less sharp than", 20),
+    "face_size": ("face of {:.0f} px", "smaller than", 60),
+    "brightness": ("dark ({:.0f} %)", "darker than", 15),
+}
+"""What a low value means, the comparison with others, and the value below which it is told in any data set."""
 
 
 def head_pose(landmarks: np.ndarray, side: float) -> tuple[float, float, float]:
@@ -88,13 +92,14 @@ def reasons(values: pd.DataFrame, dataset: np.ndarray) -> list[list[str]]:
         A list of texts for each row.
     """
     found: list[list[tuple[float, str]]] = [[] for _ in range(len(values))]
-    for name, words in _WORDS.items():
-        grouped = values[name].groupby(dataset)
-        # The share of the other faces that are below, or above.
-        others = (grouped.transform("count") - 1).clip(lower=1)
-        for text, ascending in zip(words, (True, False), strict=True):
-            beyond = (grouped.rank(method="min", ascending=ascending) - 1) / others
-            for place, (share, value) in enumerate(zip(beyond, values[name], strict=True)):
-                if text and share >= EXTREME:
-                    found[place].append((share, text.format(value, f"{100 * share:.0f} % of faces")))
+    for words, sign in ((_HIGH, 1), (_LOW, -1)):
+        for name, (text, than, limit) in words.items():
+            value = sign * values[name]
+            grouped = value.groupby(dataset)
+            # The share of the other faces that are less unusual.
+            share = (grouped.rank(method="min") - 1) / (grouped.transform("count") - 1).clip(lower=1)
+            for place in np.flatnonzero((share >= EXTREME) | (value >= sign * limit)):
+                told, rank = text.format(values[name].iat[place]), float(share.iat[place])
+                others = "all others" if rank == 1 else f"{100 * rank:.0f} % of faces"
+                found[place].append((rank, f"{told}, {than} {others}" if rank >= EXTREME else told))
     return [[text for _, text in sorted(texts, reverse=True)] for texts in found]

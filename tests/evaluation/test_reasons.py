@@ -49,9 +49,9 @@ def test_what_is_unusual_is_told_with_its_value(faces: Manifest) -> None:
     assert values["brightness"].idxmin() == 1
     assert values.loc[2, "face_size"] == pytest.approx(40 / 1.3)
     found = reasons(values, faces.table["dataset"].to_numpy())
-    assert "less sharp than 100 % of faces" in found[0]
-    assert f"dark ({values.loc[1, 'brightness']:.0f} %), darker than 100 % of faces" in found[1]
-    assert "face of 31 px, smaller than 100 % of faces" in found[2]
+    assert "blurred, less sharp than all others" in found[0]
+    assert f"dark ({values.loc[1, 'brightness']:.0f} %), darker than all others" in found[1]
+    assert "face of 31 px, smaller than all others" in found[2]
     assert not any("smaller" in text for text in found[3])
 
 
@@ -62,5 +62,7 @@ def test_unknown_and_equal_values_give_no_reason(faces: Manifest) -> None:
     texts = " ".join(text for part in reasons(values, np.full(12, "drawn")) for text in part)
     assert "turned" not in texts
     assert "px" not in texts
-    equal = values.assign(brightness=50.0, sharpness=9.0)
+    equal = values.assign(brightness=50.0, sharpness=90.0)
     assert reasons(equal, np.full(12, "drawn")) == [[]] * 12
+    turned = equal.assign(turn=35.0)  # all alike, but a hard pose anywhere
+    assert reasons(turned, np.full(12, "drawn")) == [["turned aside by 35°"]] * 12

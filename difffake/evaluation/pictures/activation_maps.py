@@ -15,14 +15,16 @@ from difffake.data.packed import read_crop
 from difffake.evaluation.pictures.tiles import Tile, tile_figure
 from difffake.models.activation import activation_maps
 from difffake.models.detector import Detector
+from difffake.randomness import generator
 
 CAPTION = (
     "Class activation maps (Grad-CAM): where a face raises the detector's score, from dark (not at all) to yellow "
-    "(most in this face), drawn over the face. Each map has its own scale, so maps show places, not strengths; the "
-    "number below is the probability of a fake. A detector that generalizes looks at the manipulated area of forgeries "
-    "that it has not seen."
+    "(most in this face), drawn over the face; a map without color says that nothing does. Each map has its own scale, "
+    "so maps show places, not strengths; the number below is the probability of a fake. A detector that generalizes "
+    "looks at the manipulated area of forgeries that it has not seen."
 )
 _PICTURES = 6  # in a row
+_CHOICE = 5  # key of random numbers
 
 
 def map_figure(
@@ -72,7 +74,7 @@ def _some(table: pd.DataFrame, among: np.ndarray, drawing: Drawing) -> list[int]
     """Rows of fakes and a real face, or of real faces if there are no fakes."""
     if (table["label"].to_numpy()[among] == 1).any():
         return choose_rows(drawing.found.manifest, None, among, drawing.faces, drawing.seed)
-    return [int(row) for row in among[: drawing.faces]]
+    return [int(row) for row in generator(drawing.seed, _CHOICE).permutation(among)[: drawing.faces]]
 
 
 def _over(image: Tensor, own: Tensor) -> np.ndarray:

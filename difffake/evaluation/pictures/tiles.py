@@ -10,7 +10,7 @@ from difffake.plots import WIDTH, wrapped
 
 _EDGE, _GAP = 0.12, 0.08  # inches around everything, and between tiles
 _LINE = 0.125  # inches of a line of text
-_HEADING = 0.3
+_HEADING = 0.24
 
 
 class Tile(NamedTuple):
