@@ -94,12 +94,12 @@ def reasons(values: pd.DataFrame, dataset: np.ndarray) -> list[list[str]]:
     found: list[list[tuple[float, str]]] = [[] for _ in range(len(values))]
     for words, sign in ((_HIGH, 1), (_LOW, -1)):
         for name, (text, than, limit) in words.items():
-            value = sign * values[name]
-            grouped = value.groupby(dataset)
+            known = values[name].to_numpy(np.float64)
+            grouped = (sign * values[name]).groupby(dataset)
             # The share of the other faces that are less unusual.
-            share = (grouped.rank(method="min") - 1) / (grouped.transform("count") - 1).clip(lower=1)
-            for place in np.flatnonzero((share >= EXTREME) | (value >= sign * limit)):
-                told, rank = text.format(values[name].iat[place]), float(share.iat[place])
+            share = ((grouped.rank(method="min") - 1) / (grouped.transform("count") - 1).clip(lower=1)).to_numpy()
+            for place in np.flatnonzero((share >= EXTREME) | (sign * known >= sign * limit)):
+                told, rank = text.format(known[place]), float(share[place])
                 others = "all others" if rank == 1 else f"{100 * rank:.0f} % of faces"
                 found[place].append((rank, f"{told}, {than} {others}" if rank >= EXTREME else told))
     return [[text for _, text in sorted(texts, reverse=True)] for texts in found]

@@ -27,6 +27,9 @@ DONE = "done.json"
 """File that marks a run as done."""
 LOG = "log.txt"
 """File with a run's output."""
+# Locks: a sweep holds the first from before a run until it is marked as done; the processes of the run hold the second
+# as long as one of them lives, even if the sweep is killed. So no run is done twice.
+_LOCK, _HELD = "lock", "running"
 
 
 def run_all(plan: Sweep, wanted: dict[str, Values], folder: Path, jobs: int) -> list[str]:
@@ -89,29 +92,29 @@ def _run(
     # Two sweeps may have runs with the same parameters; W&B must not take them for the same run.
     identity = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]
     environment = {**os.environ, **environment, "WANDB_RUN_ID": identity, "RUN_FOLDER": str(folder.resolve())}
-    with (folder / "lock").open("w") as lock, (folder / LOG).open("ab") as log:
-        # The run holds the lock until it ends, even if this process is killed, so no run is done twice at a time.
-        while not _taken(lock):
+    with (folder / _LOCK).open("w") as lock:
+        while not (_taken(lock) and not _goes_on(folder)):
             if not wait or stopping.wait(1):
                 return None
         if stopping.is_set() or (folder / DONE).is_file():
             return 0
         command = command_of(plan, values, environment)
-        try:
-            process = subprocess.Popen(
-                command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                start_new_session=True, pass_fds=(lock.fileno(),),
-            )  # fmt: skip
-        except OSError as error:
-            log.write(f"{command[0]}: {error.strerror}\n".encode())
-            return 127
+        with (folder / _HELD).open("w") as held, (folder / LOG).open("ab") as log:
+            _taken(held)
+            try:
+                process = subprocess.Popen(
+                    command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                    start_new_session=True, pass_fds=(held.fileno(),),
+                )  # fmt: skip
+            except OSError as error:
+                log.write(f"{command[0]}: {error.strerror}\n".encode())
+                return 127
         running[name] = process
         if stopping.is_set():
             _terminate(process)
         status = process.wait()
-    with (folder / "lock").open("w") as lock:
         # A script may have ended at the signal while the training that it started is still saving.
-        while not _taken(lock):
+        while _goes_on(folder):
             time.sleep(0.2)
         running.pop(name, None)
         if status == 0:
@@ -138,6 +141,14 @@ def _handing_on(running: dict[str, subprocess.Popen[bytes]], stopping: threading
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _goes_on(folder: Path) -> bool:
+    """Whether a process of the run still lives, be it that the sweep that started it was killed."""
+    if not (folder / _HELD).exists():
+        return False
+    with (folder / _HELD).open("a") as held:
+        return not _taken(held)
 
 
 def _taken(lock: IO[str]) -> bool:

@@ -1,10 +1,12 @@
 """The summary over test sets: what AUCs of single sets hide."""
 
+import io
 import math
 
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 from score_table import scored, several_datasets
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
@@ -13,6 +15,7 @@ from difffake.evaluation.calibration import Calibration
 from difffake.evaluation.domains import domain_rows
 from difffake.evaluation.rate_tables import domain_remarks, domain_tables, rate_tables
 from difffake.evaluation.results import result_rows
+from difffake.evaluation.tables import print_results
 from difffake.intervals import bootstrap_intervals
 
 
@@ -91,6 +94,17 @@ def test_one_entry_for_each_score_and_level_and_compressions_are_sets() -> None:
     names = [(one["dataset"], one["compression"]) for one in domains[0]["sets"]]
     assert names == [("FF++", "c23"), ("FF++", "c40"), ("Celeb-DF", ""), ("drawn-unseen", "")]
     assert all(math.isnan(one["false_alarm_rate"]) for one in domains[0]["sets"])
+
+
+def test_the_videos_are_printed_if_there_are_videos() -> None:
+    domains = domain_rows(several_datasets(), {}, 20)
+    printed = []
+    for shown in (domains, [domain for domain in domains if domain["level"] == "frame"]):
+        print_results([], Console(file=(stream := io.StringIO())), shown)
+        printed.append(stream.getvalue())
+    assert "Across data sets, video level, anomaly score" in printed[0]
+    assert "frame level" not in printed[0]
+    assert "Across data sets, frame level, anomaly score" in printed[1]
 
 
 def test_both_compressions_of_a_video_are_one_unit_and_equal_names_of_two_sets_are_not() -> None:
