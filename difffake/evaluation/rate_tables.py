@@ -83,7 +83,7 @@ def domain_remarks(domains: Sequence[Row]) -> list[str]:
         if too_few := sorted({promise["rate"] for promise in promises if not promise["enough"]}):
             named = " and ".join(f"{100 * rate:g} %" for rate in too_few)
             found.append(
-                f"Where too few faces calibrated to promise {named}, there is a dash, and nothing is called fake."
+                f"Where too few faces calibrated to promise {named}, nothing is called fake, and there is no number."
             )
     return found
 

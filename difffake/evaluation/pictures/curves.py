@@ -40,7 +40,7 @@ def roc_figure(panels: Panels, title: str) -> Figure:
         panels: scores to draw.
         title: title of the figure.
     """
-    figure, squares, characters = _squares(panels)
+    figure, squares, characters = _squares(panels, _BELOW)
     for axes, (name, part) in zip(squares, panels, strict=True):
         axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8)
         axes.plot([0, 1], [1, 0], color="0.6", linewidth=0.8, linestyle=_DOTTED)
@@ -61,9 +61,10 @@ def roc_figure(panels: Panels, title: str) -> Figure:
 def det_figure(panels: Panels, title: str) -> Figure:
     """Draw DET curves with 95 % bands: missed fakes over false alarms, both on normal-deviate axes.
 
-    Arguments as in `roc_figure`. Rates below 0.08 % and above 93 % are outside the axes.
+    Arguments as in `roc_figure`. Rates below 0.08 % and above 93 % are outside the axes; a threshold's dot is then at
+    their edge.
     """
-    figure, squares, characters = _squares(panels)
+    figure, squares, characters = _squares(panels, _BELOW_UPRIGHT)
     for axes, (name, part) in zip(squares, panels, strict=True):
         axes.plot(LIMITS, LIMITS, color="0.6", linewidth=0.8, linestyle=_DOTTED)
         for one, (color, style, _) in zip(part, _looks(panels, part), strict=True):
@@ -74,7 +75,8 @@ def det_figure(panels: Panels, title: str) -> Figure:
                 _fill(axes, 1 - one.band.high, 1 - one.band.low, color, style)
             if one.threshold is not None:
                 alarms, found = one.rates(one.threshold)
-                _dot(axes, alarms, 1 - found, color)
+                # A rate outside the axes is drawn at their edge.
+                _dot(axes, float(np.clip(alarms, *LIMITS)), float(np.clip(1 - found, *LIMITS)), color)
         axes.set_xscale("function", functions=(_deviate, ndtr))
         axes.set_yscale("function", functions=(_deviate, ndtr))
         axes.set(xlim=LIMITS, ylim=LIMITS, xticks=_DET_TICKS, yticks=_DET_TICKS, aspect="equal")
@@ -116,15 +118,19 @@ def _looks(panels: Panels, part: Sequence[ScoreSet]) -> list[tuple[str, str, str
     return [every[one.name] for one in part]
 
 
-def _squares(panels: Panels) -> tuple[Figure, list[Axes], int]:
-    """A figure with a square place for each panel and its legend; also the characters of a line of a legend."""
+def _squares(panels: Panels, below: float) -> tuple[Figure, list[Axes], int]:
+    """A figure with a square place for each panel and its legend; also the characters of a line of a legend.
+
+    `below`: inches from the axes to the legend.
+    """
     across = min(len(panels), 2)
     down = -(-len(panels) // across)
     characters = 60 if across == 1 else 44
     lines = max(sum(wrapped(one.described, characters).count("\n") + 1 for one in part) for _, part in panels)
     width = 5.2 if across == 1 else WIDTH
     # A square of the width that the labels leave; below it its labels and the legend, above it its title.
-    height = width / across - 0.55 + _BELOW_UPRIGHT + 0.17 * (lines + 1) + 0.3
+    side = width / across - (0.8 if across == 1 else 0.55)
+    height = side + below + 0.17 * (lines + 1) + (0.1 if len(panels) == 1 and not panels[0][0] else 0.3)
     figure = Figure(figsize=(width, height * down + 0.4), layout="constrained")
     found = figure.subplots(down, across, squeeze=False).ravel().tolist()
     for axes in found[len(panels) :]:

@@ -100,14 +100,20 @@ def published_table(found: Comparable) -> PageTable:
 
 
 def detail_table(table: ResultTable) -> PageTable:
-    """A table of results with the data set's name in every line, so that lines can be sorted, and no empty column."""
+    """A table of results with the data set's name in every line, so that lines can be sorted, and no empty column.
+
+    A compression that all lines have is named in the title.
+    """
     cells = [list(line) for line in table.cells]
     for line, before in zip(cells[1:], cells, strict=False):
         if table.columns[0] == "Data set" and not line[0]:
             line[0] = before[0]
-    used = [n for n in range(len(table.columns)) if any(line[n] != NONE for line in cells)]
-    columns = [table.columns[n] for n in used]
-    return PageTable(table.title, columns, [[line[n] for n in used] for line in cells], frozenset(NAMES))
+    found = {column: [line[n] for line in cells] for n, column in enumerate(table.columns)}
+    found = {column: values for column, values in found.items() if set(values) != {NONE}}
+    title = table.title
+    if len(set(found.get("Compression", []))) == 1:
+        title += f": {found.pop('Compression')[0]}"
+    return PageTable(title, list(found), [list(line) for line in zip(*found.values(), strict=True)], frozenset(NAMES))
 
 
 def with_interval(row: Row, key: str) -> str:

@@ -31,28 +31,43 @@ def summed(tmp_path: Path) -> Path:
 
 def test_promises_stand_beside_what_they_came_to(summed: Path) -> None:
     tables = {table.title: table for table in across_tables(read_folders([summed]))}
-    promised = tables["Promised false alarms, frame level, classifier score"]
-    assert promised.cells[0] == ["FF++ c23", "1.0", "25.0 [20.0, 31.0]", "60.0", "10.0", "40.0"]
-    assert len(promised.cells) == 2 * 4  # data sets and compressions
-    assert not any("anomaly" in title and "Promised" in title for title in tables)
+    promised = tables["Frame level: promised false alarms"]
+    assert promised.cells[0] == ["classifier", "FF++ c23", "1.0", "25.0 [20.0, 31.0]", "60.0", "10.0", "40.0"]
+    # Data sets and compressions; the anomaly score was not calibrated.
+    assert [line[0] for line in promised.cells] == ["classifier"] * 2 * 4
     assert any(line.startswith("Promised: ") for line in across_remarks(read_folders([summed])))
 
 
 def test_false_alarms_of_each_set_are_those_at_one_threshold(summed: Path) -> None:
     tables = {table.title: table for table in across_tables(read_folders([summed]))}
-    summary = tables["Across data sets, frame level, classifier score"]
-    assert not any(column.startswith("promised") for column in summary.columns)
+    summary = tables["Frame level: AUC, shift and false alarms"]
+    assert summary.columns == ["Score", "Data set", "AUC", "Shift", "FPR"]
+    assert {line[0]: line[3] for line in summary.cells} == {"classifier": "-", "anomaly": "-"}  # of all together
+    assert [line[3] for line in summary.cells if line[0] == "classifier"] == ["79.0"] * 4 + ["-"]
     table = several_datasets()
     real = table[(table["score"] == "classifier") & (table["label"] == 0)]
     alarms = (real["value"] >= 1.0).groupby(real["dataset"] + " " + real["compression"]).mean()
     column = summary.columns.index("FPR")
-    found = {line[0]: line[column] for line in summary.cells[:-1]}
+    own = [line for line in summary.cells if line[0] == "classifier"]
+    found = {line[1]: line[column] for line in own[:-1]}
     assert found == {name.strip(): f"{100 * share:.1f}" for name, share in alarms.items()}
-    assert summary.cells[-1][column] == f"{100 * np.mean(real['value'] >= 1.0):.1f}"  # all together
+    assert own[-1][column] == f"{100 * np.mean(real['value'] >= 1.0):.1f}"  # all together
+
+
+def test_what_could_not_be_promised_is_left_out(summed: Path) -> None:
+    run = read_folders([summed])[0]
+    for one in (one for domain in run.domains for one in domain["sets"]):
+        one["promised"] = [promise | {"enough": promise["rate"] > 0.01} for promise in one["promised"]]
+    tables = {table.title: table for table in across_tables([run])}
+    assert {line[2] for line in tables["Frame level: promised false alarms"].cells} == {"5.0"}
+    for one in (one for domain in run.domains for one in domain["sets"]):
+        one["promised"] = [promise | {"enough": False} for promise in one["promised"]]
+    assert not any("promised" in table.title for table in across_tables([run]))
+    assert not any(line.startswith("Promised: ") for line in across_remarks([run]))
 
 
 def test_the_page_and_texts_have_the_summary(summed: Path) -> None:
-    assert "Promised false alarms" in report_text([summed])
+    assert "promised false alarms" in report_text([summed])
     assert "## Across data sets" in report_text([summed], "markdown")
 
 
