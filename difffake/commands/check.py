@@ -6,10 +6,11 @@ from typing import Annotated
 from difffake.commands.parse import AtLeast
 from difffake.data.check.finding import by_level
 from difffake.data.check.run import check as check_manifests
-from difffake.data.manifest import Manifest
+from difffake.data.pseudo import PseudoConfig
 from difffake.evaluation.check_page import write_check_page
 from difffake.files import refuse_existing
 from difffake.forge.findings import audit_outside, audit_shortcuts
+from difffake.forge.pseudo import Kind, kinds
 from difffake.progress import console
 
 EXAMPLES = (
@@ -17,6 +18,7 @@ EXAMPLES = (
     "difffake check data/ffpp data/celebdf",
     "difffake check data/dfdc --frames 0",
     "difffake check data/forged --shortcuts --outside-mask",
+    "difffake check data/lfw --shortcuts --outside-mask --autoencoder taef2",
 )
 
 
@@ -27,6 +29,8 @@ def check(
     frames: Annotated[int, AtLeast(0)] | None = None,
     shortcuts: bool = False,
     outside_mask: bool = False,
+    autoencoder: str | None = None,
+    twin_folder: Path | None = None,
     workers: Annotated[int, AtLeast(0)] = 0,
     seed: Annotated[int, AtLeast(0)] = 0,
     overwrite: bool = False,
@@ -45,6 +49,9 @@ def check(
         shortcuts: see whether trivial cues (file size, color, sharpness, border) tell real from fake.
         outside_mask: see whether pixels outside the forged region tell real from fake, in a testbed of difffake forge
             and in pseudo-deepfakes.
+        autoencoder: audit pseudo-deepfakes of twins as well, made with taef2, a diffusion model's VAE or the folder
+            of a VAE; --shortcuts then audits pseudo-deepfakes too.
+        twin_folder: folder where twins are stored, by default twins/ beside each manifest.
         workers: processes; 0 is one per core.
         seed: seed of samples and audits.
         overwrite: replace an existing page.
@@ -58,10 +65,18 @@ def check(
     for found in checked.findings:
         print(found)
     audits = []
+    pseudo = [Kind()]
+    if autoencoder and (shortcuts or outside_mask):
+        import torch  # here, because a check without twins needs neither torch nor a network
+
+        from difffake.diffusion.twins import make_twins
+
+        config = PseudoConfig(autoencoder=autoencoder, twin_folder=str(twin_folder or ""))
+        pseudo = kinds(config, make_twins(checked.usable, config, torch.device("cpu")))
     if shortcuts:
-        audits.append(audit_shortcuts(Manifest.concat(checked.usable), workers, seed))
+        audits.append(audit_shortcuts(checked.usable, workers, seed, pseudo if autoencoder else ()))
     if outside_mask:
-        audits.append(audit_outside(checked.usable, workers, seed))
+        audits.append(audit_outside(checked.usable, workers, seed, pseudo))
     for audit in audits:
         for found in by_level(audit.findings):
             print(found)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from difffake.commands.parse import AtLeast
 from difffake.data.manifest import Manifest
+from difffake.data.pseudo import PseudoConfig
 from difffake.data.records import read_records
 from difffake.errors import UserError
 from difffake.evaluation.preview import (
@@ -14,6 +15,8 @@ from difffake.evaluation.preview import (
     KINDS,
     PSEUDO_CAPTION,
     PSEUDO_COLUMNS,
+    TWIN_CAPTION,
+    TWIN_KINDS,
     drawn_faces,
     forged_rows,
     pseudo_rows,
@@ -26,6 +29,7 @@ from difffake.progress import console
 EXAMPLES = (
     "difffake preview --out sheet.png",
     "difffake preview --manifest data/lfw --out sheet.png --seed 3",
+    "difffake preview --manifest data/lfw --autoencoder taef2 --out twins.png",
     "difffake preview --manifest data/forged --rows 3 --out forgeries.png",
 )
 
@@ -34,6 +38,7 @@ def preview(
     manifest: Path | None = None,
     out: Path = Path("preview.png"),
     rows: Annotated[int, AtLeast(1)] = 2,
+    autoencoder: str | None = None,
     seed: Annotated[int, AtLeast(0)] = 0,
     overwrite: bool = False,
 ) -> None:
@@ -47,6 +52,8 @@ def preview(
         manifest: manifest from which faces are chosen at random; without it, the faces are drawn.
         out: picture to write; its name ends in .png or .jpg.
         rows: number of forgeries to show of each method and compression. Pseudo-deepfakes are always one of each kind.
+        autoencoder: show pseudo-deepfakes of twins as well, made with taef2, a diffusion model's VAE or the folder of a
+            VAE.
         seed: random seed of the choice of faces and of the pseudo-deepfakes.
         overwrite: replace the picture if it exists.
     """
@@ -62,8 +69,17 @@ def preview(
         save_figure(sheet(FORGED_COLUMNS, made, f"Forgeries in {faces.root.name}", FORGED_CAPTION), out, vector=False)
         console.print(f"{out}: {len(made)} of {len(records)} forgeries in {faces.root} ({kinds})", markup=False)
         return
-    made = pseudo_rows(drawn_faces(seed) if faces is None else real_faces(faces, seed), seed)
+    config, twins = PseudoConfig(), None
+    if autoencoder:
+        import torch  # here, because a sheet without twins needs no network
+
+        from difffake.diffusion.twins import TwinMaker
+
+        config = PseudoConfig(autoencoder=autoencoder)
+        twins = TwinMaker(config, torch.device("cpu"))
+    made = pseudo_rows(drawn_faces(seed) if faces is None else real_faces(faces, seed), seed, config, twins)
     origin = "drawn faces" if faces is None else f"the real faces in {faces.root.name}"
-    save_figure(sheet(PSEUDO_COLUMNS, made, f"Pseudo-deepfakes of {origin}", PSEUDO_CAPTION), out, vector=False)
-    kinds = f"one of each of {len(KINDS)} regions and hulls"
+    caption = PSEUDO_CAPTION + (TWIN_CAPTION if twins else "")
+    save_figure(sheet(PSEUDO_COLUMNS, made, f"Pseudo-deepfakes of {origin}", caption), out, vector=False)
+    kinds = f"one of each of {len(KINDS)} regions and hulls" + (f", {len(TWIN_KINDS)} of twins" if twins else "")
     console.print(f"{out}: {len(made)} pseudo-deepfakes of {origin}, {kinds}", markup=False)

@@ -15,7 +15,7 @@ from difffake.data.extras import Extras, FaceExtras
 from difffake.data.keys import original
 from difffake.data.manifest import Manifest
 from difffake.data.packed import read_crop
-from difffake.data.pseudo import PseudoConfig, pseudo_deepfake
+from difffake.data.pseudo import PseudoConfig, Twins, pseudo_of_family
 from difffake.errors import UserError
 from difffake.randomness import generator
 
@@ -67,6 +67,7 @@ class PairDataset(Dataset[Batch]):
             index is the same in every epoch.
         seed: random seed.
         extras: what the regularizers need in a sample. It does not change images, labels or their order.
+        twins: gives the twins of real faces, for pseudo-deepfakes that are made of them.
 
     Raises `UserError` if real faces, landmarks or fakes are missing.
     """
@@ -80,6 +81,7 @@ class PairDataset(Dataset[Batch]):
         augment: AugmentConfig | None,
         seed: int,
         extras: Extras | None = None,
+        twins: Twins | None = None,
     ) -> None:
         table = manifest.table
         self.manifest = manifest
@@ -89,6 +91,7 @@ class PairDataset(Dataset[Batch]):
         self.augment = augment
         self.seed = seed
         self.extras = extras
+        self.twins = twins
         self.real_rows: list[int] = np.flatnonzero(table["label"] == 0).tolist()
         fake_rows = np.flatnonzero(table["label"] == 1)
         if not self.real_rows:
@@ -145,7 +148,7 @@ class PairDataset(Dataset[Batch]):
         assert landmarks is not None  # checked in the constructor
         path = self.manifest.file(row)
         try:
-            pair = pseudo_deepfake(read_crop(path), landmarks, rng, self.pseudo, whole=sourced)
+            pair = pseudo_of_family(read_crop(path), landmarks, rng, self.pseudo, self.twins, whole=sourced)
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
         return [pair.target, pair.fake, *([pair.source] if sourced else [])]

@@ -43,7 +43,7 @@ class LatentCache:
             "model": model,
             "image_size": image_size,
             "count": self.length,
-            "faces": _digest(manifest),
+            "faces": faces_digest(manifest),
             "shard": SHARD,
         }
         path = folder / _NOTE
@@ -113,8 +113,11 @@ class LatentStore:
         return cache[row, key[1]]
 
 
-def _digest(manifest: Manifest) -> str:
-    """SHA-256 of names, sizes and some bytes of all crops, which is enough to distinguish compressed images."""
+def faces_digest(manifest: Manifest) -> str:
+    """SHA-256 of names, sizes and some bytes of all crops, which is enough to distinguish compressed images.
+
+    Raises `UserError` if a crop cannot be read.
+    """
     digest = hashlib.sha256()
     for row, path in enumerate(manifest.table["path"]):
         file = manifest.file(row)

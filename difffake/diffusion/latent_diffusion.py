@@ -1,13 +1,13 @@
 """A frozen latent diffusion model: the teacher of the guide branch and of noise learning."""
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from difffake.diffusion.attention import Attention
+from difffake.diffusion.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
@@ -133,19 +133,6 @@ class LatentDiffusion:
             return out
         left = self.signal[timestep].view(-1, 1, 1, 1)  # velocity: sqrt(a) noise - sqrt(1 - a) z
         return left.sqrt() * out + (1 - left).sqrt() * noisy
-
-
-def fingerprint(state: dict[str, Tensor]) -> str:
-    """SHA-256 of named tensors, as hexadecimal digits."""
-    digest = hashlib.sha256()
-    for name, value in _sorted(state.items()):
-        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
-def _sorted(items: Iterable[tuple[str, Tensor]]) -> list[tuple[str, Tensor]]:
-    return sorted(items, key=lambda item: item[0])
 
 
 def _text(text: str) -> Tensor:

@@ -55,9 +55,9 @@ def load_diffusion(config: DiffusionConfig = DiffusionConfig(), seed: int = 0) -
     # Imported here, because a detector must load without diffusers.
     from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 
-    vae = _part(name, "vae", AutoencoderKL)
-    unet = _part(name, "unet", UNet2DConditionModel)
-    scheduler = _part(name, "scheduler", DDPMScheduler)
+    vae = load_part(name, "vae", AutoencoderKL)
+    unet = load_part(name, "unet", UNet2DConditionModel)
+    scheduler = load_part(name, "scheduler", DDPMScheduler)
     prompt = _empty_prompt(name)
     _check(name, vae, unet, scheduler, prompt)
     if not config.pretrained:
@@ -69,8 +69,17 @@ def load_diffusion(config: DiffusionConfig = DiffusionConfig(), seed: int = 0) -
     return LatentDiffusion(vae, unet, scheduler, prompt, config.name)
 
 
-def _part(name: str, part: str, kind: Any) -> Any:
-    """Load one part of a model with the loader of diffusers or transformers."""
+def load_part(name: str, part: str, kind: Any) -> Any:
+    """Load one part of a model with the loader of diffusers or transformers.
+
+    Args:
+        name: folder in diffusers' layout, or a Hub name.
+        part: name of the part's folder in it.
+        kind: class of the part.
+
+    Raises:
+        UserError: the part is missing, broken or of another kind.
+    """
     folder = Path(name)
     if folder.is_dir() and not (folder / part).is_dir():
         raise UserError(f"{folder} has no folder {part}: it is not a latent diffusion model in diffusers' layout")
@@ -116,8 +125,8 @@ def _empty_prompt(name: str) -> Tensor:
             raise UserError(f"{file} cannot be read ({_line(error)}): copy the model again") from error
     from transformers import CLIPTextModel, CLIPTokenizer
 
-    tokenizer = _part(name, "tokenizer", CLIPTokenizer)
-    encoder = _part(name, "text_encoder", CLIPTextModel)
+    tokenizer = load_part(name, "tokenizer", CLIPTokenizer)
+    encoder = load_part(name, "text_encoder", CLIPTextModel)
     length = encoder.config.max_position_embeddings  # the tokenizer's own length may not be set
     tokens = tokenizer("", padding="max_length", max_length=length, return_tensors="pt")
     with torch.no_grad():

@@ -1,13 +1,15 @@
 """Sheets of training examples: forgeries of a testbed, or pseudo-deepfakes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from difffake.data.manifest import Manifest
-from difffake.data.pseudo import PseudoConfig, pseudo_deepfake
-from difffake.data.pseudo.config import HULLS, Hull, Region
+from difffake.data.pseudo import PseudoConfig, Twins, pseudo_of_family
+from difffake.data.pseudo.blend import DEFAULTS
+from difffake.data.pseudo.config import HULLS, Family, Hull, Region
 from difffake.drawn.people import Identity
 from difffake.drawn.render import render_face
 from difffake.errors import UserError
@@ -22,11 +24,23 @@ KINDS: tuple[tuple[Region, Hull | None], ...] = (
     ("lower_head", None),
 )
 """Region and hull of each pseudo-deepfake of a sheet."""
+TWIN_KINDS: tuple[tuple[Family, Region | None, Hull | None], ...] = (
+    ("twins", None, None),  # as a whole
+    ("twins", "face", "facehull"),
+    ("twins", "mouth", None),
+    ("blended_twins", "face", "extended"),
+    ("blended_twins", "lower_head", None),
+)
+"""Family, region and hull of each pseudo-deepfake that is made of a twin."""
 PSEUDO_COLUMNS = ("target (real)", "source", "mask", "result (fake)")
 PSEUDO_CAPTION = (
     "One pseudo-deepfake of each region and hull, each made from one real face. Target and source are two altered "
     "copies of that face; the result is the source where the mask is white, the target where it is black, and a mix "
     "where it is gray. A detector is trained to tell results from targets."
+)
+TWIN_CAPTION = (
+    " In the last rows, the source is a twin: the face as an autoencoder rebuilds it, as a whole, inside a region, or "
+    "recolored and moved as in a blend."
 )
 FORGED_COLUMNS = ("target (real)", "source", "forgery (fake)", "mask", "difference x 4")
 FORGED_CAPTION = (
@@ -57,13 +71,22 @@ def forged_rows(root: Path, records: pd.DataFrame, count: int, seed: int) -> lis
     return made
 
 
-def pseudo_rows(faces: list[Face], seed: int) -> list[Row]:
-    """One pseudo-deepfake of each of `KINDS`, each from another of `faces`."""
-    config = PseudoConfig()
+def pseudo_rows(faces: list[Face], seed: int, config: PseudoConfig = DEFAULTS, twins: Twins | None = None) -> list[Row]:
+    """One pseudo-deepfake of each of `KINDS`, and with twins one of each of `TWIN_KINDS`, each of the next of `faces`.
+
+    Faces come again if they are too few.
+    """
+    blends: list[tuple[Family, Region | None, Hull | None]] = [("blends", *kind) for kind in KINDS]
+    kinds = blends + list(TWIN_KINDS if twins else ())
+    always_whole = replace(config, twin_whole=1.0)
     made: list[Row] = []
-    for row, ((name, image, landmarks), (region, hull)) in enumerate(zip(faces, KINDS, strict=True)):
-        pseudo = pseudo_deepfake(image, landmarks, generator(seed, row), config, region, hull, whole=True)
+    for row, (family, region, hull) in enumerate(kinds):
+        name, image, landmarks = faces[row % len(faces)]
+        own = generator(seed, row)
+        pseudo = pseudo_of_family(image, landmarks, own, always_whole, twins, family, region, hull, whole=True)
         kind = pseudo.region.replace("_", " ") + (f": hull {pseudo.hull}" if pseudo.hull else "")
+        if family != "blends":
+            kind = f"{family[:-1].replace('_', ' ')}\n{kind}"
         # The mask is shown times alpha, so that weak blending looks weak.
         pictures = (pseudo.target, pseudo.source, pseudo.alpha * pseudo.mask, pseudo.fake)
         made.append((f"{kind}\n{wrapped(name, 30)}", pictures))

@@ -8,6 +8,7 @@ from difffake.data.manifest import Manifest
 from difffake.errors import UserError
 from difffake.forge import outside, shortcuts
 from difffake.forge.audit import OK, UNSURE, Audited
+from difffake.forge.pseudo import Kind, find_pseudo_shortcuts
 
 
 class Audit(NamedTuple):
@@ -19,20 +20,23 @@ class Audit(NamedTuple):
     """What was found of each method, with the verdict."""
 
 
-def audit_shortcuts(manifest: Manifest, workers: int, seed: int) -> Audit:
-    """Whether trivial cues tell fakes: a warning for each method where they do."""
+def audit_shortcuts(manifests: Sequence[Manifest], workers: int, seed: int, pseudo: Sequence[Kind] = ()) -> Audit:
+    """Whether trivial cues tell fakes: a warning for each method, and family of pseudo-deepfakes, where they do."""
 
     def find() -> tuple[list[Audited], list[str]]:
-        return shortcuts.find_shortcuts(manifest, workers, seed), []
+        union = Manifest.concat(manifests)
+        forged = bool((union.table["label"] == 1).any()) or not pseudo
+        found = shortcuts.find_shortcuts(union, workers, seed) if forged else []
+        return [*found, *(find_pseudo_shortcuts(manifests, pseudo, workers, seed) if pseudo else [])], []
 
     return _audit("shortcuts", shortcuts.TITLE, find, shortcuts.verdict, f"limit {shortcuts.LIMIT:.2f}")
 
 
-def audit_outside(manifests: Sequence[Manifest], workers: int, seed: int) -> Audit:
+def audit_outside(manifests: Sequence[Manifest], workers: int, seed: int, pseudo: Sequence[Kind] = (Kind(),)) -> Audit:
     """Whether pixels outside the forged region tell fakes: a warning for each method where they do."""
 
     def find() -> tuple[list[Audited], list[str]]:
-        return outside.find_outside(manifests, workers, seed)
+        return outside.find_outside(manifests, workers, seed, pseudo)
 
     return _audit("outside the mask", outside.TITLE, find, outside.verdict, f"limit {outside.LIMIT:.2f}")
 

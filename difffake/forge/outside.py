@@ -13,14 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from difffake.data.keys import original_image, subject
+from difffake.data.keys import subject
 from difffake.data.manifest import Manifest
-from difffake.data.pseudo import pseudo_deepfake
-from difffake.data.pseudo.blend import MIN_SIDE
 from difffake.data.records import read_records
 from difffake.errors import UserError
 from difffake.faces.images import read_image
 from difffake.forge.audit import MAX_IMAGES, OK, UNSURE, Audited, Floats, audited
+from difffake.forge.pseudo import Face, Kind, made, pseudo_faces
 from difffake.progress import track
 from difffake.randomness import generator
 from difffake.workers import in_order
@@ -44,14 +43,6 @@ class _Case(NamedTuple):
     fake: Path
     target: Path
     mask: Path
-
-
-class _Face(NamedTuple):
-    """A real face to make a pseudo-deepfake of."""
-
-    file: Path
-    landmarks: NDArray[np.float32]
-    seed: tuple[int, int]
 
 
 def outside_numbers(image: NDArray[np.uint8], outside: NDArray[np.bool_]) -> Floats:
@@ -102,22 +93,18 @@ def _forged(case: _Case) -> tuple[Floats, Floats, str] | None:
     return target, fake, ""
 
 
-def _pseudo(face: _Face) -> tuple[Floats, Floats, str] | None:
-    image = read_image(face.file)
-    if min(image.shape[:2]) < MIN_SIDE:
+def _pseudo(case: tuple[Face, Kind]) -> tuple[Floats, Floats, str] | None:
+    pair = made(*case)
+    outside = None if pair is None else outside_of(np.ceil(255 * pair.mask).astype(np.uint8))
+    if pair is None or outside is None:
         return None
-    try:
-        made = pseudo_deepfake(image, face.landmarks, generator(*face.seed), whole=True)
-    except UserError:  # landmarks at the very edge: such a face is not trained on either
-        return None
-    outside = outside_of(np.ceil(255 * made.mask).astype(np.uint8))
-    if outside is None:
-        return None
-    kind = f"pseudo {made.region.replace('_', ' ')}"
-    return outside_numbers(made.target, outside), outside_numbers(made.fake, outside), kind
+    name = f"{case[1].name} {pair.region.replace('_', ' ')}"
+    return outside_numbers(pair.target, outside), outside_numbers(pair.fake, outside), name
 
 
-def find_outside(manifests: Sequence[Manifest], workers: int, seed: int) -> tuple[list[Audited], list[str]]:
+def find_outside(
+    manifests: Sequence[Manifest], workers: int, seed: int, pseudo: Sequence[Kind] = (Kind(),)
+) -> tuple[list[Audited], list[str]]:
     """What the outside tells of each method and compression of forged testbeds, and of pseudo-deepfakes of real faces.
 
     Pseudo-deepfakes are made of real faces that have landmarks.
@@ -126,6 +113,7 @@ def find_outside(manifests: Sequence[Manifest], workers: int, seed: int) -> tupl
         manifests: as they were read, each in its own folder; crops that they do not list are not looked at.
         workers: processes; 0 is one per core.
         seed: of the choice of crops, of the pseudo-deepfakes and of the intervals.
+        pseudo: families of pseudo-deepfakes; twins that are rebuilt as a whole have no outside.
 
     Returns:
         What was found, and methods of which too little lies outside, or too few people are there, to say anything.
@@ -133,7 +121,7 @@ def find_outside(manifests: Sequence[Manifest], workers: int, seed: int) -> tupl
     Raises:
         UserError: a crop cannot be read, or nothing has a mask.
     """
-    parts = [*_testbeds(manifests, workers, seed), *_pseudo_deepfakes(manifests, workers, seed)]
+    parts = [*_testbeds(manifests, workers, seed), *_pseudo_deepfakes(manifests, pseudo, workers, seed)]
     found = [part for part in parts if isinstance(part, Audited)]
     if not parts:
         raise UserError(
@@ -160,27 +148,16 @@ def _testbeds(manifests: Sequence[Manifest], workers: int, seed: int) -> Iterato
             yield from _audit(str(method), str(compression), [r for r in results if r], people, seed)
 
 
-def _pseudo_deepfakes(manifests: Sequence[Manifest], workers: int, seed: int) -> Iterator[Audited | str]:
-    union = Manifest.concat([Manifest(part.table, part.root.resolve()) for part in manifests])
-    table = union.table
-    usable = np.flatnonzero((table["label"] == 0) & table["landmarks"].notna())
-    if not len(usable):
-        return
-    # One frame of each video tells most: its others show the same noise.
-    names = original_image(table.iloc[usable]).str.rpartition("/")[0].to_numpy()
-    order = generator(seed).permutation(len(usable))
-    turn = pd.Series(names[order]).groupby(names[order]).cumcount().to_numpy()
-    rows = usable[order[np.argsort(turn, kind="stable")[:MAX_IMAGES]]]
-    faces = [
-        _Face(union.file(row), points, (seed, row))
-        for row in rows.tolist()
-        if (points := union.landmarks(row)) is not None
-    ]
-    results = list(track(in_order(_pseudo, faces, workers), "outside pseudo-deepfakes", total=len(faces)))
-    people = subject(table.iloc[rows]).to_numpy(dtype=np.str_)
-    for kind in sorted({result[2] for result in results if result}):
-        own = [place for place, result in enumerate(results) if result and result[2] == kind]
-        yield from _audit(kind, "", [r for r in (results[place] for place in own) if r], people[own], seed)
+def _pseudo_deepfakes(
+    manifests: Sequence[Manifest], of: Sequence[Kind], workers: int, seed: int
+) -> Iterator[Audited | str]:
+    faces, people = pseudo_faces(manifests, seed)
+    for kind in of:
+        cases = [(face, kind) for face in faces]
+        results = list(track(in_order(_pseudo, cases, workers), f"outside {kind.name}", total=len(cases)))
+        for name in sorted({result[2] for result in results if result}):
+            own = [place for place, result in enumerate(results) if result and result[2] == name]
+            yield from _audit(name, "", [r for r in (results[place] for place in own) if r], people[own], seed)
 
 
 def _audit(

@@ -34,17 +34,22 @@ def cues(path: Path) -> Floats:
     Laplacian); colors and sharpness of the border (the outermost sixteenth on each side); and the logarithm of the sum
     of a JPEG file's quantization tables (0 for other files).
     """
-    image = read_image(path).astype(np.float32)
+    with PillowImage.open(path) as file:
+        tables = getattr(file, "quantization", None) or {}
+    return cues_of(read_image(path), path.stat().st_size, sum(map(sum, tables.values())))
+
+
+def cues_of(image: NDArray[np.uint8], size: int, quantization: int = 0) -> Floats:
+    """As `cues`, of an image (H, W, 3) whose file has `size` bytes and this sum of quantization tables."""
+    image = image.astype(np.float32)
     height, width = image.shape[:2]
     rim = np.ones((height, width), dtype=bool)
     band = max(1, min(height, width) // 16)
     rim[band:-band, band:-band] = False
     detail = np.abs(cv2.Laplacian(image.mean(axis=2), cv2.CV_32F))
-    with PillowImage.open(path) as file:
-        tables = getattr(file, "quantization", None) or {}
     return np.array([
-        np.log(path.stat().st_size), *image.mean(axis=(0, 1)), np.log(detail.mean() + 0.1),
-        *image[rim].mean(axis=0), np.log(detail[rim].mean() + 0.1), np.log1p(sum(map(sum, tables.values()))),
+        np.log(size), *image.mean(axis=(0, 1)), np.log(detail.mean() + 0.1),
+        *image[rim].mean(axis=0), np.log(detail[rim].mean() + 0.1), np.log1p(quantization),
     ])  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from difffake.data.keys import check_splits, content_keys, leak_keys
 from difffake.data.loading import loader
 from difffake.data.manifest import Manifest
 from difffake.data.partners import PairOrder, Partners, find_partners
-from difffake.data.pseudo import PseudoConfig
+from difffake.data.pseudo import PseudoConfig, Twins
 from difffake.data.records import exact_partners
 from difffake.data.samplers import EpochSampler
 from difffake.diffusion.cache import LatentCache
@@ -78,6 +78,8 @@ class FaceData(Recorded, lightning.LightningDataModule):
         self.seed = seed
         self.extras: Extras | None = None
         """What training samples contain besides images and labels; set before loaders are made."""
+        self.twins: Twins | None = None
+        """Gives the twins of real faces; set before loaders are made, if pseudo-deepfakes need them."""
         self._resumed = (0, 0)
 
     @cached_property
@@ -94,11 +96,15 @@ class FaceData(Recorded, lightning.LightningDataModule):
         there, or compressions would be mixed that were not chosen.
         """
         check_splits(Manifest.concat(self.manifests).table)
-        choice = Choice(self.methods or (), self.compressions or (), "--data.")
-        manifest = Manifest.concat(choose_rows(self.manifests, choice))
+        manifest = Manifest.concat(self.chosen)
         if not self.compressions:
             refuse_mixture(manifest, "--data.compressions")
         return manifest
+
+    @cached_property
+    def chosen(self) -> list[Manifest]:
+        """The rows of each manifest that the run may use. Raises `UserError` if what was chosen is not there."""
+        return choose_rows(self.manifests, Choice(self.methods or (), self.compressions or (), "--data."))
 
     def keys(self, split: str) -> set[str]:
         """Identities, videos, sources, targets and crops of a split."""
@@ -109,8 +115,9 @@ class FaceData(Recorded, lightning.LightningDataModule):
     def training_set(self) -> PairDataset:
         """Augmented pairs of the split train."""
         return PairDataset(
-            self._training_rows, self.image_size, self.fakes, self.pseudo, self.augment, self.seed, self.extras
-        )
+            self._training_rows, self.image_size, self.fakes, self.pseudo, self.augment, self.seed, self.extras,
+            self.twins,
+        )  # fmt: skip
 
     @cached_property
     def _training_rows(self) -> Manifest:
@@ -164,7 +171,7 @@ class FaceData(Recorded, lightning.LightningDataModule):
         manifest = self.manifest.select(split="val")
         parts: list[PairDataset | CropDataset] = []
         if self.fakes != "manifest":
-            parts.append(PairDataset(manifest, self.image_size, "pseudo", self.pseudo, None, self.seed))
+            parts.append(self.pseudo_pairs(manifest))
         if self.fakes != "pseudo":
             # The pairs of pseudo-deepfakes contain the real faces already.
             rows = manifest.select(label=1) if parts else manifest
@@ -172,6 +179,10 @@ class FaceData(Recorded, lightning.LightningDataModule):
                 raise UserError(f"the val split of {', '.join(self.paths)} needs real faces and fakes")
             parts.append(CropDataset(rows, self.image_size))
         return Concatenated(parts)
+
+    def pseudo_pairs(self, rows: Manifest, extras: Extras | None = None) -> PairDataset:
+        """Real faces with a pseudo-deepfake each, the same in every epoch and without augmentation."""
+        return PairDataset(rows, self.image_size, "pseudo", self.pseudo, None, self.seed, extras, self.twins)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Loader of this rank's pairs, shuffled."""

@@ -11,6 +11,7 @@ from difffake.data.manifest import Manifest
 from difffake.diffusion.cache import LatentCache, LatentStore
 from difffake.diffusion.fill import fill_cache, fill_from_latents
 from difffake.diffusion.teacher import Teacher
+from difffake.diffusion.twins import make_twins
 from difffake.errors import UserError
 from difffake.files import text_hash
 from difffake.progress import console
@@ -48,6 +49,16 @@ def provide_extras(data: FaceData, regularizers: Regularizers, teacher: Teacher,
         trainer.strategy.barrier()
         stores[name] = LatentStore(found)
     data.extras = Extras(regularizers.draws, replace(faces, arrays=stores))
+
+
+def provide_twins(data: FaceData, trainer: lightning.Trainer) -> None:
+    """Make the twins that pseudo-deepfakes need, by all ranks together, unless they are stored already."""
+    if data.fakes == "manifest" or not data.pseudo.needs_twins:
+        return
+    rows = [manifest.where((manifest.table["split"] != "test").to_numpy()) for manifest in data.chosen]
+    ranks = {"rank": trainer.global_rank, "ranks": trainer.world_size}
+    data.twins = make_twins(rows, data.pseudo, trainer.strategy.root_device, **ranks)
+    trainer.strategy.barrier()
 
 
 def _shared_caches(

@@ -109,7 +109,7 @@ def validation_faces(data: FaceData, diffusion: LatentDiffusion, count: int) -> 
         return read_faces(rows, partners, chosen, data.image_size)
     if data.fakes != "manifest":
         extras = Extras(faces=FaceExtras(diffusion.channels, diffusion.scale, partners))
-        return _pseudo_faces(PairDataset(rows, data.image_size, "pseudo", data.pseudo, None, data.seed, extras), count)
+        return _pseudo_faces(data.pseudo_pairs(rows, extras), count)
     console.print("GuideFigures: no validation fake has a source and a target among the real faces, so none is drawn")
     none = torch.empty(0, 3, data.image_size, data.image_size, dtype=torch.uint8)
     return Faces([], none, none, none)

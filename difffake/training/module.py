@@ -30,7 +30,7 @@ from difffake.regularizers.run import Regularizers
 from difffake.regularizers.saved import REGULARIZERS, Saved, refuse_changes
 from difffake.training.datamodule import FaceData
 from difffake.training.epoch_means import EpochMeans
-from difffake.training.extras import provide_extras
+from difffake.training.extras import provide_extras, provide_twins
 from difffake.training.optimizers import OptimizerConfig, build_optimizer, schedule_factor
 from difffake.training.sam import SAM
 
@@ -129,6 +129,8 @@ class DetectorTraining(Recorded, lightning.LightningModule):
         """Move the frozen model to the run's device and prepare what regularizers need, before loaders are made."""
         self.teacher.to(self.trainer.strategy.root_device)
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # set when fitting with a data module
+        if isinstance(data, FaceData):
+            provide_twins(data, self.trainer)
         if isinstance(data, FaceData) and len(self.regularizers):
             provide_extras(data, self.regularizers, self.teacher, self.trainer)
 

@@ -2,5 +2,6 @@
 
 from difffake.data.pseudo.blend import PseudoDeepfake, pseudo_deepfake
 from difffake.data.pseudo.config import PseudoConfig
+from difffake.data.pseudo.families import Twins, pseudo_of_family
 
-__all__ = ["PseudoConfig", "PseudoDeepfake", "pseudo_deepfake"]
+__all__ = ["PseudoConfig", "PseudoDeepfake", "Twins", "pseudo_deepfake", "pseudo_of_family"]

@@ -1,6 +1,6 @@
 """One pseudo-deepfake from one real face."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -29,7 +29,7 @@ class PseudoDeepfake(NamedTuple):
     source: np.ndarray  # (h, w, 3), the window of the slightly moved face, recolored if the target is not
     mask: np.ndarray  # (h, w) float32 in [0, 1], without alpha
     alpha: float
-    region: Region
+    region: Region | Literal["whole"]  # whole: all of the image, which only a twin can be
     hull: Hull | None  # None unless the region is the whole face
     window: Window | None = (
         None  # position of source and mask in the image; None: they have the size (H, W) of the image
@@ -44,6 +44,7 @@ def pseudo_deepfake(
     region: Region | None = None,
     hull: Hull | None = None,
     whole: bool = False,
+    inner: np.ndarray | None = None,
 ) -> PseudoDeepfake:
     """Make a pseudo-deepfake of a real face.
 
@@ -62,12 +63,14 @@ def pseudo_deepfake(
         region: region to use instead of a random one.
         hull: hull of the whole face to use instead of a random one.
         whole: make source and mask for the whole image, for pictures. By default they are made only around the mask.
+        inner: (H, W, 3) uint8, another picture of the same face that the source is made from, such as its twin; by
+            default the image itself.
 
     Raises:
         UserError: the image has another type or a side below 64 pixels; or the landmarks are missing, not finite, all
             in one place, or all outside the image.
     """
-    _check_image(image)
+    check_image(image)
     height, width = image.shape[:2]
     points = _checked_landmarks(landmarks, height, width)
     drawn = sample_parameters(rng, config, region, hull)
@@ -91,10 +94,11 @@ def pseudo_deepfake(
         values, window = np.zeros((height, width), dtype=np.float32), everything
         values[mask.window.cut] = mask.values
     origin = origin_of(window, matrix, height, width)
+    copied = image if inner is None else inner
     if drawn.recolor_source:
-        target, face = image.copy(), recolor(image, drawn.color, origin)
+        target, face = image.copy(), recolor(copied, drawn.color, origin)
     else:
-        target, face = recolor(image, drawn.color, everything), image[origin.cut]
+        target, face = recolor(image, drawn.color, everything), copied[origin.cut]
     source = move(face, matrix, origin, window)
     fake = target.copy()
     fake[window.cut] = blend(source, target[window.cut], values, drawn.alpha)
@@ -109,7 +113,8 @@ def blend(source: np.ndarray, target: np.ndarray, mask: np.ndarray, alpha: float
     return cv2.blendLinear(source, target, weight, 1 - weight)
 
 
-def _check_image(image: np.ndarray) -> None:
+def check_image(image: np.ndarray) -> None:
+    """Raise `UserError` unless a pseudo-deepfake can be made of an image: (H, W, 3) uint8 of `MIN_SIDE` or more."""
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise UserError(f"the image is {image.shape} {image.dtype}, but must be (H, W, 3) uint8 RGB")
     if min(image.shape[:2]) < MIN_SIDE:

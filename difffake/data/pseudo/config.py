@@ -12,6 +12,8 @@ Region = Literal["face", "eyes", "mouth", "lower_head"]
 Hull = Literal["facehull", "dfl_full", "components", "extended"]
 REGIONS: tuple[Region, ...] = get_args(Region)
 HULLS: tuple[Hull, ...] = get_args(Hull)
+Family = Literal["blends", "twins", "blended_twins"]
+FAMILIES: tuple[Family, ...] = get_args(Family)
 
 _HSV_RANGE = {"level": (1.0, 1.0, 1.0), "fraction": (180.0, 255.0, 255.0)}
 _MOST_NUMBERS = 32  # one pseudo-deepfake needs at most 28
@@ -35,6 +37,20 @@ class PseudoConfig:
     - *Scale* is drawn separately for each axis, as in the code.
 
     Args:
+        family_weights: relative frequency of each family; one that is left out is never made. `blends` are DiffFake's.
+            `twins` are rebuilt by an autoencoder, as a whole or inside a region, and not otherwise changed.
+            `blended_twins` are blends whose source is a twin (`difffake.data.pseudo.families`).
+        autoencoder: autoencoder of the twins: taef2, or a Stable Diffusion model as in --model.diffusion.name, of which
+            the VAE is used, or the folder of such a VAE.
+        twin_sizes: sides in pixels at which faces are rebuilt, multiples of 8. Each face has one twin, at one of those
+            sizes that are at most a quarter larger than its crop. A size well above the side of the training images
+            leaves no traces in them.
+        twin_whole: probability that a twin is rebuilt as a whole. Its real face is scaled to the twin's size and back.
+        twin_scaled: probability that the real face of another twin, or blended twin, is scaled down and back itself,
+            below the twin's size. So either the inner face or its surroundings may have less detail, and a face with
+            little detail is no proof of a forgery.
+        twin_coarser: smallest and largest ratio of the twin's size to that size of the real face.
+        twin_folder: folder where twins are stored; empty for the folder twins/ beside each manifest.
         source_probability: probability that the colors of the source are changed; otherwise those of the target are.
         rgb_shift: largest shift of each of red, green and blue, in levels (0-255).
         rgb_probability: probability of an RGB shift.
@@ -66,6 +82,14 @@ class PseudoConfig:
 
     Raises `UserError` for a probability outside [0, 1], an empty range, or an unknown name.
     """
+
+    family_weights: dict[str, float] = field(default_factory=lambda: {"blends": 1.0})
+    autoencoder: str = "taef2"
+    twin_sizes: tuple[int, ...] = (64, 96, 128)
+    twin_whole: float = 0.3
+    twin_scaled: float = 0.5
+    twin_coarser: tuple[float, float] = (1.0, 1.6)
+    twin_folder: str = ""
 
     source_probability: float = 0.5
 
@@ -103,11 +127,13 @@ class PseudoConfig:
     alphas: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)
 
     def __post_init__(self) -> None:
-        for name in (f.name for f in fields(self) if f.name.endswith("probability")):
+        chances = [f.name for f in fields(self) if f.name.endswith("probability")]
+        for name in (*chances, "twin_whole", "twin_scaled"):
             _require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "a probability in [0, 1]")
         for name in ("rgb_shift", "hsv_shift", "brightness", "contrast", "shift_x", "shift_y", "elastic_alpha"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
-        for name in ("sharpen_alpha", "sharpen_lightness", "scale", "smoothing_size"):
+        _require(self.twin_coarser[0] >= 1, "twin_coarser", self.twin_coarser, "at least 1")
+        for name in ("twin_coarser", "sharpen_alpha", "sharpen_lightness", "scale", "smoothing_size"):
             _require_range(self, name)
         for name in ("shrink_kernel", "feather_kernel", "feather_sigma"):
             _require_range(self, name)
@@ -129,12 +155,21 @@ class PseudoConfig:
         _require(len(factors) > 0 and min(factors) >= 1, "downscale_factors", factors, "one or more, each >= 1")
         alphas = self.alphas
         _require(len(alphas) > 0 and min(alphas) >= 0 and max(alphas) <= 1, "alphas", alphas, "one or more in [0, 1]")
+        sizes = self.twin_sizes
+        usable = len(sizes) > 0 and all(size >= 32 and size % 8 == 0 for size in sizes)
+        _require(usable, "twin_sizes", sizes, "one or more multiples of 8, each >= 32")
         for name, weights, known in (
+            ("family_weights", self.family_weights, FAMILIES),
             ("region_weights", self.region_weights, REGIONS),
             ("hull_weights", self.hull_weights, HULLS),
         ):
             usable = set(weights) <= set(known) and all(w >= 0 for w in weights.values()) and any(weights.values())
             _require(usable, name, weights, f"weights >= 0, not all 0, for some of {', '.join(known)}")
+
+    @property
+    def needs_twins(self) -> bool:
+        """Whether some pseudo-deepfakes are made of twins."""
+        return any(self.family_weights.get(family, 0) > 0 for family in ("twins", "blended_twins"))
 
 
 def _require(true: bool, name: str, value: object, expected: str) -> None:
@@ -195,9 +230,9 @@ def sample_parameters(
     recolor_source = uniform() < config.source_probability
     color = _sample_color(uniform, config)
     if region is None:
-        region = "face" if hull else cast(Region, _weighted(uniform, config.region_weights))
+        region = "face" if hull else cast(Region, weighted(uniform, config.region_weights))
     if region == "face" and hull is None:
-        hull = cast(Hull, _weighted(uniform, config.hull_weights))
+        hull = cast(Hull, weighted(uniform, config.hull_weights))
     mask = MaskParameters(
         shift=(_around(uniform, config.shift_x), _around(uniform, config.shift_y)),
         scale=(_between(uniform, *config.scale), _between(uniform, *config.scale)),
@@ -254,7 +289,8 @@ def _integer(uniform: Callable[[], float], bounds: tuple[int, int], step: int = 
     return low + step * int(uniform() * ((high - low) // step + 1))
 
 
-def _weighted(uniform: Callable[[], float], weights: dict[str, float]) -> str:
+def weighted(uniform: Callable[[], float], weights: dict[str, float]) -> str:
+    """A random name, by relative frequency."""
     # rng.choice needs 20 microseconds for its checks.
     left = uniform() * sum(weights.values())
     possible = [name for name, weight in weights.items() if weight > 0]

@@ -117,6 +117,10 @@ def test_a_region_without_weight_is_never_drawn() -> None:
         ({"alphas": (0.5, 1.5)}, "alphas"),
         ({"region_weights": {"ears": 1.0}}, "region_weights"),
         ({"hull_weights": {"facehull": 0.0}}, "hull_weights"),
+        ({"family_weights": {"puppets": 1.0}}, "family_weights"),
+        ({"twin_sizes": (60,)}, "twin_sizes"),
+        ({"twin_whole": 1.5}, "twin_whole"),
+        ({"twin_coarser": (0.5, 2.0)}, "twin_coarser"),
     ],
 )
 def test_wrong_settings_are_named(wrong: dict[str, Any], named: str) -> None:
