@@ -143,7 +143,8 @@ def evaluate(
     if calibrated:
         facts |= {"calibration": {"method": calibrated.method, "fakes": calibrated.fakes}}
     config = ckpt.parent / "config.yaml" if ckpt else None
-    write_evaluation(out, table, Results(rows, domains, facts), notes, config, overwrite, thresholds, calibrated)
+    found = Results(rows, domains, facts)
+    write_evaluation(out, table, found, notes, config, overwrite, thresholds, calibrated, resamples, seed)
     if ckpt:
         add_to_run(ckpt, _summary(rows), (f"evaluation/{out.name}", rows))
     print_results(rows, Console(), domains)

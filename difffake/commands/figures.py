@@ -8,7 +8,7 @@ from difffake.commands.parse import AtLeast
 from difffake.data.faces_to_draw import Drawing, limited, read_faces_to_draw
 from difffake.data.manifest import manifest_file
 from difffake.data.partners import PairOrder
-from difffake.errors import UsageError
+from difffake.errors import UsageError, UserError
 from difffake.evaluation.pictures.detector import draw_detector
 from difffake.evaluation.provenance import provenance
 from difffake.evaluation.testbed import TESTBEDS
@@ -90,7 +90,12 @@ def figures(
     with staged_folder(out, overwrite) as folder:
         content: dict[str, Any] = draw_detector(detectors, info.threshold, drawing, folder)
         for name, part in regularizers.each():
-            if not (drawn := part.draw(detector, teacher, drawing, folder)):
+            try:
+                drawn = part.draw(detector, teacher, drawing, folder)
+            except UserError as error:  # such as data without known sources; the pictures of the detector are kept
+                console.print(f"no pictures of the regularizer {name}: {error}")
+                continue
+            if not drawn:
                 console.print(f"the regularizer {name} has no pictures")
             content |= drawn
         files = [ckpt, *others, *map(manifest_file, manifest)]

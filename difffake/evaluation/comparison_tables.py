@@ -12,6 +12,7 @@ from rich.text import Text
 from difffake.evaluation.differences import verdict
 from difffake.evaluation.results import ALL, Row
 from difffake.evaluation.significance import LEVEL
+from difffake.evaluation.table import markdown_cells
 from difffake.evaluation.tables import WIDTH, broken
 from difffake.metrics import percent
 
@@ -146,7 +147,7 @@ def markdown(tables: Sequence[ComparisonTable]) -> str:
     blocks = []
     for table in tables:
         rule = [":--" if column in table.names else "--:" for column in table.columns]
-        lines = [table.columns, rule, *([cell.replace("|", "\\|") for cell in cells] for cells in table.cells)]
+        lines = [table.columns, rule, *map(markdown_cells, table.cells)]
         blocks.append(f"**{table.title}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
     return "\n".join(blocks)
 

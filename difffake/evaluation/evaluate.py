@@ -150,6 +150,8 @@ def write_evaluation(
     overwrite: bool = False,
     thresholds: Thresholds | None = None,
     calibration: Calibration | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
 ) -> None:
     """Write results.json, results.md, scores.parquet and pictures to a folder, and a copy of the run's config.
 
@@ -162,6 +164,8 @@ def write_evaluation(
         overwrite: replace an existing folder.
         thresholds: thresholds of the validation data, which pictures show.
         calibration: calibration of the scores; a picture shows it too.
+        resamples: number of bootstrap resamples of the bands of curves; 0 gives no bands.
+        seed: random seed of the bands.
     """
     with staged_folder(out, overwrite) as folder:
         write_results(folder, results.rows, results.provenance, results.domains)
@@ -170,7 +174,7 @@ def write_evaluation(
         text = [head + markdown(results.rows, results.domains), *(f"{note}\n" for note in notes)]
         (folder / "results.md").write_text("\n".join(text))
         calibrated = calibrated_probabilities(scores, calibration) if calibration else None
-        write_pictures(scores, results.rows, folder, thresholds, calibrated)
+        write_pictures(scores, results.rows, folder, thresholds, calibrated, resamples, seed)
         if config and config.is_file():
             shutil.copy(config, folder)  # so that the folder also documents the training
 

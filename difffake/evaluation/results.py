@@ -7,7 +7,7 @@ is the negative log-likelihood of a pair. Higher = more fake.
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +31,8 @@ WHOLE = -1
 LEVELS = ("frame", "video")
 RESULTS = "results.json"
 ROW_TEXTS = ("dataset", "method", "compression", "level", "score")
+_POOLED = ("pooled_auc", "pooled_false_alarm_rate")
+_SHIFTED = ("auc", "shift", "false_alarm_rate")
 ROW_NUMBERS = ("n_real", "n_fake", "auc", "auc_low", "auc_high", "eer", "ap", "acc")
 """Numbers that every row of results.json has; they may be null."""
 
@@ -222,18 +224,51 @@ def read_results(run: Path) -> Results:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:  # both broken JSON and broken UTF-8
         raise UserError(f"{path} is not valid JSON ({error}): {mend}") from error
-    rows = content.get("rows") if isinstance(content, dict) else None
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise UserError(f"{path} has no list of result rows: {mend}")
-    for number, row in enumerate(rows):
-        wrong = [key for key in ROW_TEXTS if not isinstance(row.get(key), str)]
-        wrong += [key for key in ROW_NUMBERS if not isinstance(row.get(key, ""), int | float | None)]
-        if wrong:
-            raise UserError(f"{path}: row {number} has no valid {', '.join(wrong)}: {mend}")
-    domains = content.get("domains", [])
-    if not isinstance(domains, list) or not all(isinstance(domain, dict) for domain in domains):
-        raise UserError(f"{path} has no list of domains: {mend}")
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is not an object: {mend}")
+    rows = checked_rows(content, "rows", path, ROW_TEXTS, ROW_NUMBERS, mend)
+    domains: list[Row] = []
+    if "domains" in content:
+        domains = checked_rows(content, "domains", path, ("level", "score"), _POOLED, mend, lists=("sets",))
+        for domain in domains:
+            checked_rows(domain, "sets", path, ("dataset", "compression"), _SHIFTED, mend, lists=("promised",))
     provenance = content.get("provenance", {})
     if not isinstance(provenance, dict):
         raise UserError(f"{path}: the provenance is not an object: {mend}")
     return Results(rows, domains, provenance)
+
+
+def checked_rows(
+    content: Mapping[str, Any],
+    name: str,
+    path: Path,
+    texts: Sequence[str],
+    numbers: Sequence[str],
+    mend: str,
+    lists: Sequence[str] = (),
+) -> list[Row]:
+    """A list of rows of a JSON file, if it is one.
+
+    Args:
+        content: what holds the list.
+        name: key of the list.
+        path: the file, for messages.
+        texts: keys with a text.
+        numbers: keys with a number or null. All other values are simple too.
+        mend: what to do about a broken file.
+        lists: keys with a list.
+
+    Raises:
+        UserError: it is no such list.
+    """
+    rows = content.get(name)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise UserError(f"{path} has no list of {name}: {mend}")
+    for number, row in enumerate(rows):
+        wrong = [key for key in texts if not isinstance(row.get(key), str)]
+        wrong += [key for key in numbers if not isinstance(row.get(key, ""), int | float | None)]
+        wrong += [key for key in lists if not isinstance(row.get(key), list)]
+        wrong += [key for key in row.keys() - set(lists) if isinstance(row[key], list | dict)]
+        if wrong:
+            raise UserError(f"{path}: row {number} of {name} has no valid {', '.join(wrong)}: {mend}")
+    return rows

@@ -1,5 +1,7 @@
 """What all result tables have in common."""
 
+import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from difffake.metrics import percent
@@ -20,6 +22,11 @@ class ResultTable(NamedTuple):
     """One list per row of results, as long as `columns`."""
     rows: list[Row]
     """The rows of results, in the order of `cells`."""
+
+
+def markdown_cells(cells: Sequence[str]) -> list[str]:
+    """Cells that Markdown takes as text, whatever names contain: no end of a cell, no tag of HTML."""
+    return [re.sub(r"<(?=[A-Za-z/!?])", "&lt;", cell.replace("|", "\\|")) for cell in cells]
 
 
 def place(row: Row) -> tuple[int, str, str]:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from difffake.evaluation.rate_tables import domain_remarks, domain_tables, rate_tables
-from difffake.evaluation.table import NAMES, NONE, ResultTable, place
+from difffake.evaluation.table import NAMES, NONE, ResultTable, markdown_cells, place
 from difffake.intervals import MIN_UNITS
 from difffake.metrics import percent
 
@@ -177,6 +177,6 @@ def markdown(rows: Sequence[Row], domains: Sequence[Row] = ()) -> str:
     blocks = []
     for table in [*result_tables(rows), *rate_tables(rows), *domain_tables(domains)]:
         rule = [":--" if column in NAMES else "--:" for column in table.columns]
-        lines = [table.columns, rule, *([cell.replace("|", "\\|") for cell in cells] for cells in table.cells)]
+        lines = [table.columns, rule, *map(markdown_cells, table.cells)]
         blocks.append(f"**{table.title}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
     return "\n".join([*blocks, *(f"{remark}\n" for remark in [*remarks(rows), *domain_remarks(domains)])])

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from difffake.evaluation.results import Row
+from difffake.evaluation.table import markdown_cells
 from difffake.evaluation.tables import NONE, place
 from difffake.files import staged_file
 from difffake.sweeps.collect import METRICS, RunResult, Setting, row_name
@@ -128,7 +129,7 @@ def markdown_page(tables: Sequence[SweepTable], title: str, note: str = SPREAD) 
     blocks = [f"{title[0].upper()}{title[1:]}.\n\n{note}\n"]
     for table in tables:
         lines = [[*table.names, *table.columns], [*[":--"] * len(table.names), *["--:"] * len(table.columns)]]
-        lines += [[cell.replace("|", "\\|") for cell in cells] for cells in table.cells]
+        lines += map(markdown_cells, table.cells)
         blocks.append(f"**{table.title}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
         blocks += [f"{table.note}\n"] if table.note else []
     return "\n".join(blocks)

@@ -199,9 +199,6 @@ def test_what_cannot_be_drawn_is_told_in_one_line(
     assert "no rows in the split train" in refused(guided_run.ckpt, guided_run.unseen, "--split", "train")
     assert "--limit -1 must be at least 0" in refused(guided_run.ckpt, guided_run.seen, "--limit", "-1")
     table = pd.read_parquet(guided_run.seen / "manifest.parquet")
-    table.loc[table["label"] == 1, "source"] = ""
-    assert "nothing to reconstruct" in refused(guided_run.ckpt, changed("unnamed", table))
-    table = pd.read_parquet(guided_run.seen / "manifest.parquet")
     table["split"] = table["split"].replace({"train": "test", "test": "train"})
     assert "split test, shares" in refused(guided_run.ckpt, changed("leaked", table))
     table = pd.read_parquet(guided_run.seen / "manifest.parquet")
@@ -209,3 +206,17 @@ def test_what_cannot_be_drawn_is_told_in_one_line(
     for column in ("dataset", "identity", "video", "source", "target"):
         table[column] = ("other " + table[column]).where(table[column] != "", "")
     assert "crop(s) of the training data under other names" in refused(guided_run.ckpt, changed("renamed", table))
+
+
+def test_data_without_sources_have_the_pictures_of_the_detector(
+    guided_run: GuidedRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = pd.read_parquet(guided_run.seen / "manifest.parquet")
+    table.loc[table["label"] == 1, "source"] = ""
+    table["path"] = [(guided_run.seen / path).as_posix() for path in table["path"]]
+    table.to_parquet(tmp_path / "manifest.parquet")
+    assert figures(guided_run.ckpt, [tmp_path], tmp_path / "out", *QUICK) == 0
+    assert "no pictures of the regularizer guide: no fake" in " ".join(capsys.readouterr().err.split())
+    drawn = {path.stem for path in (tmp_path / "out").glob("*.png")}
+    assert {"embeddings", "activation_maps"} <= drawn
+    assert "reconstructions" not in drawn

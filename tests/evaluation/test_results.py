@@ -172,10 +172,13 @@ def test_a_frame_may_be_in_several_pairs_and_in_several_compressions() -> None:
     assert len(result_rows(pd.concat([table, twice]), {}, resamples=0)) == 3
 
 
+DOMAIN = {"score": "x", "level": "frame", "pooled_auc": 0.5, "pooled_false_alarm_rate": None, "sets": []}
+
+
 def test_results_survive_writing_and_nan_becomes_null(tmp_path: Path) -> None:
     rows = result_rows(scored(method="x", label=1, value=[0.0, 1.0]), {}, resamples=10)
     facts = {"seed": np.int64(3), "list": (1.5, math.inf)}
-    path = write_results(tmp_path / "new", rows, facts, [{"score": "x"}])
+    path = write_results(tmp_path / "new", rows, facts, [DOMAIN])
 
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is no JSON")
@@ -184,16 +187,17 @@ def test_results_survive_writing_and_nan_becomes_null(tmp_path: Path) -> None:
     assert content["rows"][0]["auc"] is None
     assert content["rows"][0]["n_fake"] == 2
     assert content["provenance"] == {"seed": 3, "list": [1.5, None]}
-    assert read_results(tmp_path / "new") == (content["rows"], [{"score": "x"}], content["provenance"])
+    assert read_results(tmp_path / "new") == (content["rows"], [DOMAIN], content["provenance"])
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("{", "is not valid JSON"),
-        ("[]", "has no list of result rows"),
-        ('{"rows": [1]}', "has no list of result rows"),
-        ('{"rows": [{"dataset": "x"}]}', "row 0 has no valid method"),
+        ("[]", "is not an object"),
+        ('{"rows": [1]}', "has no list of rows"),
+        ('{"rows": [{"dataset": "x"}]}', "row 0 of rows has no valid method"),
+        ('{"rows": [], "domains": [{"score": "x"}]}', "row 0 of domains has no valid level"),
         ('{"rows": [], "provenance": 3}', "provenance is not an object"),
         ('{"rows": [], "domains": {}}', "has no list of domains"),
     ],
@@ -207,7 +211,7 @@ def test_broken_results_are_refused_by_name(tmp_path: Path, text: str, message: 
 def test_a_number_that_is_text_is_refused(tmp_path: Path) -> None:
     rows = result_rows(scored(method=["real", "x"], label=[0, 1], value=[0.0, 1.0]), {}, resamples=0)
     write_results(tmp_path, [rows[0] | {"auc": "0.9"}], {})
-    with pytest.raises(UserError, match="row 0 has no valid auc"):
+    with pytest.raises(UserError, match="row 0 of rows has no valid auc"):
         read_results(tmp_path)
 
 

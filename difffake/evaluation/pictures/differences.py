@@ -36,7 +36,7 @@ def difference_figure(rows: Sequence[Row]) -> Figure:
             face = COLORS[0] if verdict(row) else "white"
             axes.plot(100 * row["difference"], place, "o", color=COLORS[0], markerfacecolor=face, markersize=6)
         numbers = axes.secondary_yaxis("right")
-        texts = [f"{difference_text(row)}   p {p_text(row['p_holm'])}" for row in found]
+        texts = [f"{difference_text(row)}   p Holm {p_text(row['p_holm'])}" for row in found]
         numbers.set_yticks(range(len(found)), texts, fontsize=8)
         numbers.tick_params(length=0)
         numbers.spines["right"].set_visible(False)

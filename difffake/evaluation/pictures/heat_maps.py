@@ -102,7 +102,9 @@ def cross_dataset_figure(runs: Mapping[str, Sequence[Row]], level: str, score: s
     table = {name: _by(rows, level, score, "dataset") for name, rows in runs.items()}
     shared = set.intersection(*(set(own) for own in table.values())) if table else set()
     means = {name: float(np.mean([own[column] for column in shared])) for name, own in table.items() if shared}
-    return _figure(table, means, f"runs (rows) and data sets (columns): {score} score, {level} level", "mean", {})
+    return _figure(
+        table, means, f"runs (rows) and data sets (columns): {score} score, {level} level", "mean of shared", {}
+    )
 
 
 def _by(rows: Sequence[Row], level: str, score: str, what: str) -> dict[str, float]:

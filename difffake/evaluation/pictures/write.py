@@ -78,7 +78,7 @@ def write_pictures(
                 save(f"det_{name}_{level}", det_figure(panels, f"DET curves: {title}"), det_caption(of))
                 figure = histogram_figure(sets, f"distribution: {title}", units, name == CLASSIFIER)
                 save(f"histogram_{name}_{level}", figure, histogram_caption(of, units))
-    for level in LEVELS if set(names) - set(own) else ():
+    for level in LEVELS if len(names) > 1 and set(names) - set(OWN) else ():
         if panels := _compared({name: found[name, level] for name in names}):
             of = _OF[level].format("classifier's and every other")
             save(f"roc_all_{level}", roc_figure(panels, f"ROC curves: all scores, {level} level"), roc_caption(of))

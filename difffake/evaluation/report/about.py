@@ -7,6 +7,7 @@ from typing import Any
 from difffake.data.trained_on import PSEUDO
 from difffake.evaluation.published import benchmark
 from difffake.evaluation.report.folders import Folder
+from difffake.evaluation.report.protocol import hashes
 from difffake.evaluation.results import ALL
 from difffake.readers.item import REAL
 
@@ -44,15 +45,14 @@ def question(runs: Sequence[Folder]) -> str:
     tested = list(dict.fromkeys(row["dataset"] for row in rows))
     if not tested:
         return ""
-    who = "a detector" if len(runs) == 1 else f"{len(runs)} detectors"
-    if not entries:
-        return f"How well {_do(runs)} {who} tell fakes from real faces on {_listed(tested)}?"
+    count = _detectors(runs)
+    who, do = (f"{count} detectors", "do") if count > 1 else ("a detector", "does")
+    if not all(run.trained_on for run in runs if run.rows):
+        return f"How well {do} {who} tell fakes from real faces on {_listed(tested)}?"
     seen = list(dict.fromkeys(str(entry["dataset"]) for entry in entries))
     known = {benchmark(name) for name in seen}
-    that = "that was" if len(runs) == 1 else "that were"
-    text = (
-        f"How well {_do(runs)} {who} {that} trained on {_listed(seen)} tell fakes from real faces on {_listed(tested)}?"
-    )
+    that = "that were" if count > 1 else "that was"
+    text = f"How well {do} {who} {that} trained on {_listed(seen)} tell fakes from real faces on {_listed(tested)}?"
     if new := [name for name in tested if benchmark(name) not in known]:
         text += f" Not a training set: {_listed(new)}."
     methods = {str(entry["method"]) for entry in entries}
@@ -60,8 +60,15 @@ def question(runs: Sequence[Folder]) -> str:
     return text + (f" Manipulations that training did not have: {_listed(list(met))}." if met else "")
 
 
-def _do(runs: Sequence[Folder]) -> str:
-    return "does" if len(runs) == 1 else "do"
+def _detectors(runs: Sequence[Folder]) -> int:
+    """Number of detectors: several runs may evaluate the same checkpoint; others have scores of other detectors."""
+    checkpoints: set[str] = set()
+    others = 0
+    for run in runs:
+        own = {digest for name, digest in hashes(run) if name.endswith(".ckpt")}
+        checkpoints |= own
+        others += not own
+    return len(checkpoints) + others
 
 
 def _detector(run: Folder) -> str:

@@ -11,12 +11,38 @@ import yaml
 from difffake.errors import UserError
 from difffake.evaluation.measures import CLASSIFIER
 from difffake.evaluation.published import Training, training_of
-from difffake.evaluation.results import RESULTS, Row, read_results
+from difffake.evaluation.results import RESULTS, Row, checked_rows, read_results
 from difffake.evaluation.run_names import run_names
 from difffake.evaluation.testbed import TESTBEDS
 from difffake.files import shortened
 
-OTHERS = ("figures.json", "robustness.json", "compare.json")
+_TEXTS = ("dataset", "compression", "method", "level", "score")
+_ROWS = {
+    "robustness.json": ("rows", (*_TEXTS, "kind", "title"), ("strength", "n_real", "n_fake", "auc")),
+    "compare.json": (
+        "comparisons",
+        (*_TEXTS, "run", "baseline", "baseline_score", "resampled_by", "seeds_test"),
+        (
+            "n_real",
+            "n_fake",
+            "auc_baseline",
+            "auc",
+            "difference",
+            "low",
+            "high",
+            "p",
+            "p_holm",
+            "p_delong",
+            "p_seeds",
+            "seeds_baseline",
+            "seeds",
+            "sd_baseline",
+            "sd",
+        ),
+    ),
+}
+"""List of rows in a file, with their keys of texts and of numbers."""
+OTHERS = ("figures.json", *_ROWS)
 """Files of `difffake figures`, `robustness` and `compare`."""
 
 
@@ -63,9 +89,10 @@ class Folder:
     @property
     def testbeds(self) -> list[str]:
         """Data sets of the results that are drawn faces or forgeries of this project."""
-        all_of_them = self.provenance.get("testbed") is True
         names = {row["dataset"] for row in self.rows}
-        return sorted(name for name in names if all_of_them or name.startswith(TESTBEDS))
+        found = sorted(name for name in names if name.startswith(TESTBEDS))
+        # Results that say so, but have no such name, are all of a testbed.
+        return found or (sorted(names) if self.provenance.get("testbed") is True else [])
 
     @property
     def pictures(self) -> list[Path]:
@@ -99,7 +126,10 @@ def _read(path: Path) -> Folder:
     for name in OTHERS:
         if (path / name).is_file():
             folder.contents[name] = _content(path / name)
-    if folder.is_run or not folder.contents:
+    if not folder.is_run and not folder.contents:
+        names = ", ".join((RESULTS, *OTHERS))
+        raise UserError(f"{path} has none of {names}: give folders of evaluate, demo, figures, robustness or compare")
+    if folder.is_run:
         folder.rows, folder.domains, folder.provenance = read_results(path)
     else:
         found = next(iter(folder.contents.values())).get("provenance")
@@ -119,4 +149,9 @@ def _content(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} is not valid JSON ({error}): write it again") from error
     if not isinstance(found, dict):
         raise UserError(f"{path} is not an object: write it again")
+    if path.name in _ROWS:
+        name, texts, numbers = _ROWS[path.name]
+        checked_rows(found, name, path, texts, numbers, "write it again")
+    elif not any(path.parent.glob("*.png")):
+        raise UserError(f"{path.parent} has no pictures: run `difffake figures` again")
     return found

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from difffake.evaluation.report.contents import Contents
 from difffake.evaluation.report.tables import PageTable
 from difffake.evaluation.results import ROW_TEXTS
+from difffake.evaluation.table import markdown_cells
 
 _LATEX = str.maketrans({
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -18,6 +19,10 @@ _LATEX = str.maketrans({
     "|": r"\textbar{}", "±": r"$\pm$", "▲": r"$\uparrow$", "▼": r"$\downarrow$", "…": r"\dots{}",
     "[": "{[}",  # after a line break, a bracket would begin an option
 })  # fmt: skip
+
+
+_FLOATS = 12
+"""Tables after which LaTeX must place them; it cannot hold more than 18 unplaced ones."""
 
 
 def as_markdown(contents: Contents) -> str:
@@ -31,15 +36,17 @@ def as_markdown(contents: Contents) -> str:
 
 
 def as_latex(contents: Contents) -> str:
-    r"""All tables as LaTeX, one `table` each; they need \usepackage{booktabs}."""
-    blocks = ["% Needs \\usepackage{booktabs}. Rates are in percent.\n"]
+    r"""All tables as LaTeX, one `table` each; they need the packages booktabs and graphicx."""
+    blocks = ["% Needs \\usepackage{booktabs,graphicx}. Rates are in percent.\n"]
     number = 0
     for heading, tables, lines in _parts(contents):
         blocks.append(f"% {heading}\n")
         for table in tables:
             number += 1
             blocks.append(_latex(table, number))
-        blocks += [f"% {line}\n" for line in lines]
+            if number % _FLOATS == 0:
+                blocks.append("\\clearpage\n")
+        blocks += [f"\\noindent {line.translate(_LATEX)}\\par\n" for line in lines]
     return "\n".join(blocks)
 
 
@@ -72,7 +79,7 @@ def _parts(contents: Contents) -> list[tuple[str, Sequence[PageTable], Sequence[
 
 def _markdown(table: PageTable) -> str:
     rule = [":--" if column in table.texts else "--:" for column in table.columns]
-    lines = [[cell.replace("|", "\\|") for cell in line] for line in (table.columns, *table.cells)]
+    lines = [markdown_cells(line) for line in (table.columns, *table.cells)]
     lines.insert(1, rule)
     below = [f"\n{text}\n" for text in (table.note, f"Published: {table.source}." if table.source else "") if text]
     return f"**{table.title}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n" + "".join(below)
@@ -88,13 +95,16 @@ def _latex(table: PageTable, number: int) -> str:
         r"\centering\small\setlength{\tabcolsep}{4pt}",
         rf"\caption{{{caption.translate(_LATEX)}.}}",
         rf"\label{{tab:difffake-{number}}}",
+        # A table that is too wide is scaled to the width of the text.
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{{''.join('l' if column in table.texts else 'r' for column in table.columns)}}}",
         r"\toprule",
         line(table.columns),
         r"\midrule",
         *map(line, table.cells),
         r"\bottomrule",
-        r"\end{tabular}",
+        r"\end{tabular}}",
+        *([rf"\par\footnotesize {table.note.translate(_LATEX)}"] if table.note else []),
         r"\end{table}",
         "",
     ])  # fmt: skip

@@ -48,15 +48,18 @@ def embedded(files: Sequence[Path], budget: int) -> tuple[dict[Path, Picture], s
         budget: largest number of bytes of all pictures in the page.
     """
     budget -= _AROUND * len(files)
-    found = {path: _smallest(path) for path in files}
-    remark = ""
+    broken = [path for path in files if not _whole(path)]
+    found = {path: _smallest(path) for path in files if path not in broken}
+    remark = "".join(f"{path.parent.name}/{path.name} is broken and left out. " for path in broken)
+    smaller = ""
     for width in _WIDTHS:
         if sum(map(len, found.values())) <= budget:
             break
         found = {path: min(data, _compressed(path, width), key=len) for path, data in found.items()}
-        remark = (
+        smaller = (
             f"Pictures are compressed to at most {width} px, to keep the page small; the folders have the originals."
         )
+    remark += smaller
     left, kept = budget, {}
     for path, data in found.items():
         if len(data) <= left:
@@ -76,6 +79,16 @@ def _picture(path: Path, data: str) -> Picture:
     # A picture without a caption of `save_figure` is shown with its name.
     caption = read_caption(path) or path.stem.replace("_", " ")
     return Picture(path.stem, caption, data, width, height, wide=width > 6 * DPI)
+
+
+def _whole(path: Path) -> bool:
+    """Whether a picture can be read to its end."""
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except (OSError, SyntaxError):  # Pillow raises the second for broken parts of a PNG file
+        return False
+    return True
 
 
 def _smallest(path: Path) -> str:

@@ -55,6 +55,11 @@ def test_scores_of_other_detectors_are_compared_in_one_picture_per_level(table: 
     names = {path.stem for path in write_pictures(both, rows, tmp_path, resamples=0)}
     assert {"roc_all_frame", "roc_all_video", "roc_classifier_frame"} < names
     assert not any("file" in name for name in names)
+    none_of_them = both.replace({"score": {"classifier": "Meso4"}})  # without a checkpoint
+    names = {
+        path.stem for path in write_pictures(none_of_them, result_rows(none_of_them, {}, 0), tmp_path, resamples=0)
+    }
+    assert {"roc_all_frame", "roc_all_video", "roc_Meso4_frame", "roc_file-size_frame"} < names
 
 
 def test_data_sets_without_both_classes_and_stills_at_video_level_are_left_out(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from difffake.evaluation.report.formats import as_latex, as_markdown
 from difffake.evaluation.report.tables import PageTable, headline_tables
 from difffake.evaluation.report.write import report_text
 from difffake.evaluation.results import read_results
+from difffake.evaluation.table import markdown_cells
 
 
 def latex_of(*tables: PageTable) -> str:
@@ -51,6 +52,16 @@ def test_latex_of_a_run_is_balanced_and_every_line_has_its_columns(run: Path) ->
     assert "Published, not measured" in text
 
 
+def test_latex_can_place_any_number_of_tables_and_has_its_notes_as_text() -> None:
+    table = PageTable("T", ["Name"], [["x"]], frozenset(["Name"]), note="Below 5 %.")
+    text = latex_of(*[table] * 30)
+    assert max(part.count(r"\begin{table}") for part in text.split(r"\clearpage")) <= 18
+    assert r"\par\footnotesize Below 5 \%." in text
+    assert text.count(r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%") == 30
+    text = as_latex(Contents([], [], [table], [], "", ["100 % of A_B"], [], [], [], [], []))
+    assert "\\noindent 100 \\% of A\\_B\\par\n" in text
+
+
 def test_markdown_has_the_same_cells_as_the_page(run: Path) -> None:
     text = report_text([run], "markdown")
     (folder,) = read_folders([run])
@@ -63,6 +74,7 @@ def test_markdown_has_the_same_cells_as_the_page(run: Path) -> None:
 
 def test_a_bar_in_a_name_does_not_break_markdown() -> None:
     table = PageTable("T", ["Name", "AUC"], [["a|b", "1"]], frozenset(["Name"]))
+    assert markdown_cells(["<script>", "p <0.001", "</td>"]) == ["&lt;script>", "p <0.001", "&lt;/td>"]
     assert "| a\\|b | 1 |" in as_markdown(Contents([], [], [table], [], "", [], [], [], [], [], []))
 
 

@@ -75,3 +75,40 @@ def test_a_broken_file_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "figures.json").write_text(content)
     with pytest.raises(UserError, match=r"figures\.json is not"):
         report_text([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "wrong"),
+    [
+        ("robustness.json", {"rows": [{"a": 1}]}, "row 0 of rows has no valid dataset"),
+        ("compare.json", {"comparisons": [{"dataset": "x"}]}, "row 0 of comparisons has no valid compression"),
+        ("results.json", {"rows": [], "domains": [{"x": 1}]}, "row 0 of domains has no valid level"),
+        ("figures.json", {"a": 1}, "has no pictures"),
+    ],
+)
+def test_files_of_another_kind_are_named(tmp_path: Path, name: str, content: dict, wrong: str) -> None:
+    (tmp_path / name).write_text(json.dumps(content))
+    with pytest.raises(UserError, match=wrong):
+        report_text([tmp_path])
+
+
+def test_a_list_instead_of_a_rate_is_named(run: Path, tmp_path: Path) -> None:
+    found = json.loads((run / "results.json").read_text())
+    found["rows"][1]["ece"] = [0.1]
+    (tmp_path / "results.json").write_text(json.dumps(found))
+    with pytest.raises(UserError, match=r"results\.json: row 1 of rows has no valid ece"):
+        report_text([tmp_path])
+
+
+def test_a_broken_picture_is_left_out_and_named(run: Path, study: Path) -> None:
+    picture = study / "cut.png"
+    Image.effect_noise((99, 99), 50).save(picture)
+    picture.write_bytes(picture.read_bytes()[:2000])
+    page = report_text([run, study])
+    assert "robustness/cut.png is broken and left out." in page
+    assert page.count("<img ") == len([*run.glob("*.png"), *study.glob("*.png")]) - 1
+
+
+def test_a_folder_without_any_of_the_files_is_named_with_all_that_count(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"has none of results\.json, figures\.json, robustness\.json, compare\.json"):
+        report_text([tmp_path])

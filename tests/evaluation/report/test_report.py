@@ -181,6 +181,22 @@ def test_a_testbed_is_never_shown_beside_published_numbers(tmp_path: Path) -> No
     assert "Celeb-DF: fakes or faces made by" in bed
 
 
+def test_only_the_testbeds_of_a_run_are_called_testbeds(tmp_path: Path) -> None:
+    rows = [row for row in result_rows(several_datasets(), {}, resamples=0) if row["dataset"] != "FF++"]
+    text = text_of(with_results(tmp_path / "both", rows, testbed=True))
+    assert f"{NOTE} drawn-unseen: fakes or faces made by" in text
+
+
+def test_the_question_counts_detectors_and_says_only_what_is_known(tmp_path: Path) -> None:
+    same = {"files": [{"file": "runs/a/best.ckpt", "sha256": "aa"}]}
+    first, again = (with_results(tmp_path / name, celeb_df(), **same) for name in ("first", "again"))
+    assert "How well does a detector that was trained on ffpp tell" in text_of(first, again)
+    other = with_results(tmp_path / "other", celeb_df(), files=[{"file": "runs/b/best.ckpt", "sha256": "bb"}])
+    assert "How well do 2 detectors that were trained on ffpp tell" in text_of(first, again, other)
+    scores = with_results(tmp_path / "scores", celeb_df(), trained_on=None)
+    assert "How well do 2 detectors tell fakes from real faces on Celeb-DF?" in text_of(first, scores)
+
+
 def test_several_runs_are_lines_of_one_table(run: Path, tmp_path: Path) -> None:
     rows = result_rows(several_datasets(seed=1), {}, resamples=0)
     other = with_results(tmp_path / "other", [row for row in rows if row["dataset"] == "FF++"])
@@ -217,7 +233,7 @@ def test_one_broken_run_is_named_and_no_page_is_written(run: Path, tmp_path: Pat
     (broken / "results.json").write_text('{"rows": [')
     for runs, message in (
         ([run, broken], r"broken.results\.json is not valid JSON"),
-        ([tmp_path], "does not exist"),
+        ([tmp_path], r"has none of results\.json"),
     ):
         with pytest.raises(UserError, match=message):
             write_report(runs, tmp_path / "report.html")
