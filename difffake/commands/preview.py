@@ -81,5 +81,6 @@ def preview(
     origin = "drawn faces" if faces is None else f"the real faces in {faces.root.name}"
     caption = PSEUDO_CAPTION + (TWIN_CAPTION if twins else "")
     save_figure(sheet(PSEUDO_COLUMNS, made, f"Pseudo-deepfakes of {origin}", caption), out, vector=False)
-    kinds = f"one of each of {len(KINDS)} regions and hulls" + (f", {len(TWIN_KINDS)} of twins" if twins else "")
+    of_twins = f", {len(TWIN_KINDS)} of twins" if twins else ""
+    kinds = f"one of each of {len(KINDS)} regions and hulls, one coarse{of_twins}"
     console.print(f"{out}: {len(made)} pseudo-deepfakes of {origin}, {kinds}", markup=False)

@@ -32,11 +32,12 @@ TWIN_KINDS: tuple[tuple[Family, Region | None, Hull | None], ...] = (
     ("blended_twins", "lower_head", None),
 )
 """Family, region and hull of each pseudo-deepfake that is made of a twin."""
+_NAMES = {"coarse": "coarse blend", "twins": "twin", "blended_twins": "blended twin"}
 PSEUDO_COLUMNS = ("target (real)", "source", "mask", "result (fake)")
 PSEUDO_CAPTION = (
-    "One pseudo-deepfake of each region and hull, each made from one real face. Target and source are two altered "
-    "copies of that face; the result is the source where the mask is white, the target where it is black, and a mix "
-    "where it is gray. A detector is trained to tell results from targets."
+    "One pseudo-deepfake of each region and hull, and one whose source has less detail, each made from one real face. "
+    "Target and source are two altered copies of that face; the result is the source where the mask is white, the "
+    "target where it is black, and a mix where it is gray. A detector is trained to tell results from targets."
 )
 TWIN_CAPTION = (
     " In the last rows, the source is a twin: the face as an autoencoder rebuilds it, as a whole, inside a region, or "
@@ -72,12 +73,12 @@ def forged_rows(root: Path, records: pd.DataFrame, count: int, seed: int) -> lis
 
 
 def pseudo_rows(faces: list[Face], seed: int, config: PseudoConfig = DEFAULTS, twins: Twins | None = None) -> list[Row]:
-    """One pseudo-deepfake of each of `KINDS`, and with twins one of each of `TWIN_KINDS`, each of the next of `faces`.
+    """A blend of each of `KINDS`, a coarse blend, and with twins one of each of `TWIN_KINDS`.
 
-    Faces come again if they are too few.
+    Each is made of the next of `faces`, which come again if they are too few.
     """
     blends: list[tuple[Family, Region | None, Hull | None]] = [("blends", *kind) for kind in KINDS]
-    kinds = blends + list(TWIN_KINDS if twins else ())
+    kinds = [*blends, ("coarse", "face", "components"), *(TWIN_KINDS if twins else ())]
     always_whole = replace(config, twin_whole=1.0)
     made: list[Row] = []
     for row, (family, region, hull) in enumerate(kinds):
@@ -86,7 +87,7 @@ def pseudo_rows(faces: list[Face], seed: int, config: PseudoConfig = DEFAULTS, t
         pseudo = pseudo_of_family(image, landmarks, own, always_whole, twins, family, region, hull, whole=True)
         kind = pseudo.region.replace("_", " ") + (f": hull {pseudo.hull}" if pseudo.hull else "")
         if family != "blends":
-            kind = f"{family[:-1].replace('_', ' ')}\n{kind}"
+            kind = f"{_NAMES[family]}\n{kind}"
         # The mask is shown times alpha, so that weak blending looks weak.
         pictures = (pseudo.target, pseudo.source, pseudo.alpha * pseudo.mask, pseudo.fake)
         made.append((f"{kind}\n{wrapped(name, 30)}", pictures))

@@ -46,7 +46,7 @@ class Kind(NamedTuple):
 
 def kinds(config: PseudoConfig, twins: Twins | None) -> list[Kind]:
     """All families that can be made: with twins, those that are made of them too."""
-    return [Kind(family, config, twins) for family in FAMILIES if family == "blends" or twins is not None]
+    return [Kind(family, config, twins) for family in FAMILIES if family in ("blends", "coarse") or twins is not None]
 
 
 def pseudo_faces(manifests: Sequence[Manifest], seed: int) -> tuple[list[Face], NDArray[np.str_]]:

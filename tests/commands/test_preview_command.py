@@ -53,7 +53,10 @@ def test_sheet_of_a_manifests_faces(tmp_path: Path, capsys: pytest.CaptureFixtur
     manifest = write_faces(tmp_path, 3)  # fewer than rows: they come again
     preview(manifest, out=tmp_path / "sheet.png")
     said = " ".join(capsys.readouterr().err.split())
-    assert f"7 pseudo-deepfakes of the real faces in {tmp_path.name}, one of each of 7 regions and hulls" in said
+    assert (
+        f"8 pseudo-deepfakes of the real faces in {tmp_path.name}, one of each of 7 regions and hulls, one coarse"
+        in said
+    )
     picture = read_image(tmp_path / "sheet.png").astype(int)
     red = (picture[..., 0] > 150) & (picture[..., 1] < 90) & (picture[..., 2] < 90)
     assert red.mean() > 0.02

@@ -76,5 +76,5 @@ def test_an_unknown_autoencoder_is_refused(manifest: Manifest, tmp_path: Path) -
 def test_every_family_is_audited_for_trivial_cues(manifest: Manifest, tmp_path: Path) -> None:
     config = PseudoConfig(autoencoder="drawn-faces", twin_sizes=(64,), twin_folder=str(tmp_path))
     found = find_pseudo_shortcuts([manifest], kinds(config, make_twins([manifest], config, CPU)), 1, 0)
-    assert [row.name for row in found] == ["pseudo", "twins", "blended twins"]
+    assert [row.name for row in found] == ["pseudo", "coarse", "twins", "blended twins"]
     assert all(row.n_real == row.n_fake == 8 for row in found)

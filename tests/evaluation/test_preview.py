@@ -17,6 +17,7 @@ def test_rows_are_every_hull_and_region_once() -> None:
 def test_rows_of_pseudo_deepfakes_are_named_after_region_and_hull() -> None:
     made = pseudo_rows(drawn_faces(seed=0), seed=0)
     assert [name for name, _ in made][3:5] == ["face: hull extended\ndrawn face 4", "eyes\ndrawn face 5"]
+    assert made[-1][0] == "coarse blend\nface: hull components\ndrawn face 1"
     for _, pictures in made:
         target, _, mask, fake = pictures
         assert len(pictures) == len(PSEUDO_COLUMNS)

@@ -12,7 +12,7 @@ Region = Literal["face", "eyes", "mouth", "lower_head"]
 Hull = Literal["facehull", "dfl_full", "components", "extended"]
 REGIONS: tuple[Region, ...] = get_args(Region)
 HULLS: tuple[Hull, ...] = get_args(Hull)
-Family = Literal["blends", "twins", "blended_twins"]
+Family = Literal["blends", "coarse", "twins", "blended_twins"]
 FAMILIES: tuple[Family, ...] = get_args(Family)
 
 _HSV_RANGE = {"level": (1.0, 1.0, 1.0), "fraction": (180.0, 255.0, 255.0)}
@@ -38,8 +38,13 @@ class PseudoConfig:
 
     Args:
         family_weights: relative frequency of each family; one that is left out is never made. `blends` are DiffFake's.
+            `coarse` are blends whose source has less detail, as from a network that works at a low resolution.
             `twins` are rebuilt by an autoencoder, as a whole or inside a region, and not otherwise changed.
             `blended_twins` are blends whose source is a twin (`difffake.data.pseudo.families`).
+        coarse_source: smallest and largest size of the source of a coarse blend, as a share of the crop's side.
+        coarse_scaled: probability that the real face of a coarse blend is scaled down and back itself, so that little
+            detail is no proof of a forgery.
+        coarse_target: smallest and largest size of that real face, as a share of the crop's side.
         autoencoder: autoencoder of the twins: taef2, or a Stable Diffusion model as in --model.diffusion.name, of which
             the VAE is used, or the folder of such a VAE.
         twin_sizes: sides in pixels at which faces are rebuilt, multiples of 8. Each face has one twin, at one of those
@@ -84,6 +89,9 @@ class PseudoConfig:
     """
 
     family_weights: dict[str, float] = field(default_factory=lambda: {"blends": 1.0})
+    coarse_source: tuple[float, float] = (0.15, 0.6)
+    coarse_scaled: float = 0.7
+    coarse_target: tuple[float, float] = (0.15, 0.7)
     autoencoder: str = "taef2"
     twin_sizes: tuple[int, ...] = (64, 96, 128)
     twin_whole: float = 0.3
@@ -128,11 +136,14 @@ class PseudoConfig:
 
     def __post_init__(self) -> None:
         chances = [f.name for f in fields(self) if f.name.endswith("probability")]
-        for name in (*chances, "twin_whole", "twin_scaled"):
+        for name in (*chances, "coarse_scaled", "twin_whole", "twin_scaled"):
             _require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "a probability in [0, 1]")
         for name in ("rgb_shift", "hsv_shift", "brightness", "contrast", "shift_x", "shift_y", "elastic_alpha"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
         _require(self.twin_coarser[0] >= 1, "twin_coarser", self.twin_coarser, "at least 1")
+        for name in ("coarse_source", "coarse_target"):
+            _require_range(self, name)
+            _require(getattr(self, name)[0] > 0, name, getattr(self, name), "above 0")
         for name in ("twin_coarser", "sharpen_alpha", "sharpen_lightness", "scale", "smoothing_size"):
             _require_range(self, name)
         for name in ("shrink_kernel", "feather_kernel", "feather_sigma"):

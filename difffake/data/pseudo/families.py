@@ -1,4 +1,4 @@
-"""The families of pseudo-deepfakes: blends, autoencoder twins, and blends of a face with its twin.
+"""The families of pseudo-deepfakes: blends, coarse blends, autoencoder twins, and blends of a face with its twin.
 
 Most face swaps come from an autoencoder that rebuilds the inner face at a low resolution. A twin is a real face that
 was rebuilt by an autoencoder, so its traces are those of the network, and nothing else in the picture changes.
@@ -34,6 +34,8 @@ def pseudo_of_family(
     """Make a pseudo-deepfake of a real face, of a random family.
 
     - `blends`: see `pseudo_deepfake`.
+    - `coarse`: as a blend, but with a source of less detail, and without the scaling or sharpening of its recoloring in
+      the share `downscale_probability`.
     - `twins`: the face's twin, as a whole or blended in under a soft mask of a region; nothing is moved or recolored.
     - `blended_twins`: as a blend, with the twin in place of the source's copy, so it is recolored and moved as well.
 
@@ -46,7 +48,7 @@ def pseudo_of_family(
         landmarks: (68, 2) x and y in pixels, iBUG order.
         rng: source of random numbers.
         config: probabilities and ranges.
-        twins: gives the twin of the image; not needed for blends.
+        twins: gives the twin of the image; not needed for blends and coarse blends.
         family: family to use instead of a random one.
         region: region to use instead of a random one; a twin is then not rebuilt as a whole.
         hull: hull of the whole face to use instead of a random one.
@@ -61,6 +63,14 @@ def pseudo_of_family(
         family = cast(Family, next(iter(used)) if len(used) == 1 else weighted(rng.random, used))
     if family == "blends":
         return pseudo_deepfake(image, landmarks, rng, config, region, hull, whole)
+    if family == "coarse":
+        check_image(image)
+        inner, outer = rng.uniform(*config.coarse_source), rng.uniform(*config.coarse_target)
+        scaled = rng.random() < config.coarse_scaled
+        target = _through(image, _share(image, outer)) if scaled else image
+        plain = replace(config, downscale_factors=(1,))
+        rebuilt = _through(image, _share(image, inner))
+        return pseudo_deepfake(target, landmarks, rng, plain, region, hull, whole, inner=rebuilt)
     if twins is None:
         raise UserError(f"pseudo-deepfakes of the family {family} need twins, which are made at the start of training")
     check_image(image)
@@ -83,6 +93,11 @@ def to_size(image: np.ndarray, size: int) -> np.ndarray:
     """Scale a crop (H, W, 3) uint8 to (size, size, 3), which is what the autoencoder sees."""
     smaller = size < max(image.shape[:2])
     return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
+
+
+def _share(image: np.ndarray, share: float) -> int:
+    """A share of the larger side of an image in pixels."""
+    return max(8, round(share * max(image.shape[:2])))
 
 
 def _through(image: np.ndarray, size: int) -> np.ndarray:

@@ -32,6 +32,27 @@ def test_blends_alone_are_as_without_families() -> None:
         np.testing.assert_array_equal(made.fake, plain.fake)
 
 
+@pytest.mark.parametrize("scaled", [0.0, 1.0])
+def test_a_coarse_blend_is_a_blend_with_a_source_of_less_detail(scaled: float) -> None:
+    settings = {"source_probability": 1.0, "downscale_probability": 1.0, "alphas": (1.0,)}
+    config = PseudoConfig(coarse_source=(0.25, 0.25), coarse_scaled=scaled, coarse_target=(0.5, 0.5), **settings)
+    made = pseudo_of_family(FACE, LANDMARKS, generator(2), config, family="coarse", hull="facehull", whole=True)
+    np.testing.assert_array_equal(made.target, back(to_size(FACE, 80)) if scaled else FACE)
+    rng = generator(2)
+    rng.uniform(0, 1, 2), rng.random()
+    blend = pseudo_deepfake(
+        back(to_size(FACE, 40)), LANDMARKS, rng, PseudoConfig(**settings, downscale_factors=(1,)), hull="facehull",
+        whole=True,
+    )  # fmt: skip
+    np.testing.assert_array_equal(made.source, blend.source)
+    np.testing.assert_array_equal(made.fake[made.mask == 0], made.target[made.mask == 0])
+
+    def detail(image: np.ndarray) -> float:
+        return float(cv2.Laplacian(image, cv2.CV_32F)[made.mask == 1].std())
+
+    assert detail(made.fake) < 0.7 * detail(made.target)
+
+
 def test_a_whole_twin_and_its_real_face_went_through_the_same_scaling() -> None:
     made = pseudo_of_family(FACE, LANDMARKS, generator(1), PseudoConfig(twin_whole=1.0), inverted, "twins")
     assert made.region == "whole"
