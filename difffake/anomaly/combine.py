@@ -43,8 +43,7 @@ def combine(a: Tensor, b: Tensor, combination: str = "square") -> Tensor:
         # matter, so divide by its largest entry first.
         largest = difference.abs().amax(dim=1, keepdim=True)
         # Embeddings of equal images in different batches differ by rounding; scaling would enlarge this to length 1.
-        rounding = NOISE * torch.maximum(a.abs(), b.abs()).amax(dim=1, keepdim=True)
-        difference = torch.where(largest > rounding, difference / torch.where(largest > 0, largest, 1), 0)
+        difference = torch.where(equal_rows(a, b), 0, difference / torch.where(largest > 0, largest, 1))
         features = {
             "abs": difference.abs,
             "sub": lambda: difference,
@@ -53,3 +52,9 @@ def combine(a: Tensor, b: Tensor, combination: str = "square") -> Tensor:
         }[combination]()
     norm = torch.linalg.vector_norm(features, dim=1, keepdim=True)
     return features / torch.where(norm > 0, norm, 1)
+
+
+def equal_rows(a: Tensor, b: Tensor) -> Tensor:
+    """Whether each row (N, 1) of two embeddings (N, D) is equal up to rounding (`NOISE`)."""
+    rounding = NOISE * torch.maximum(a.abs(), b.abs()).amax(dim=1, keepdim=True)
+    return (a - b).abs().amax(dim=1, keepdim=True) <= rounding

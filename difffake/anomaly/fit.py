@@ -1,7 +1,7 @@
 """Fitting the anomaly model: embed real training faces, pair them, and fit a density to their differences."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from difffake.anomaly.density import Density, density_class
+from difffake.anomaly.forged import Forge
+from difffake.anomaly.learned import LEARNED, Versions, learn_combination
 from difffake.anomaly.mixture import GaussianMixture, free_parameters
 from difffake.anomaly.one_class_svm import OneClassSVM
 from difffake.anomaly.scoring import Pairing, equal_pairs, pair_features, score_features
 from difffake.data.datasets import CropDataset, PairDataset
 from difffake.data.keys import content_keys, leak_keys, pair_group
 from difffake.data.manifest import Manifest
-from difffake.data.pseudo import PseudoConfig
 from difffake.distributed import count, everyone, own_rows
 from difffake.errors import UserError
 from difffake.metrics import auc, percent, youden_threshold
@@ -25,6 +26,10 @@ VALUES_PER_PARAMETER = 4
 """Smallest number of feature values, over all pairs, per parameter of a mixture. For full covariances of D dimensions
 this is about 2 D pairs per component. With fewer pairs, a sample covariance is singular or nearly singular (Marchenko &
 Pastur 1967)."""
+
+_NO_PAIRS = (
+    "no video or identity has two images to pair: use a manifest with videos or identities, or --combination single"
+)
 
 EmbedRows = Callable[[CropDataset | PairDataset, np.ndarray, str], np.ndarray]
 """Function that gives the embeddings (n, D) of the samples (n,) of a data set; the text is for the progress bar."""
@@ -96,16 +101,25 @@ class DensityConfig:
 
 
 class Fitted(NamedTuple):
-    """A fitted density, and the number of pairs on all ranks that it was fitted to."""
+    """A fitted density, the number of pairs on all ranks that it was fitted to, and the pairing with its network."""
 
     density: Density
     pairs: int
+    pairing: Pairing
 
 
 def fit_density(
-    train: Manifest, image_size: int, embed: EmbedRows, pairing: Pairing, config: DensityConfig, device: torch.device
+    train: Manifest,
+    image_size: int,
+    embed: EmbedRows,
+    pairing: Pairing,
+    config: DensityConfig,
+    forge: Forge,
+    device: torch.device,
 ) -> Fitted:
     """Fit a density to pairs of real faces, and print a warning if there are too few.
+
+    If the combination is learned, its network is trained first; the density is fitted to pairs of other groups.
 
     Args:
         train: manifest with real faces of the split train.
@@ -113,6 +127,7 @@ def fit_density(
         embed: function that computes embeddings.
         pairing: how pairs are formed and combined.
         config: settings of the density.
+        forge: function that makes the pseudo-deepfakes that a combination is learned from.
         device: device on which the density is fitted.
 
     Raises:
@@ -120,12 +135,16 @@ def fit_density(
     """
     own = own_rows(pair_group(train.table))
     embeddings = embed(CropDataset(train, image_size), own, "embedding")
+    kept = None
+    if pairing.combination == LEARNED:
+        both = embed(forge(train), own, "embedding, forged")
+        pairing, kept = _learned(train, own, Versions(embeddings, both[0::2], both[1::2]), pairing)
     probes, features = pair_features(train.table.iloc[own], embeddings, pairing)
+    if kept is not None:
+        chosen = np.isin(own[probes], kept)
+        probes, features = probes[chosen], features[torch.from_numpy(chosen)]
     if not (pairs := count(len(features))):
-        raise UserError(
-            "no video or identity has two images to pair: use a manifest with videos or identities, "
-            "or --combination single"
-        )
+        raise UserError(_NO_PAIRS)
     warn_of_equal_pairs(count(equal_pairs(features, pairing.combination)), pairs)
     for remark in config.remarks(pairs, features.shape[1]):
         console.print(remark)
@@ -135,7 +154,23 @@ def fit_density(
         console.print(
             f"EM has not converged after {config.max_iter} iterations: raise --max-iter, or lower --components"
         )
-    return Fitted(density, pairs)
+    return Fitted(density, pairs, pairing)
+
+
+def _learned(train: Manifest, own: np.ndarray, versions: Versions, pairing: Pairing) -> tuple[Pairing, np.ndarray]:
+    """The pairing with its network, and the rows of `train` that are probes of pairs which the network has not seen.
+
+    `versions` has the embeddings of this rank's rows `own`; every rank learns from those of all ranks.
+    """
+    parts = everyone((own, versions))
+    order = np.argsort(np.concatenate([rows for rows, _ in parts]))
+    whole = Versions(*(np.concatenate(kind)[order] for kind in zip(*(found for _, found in parts), strict=True)))
+    pairs = pairing.suspect_pairs(train.table)
+    if not len(pairs):
+        raise UserError(_NO_PAIRS)
+    network, unseen = learn_combination(whole, pairs, pairing.seed)
+    console.print(f"combination learned from {len(pairs) - int(unseen.sum()) or len(pairs)} pairs of {len(pairs)}")
+    return replace(pairing, network=network), pairs.probe[unseen]
 
 
 def warn_of_equal_pairs(equal: int, pairs: int) -> None:
@@ -148,21 +183,31 @@ def warn_of_equal_pairs(equal: int, pairs: int) -> None:
 
 
 def validation_threshold(
-    val: Manifest, image_size: int, embed: EmbedRows, pairing: Pairing, density: Density, device: torch.device
+    val: Manifest, image_size: int, embed: EmbedRows, fitted: Fitted, forge: Forge, device: torch.device
 ) -> float | None:
     """Youden's threshold between pairs of real validation faces and pairs of pseudo-deepfakes made from them.
 
-    Both kinds use the same pairs; real faces are not altered, as in fitting. The pairs of all ranks are used. Returns
-    None, and prints a note, if the split has no pairs.
+    Both kinds use the same pairs; real faces are not altered, as in fitting. The pairs of all ranks are used.
+
+    Args:
+        val: manifest with real faces of the split val.
+        image_size: side of the images in pixels.
+        embed: function that computes embeddings.
+        fitted: the fitted density and its pairing.
+        forge: function that makes the pseudo-deepfakes.
+        device: device of the density.
+
+    Returns:
+        The threshold; None, after a note, if the split has no pairs.
     """
+    density, _, pairing = fitted
     group = pair_group(val.table)
     if not (group.duplicated().any() or (pairing.combination == "single" and len(val))):
         console.print("the split val has no pairs, so the anomaly score has no threshold (no ACC)")
         return None
     own = own_rows(group)
     real = embed(CropDataset(val, image_size), own, "validation")
-    forged = PairDataset(val, image_size, "pseudo", PseudoConfig(), None, pairing.seed)
-    both = embed(forged, own, "validation, forged")  # the real face, recolored like its forgery, and the forgery
+    both = embed(forge(val), own, "validation, forged")  # the real face, recolored like its forgery, and the forgery
 
     def scores(embeddings: np.ndarray) -> np.ndarray:
         features: Tensor = pair_features(val.table.iloc[own], embeddings, pairing).features

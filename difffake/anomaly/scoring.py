@@ -13,16 +13,17 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from difffake.anomaly.blocks import in_blocks
 from difffake.anomaly.combine import COMBINATIONS, combine
 from difffake.anomaly.density import Density
-from difffake.anomaly.pairs import reference_pairs, sample_pairs
-from difffake.anomaly.storage import load_anomaly
+from difffake.anomaly.learned import LEARNED, LearnedCombination
+from difffake.anomaly.pairs import Pairs, reference_pairs, sample_pairs
+from difffake.anomaly.storage import load_anomaly, load_combination
 from difffake.data.keys import frame_order, original_image, pair_group, subject
 from difffake.errors import UserError
 from difffake.files import sha256
 
 PairMode = Literal["suspect", "reference"]
-_BLOCK = 256  # pairs scored at a time
 
 
 @dataclass(frozen=True)
@@ -30,17 +31,40 @@ class Pairing:
     """Settings of pairs and of their features."""
 
     combination: str = "square"
-    """How two embeddings are combined, see `difffake.anomaly.combine`; `single` uses every row alone, without pairs."""
+    """How two embeddings are combined, see `difffake.anomaly.combine`; `single` uses every row alone, without pairs;
+    `learned` uses `network`."""
     pool_size: int = 8
     """Number of rows per group that the other rows are compared with."""
     max_frames: int = 40
     """Largest number of rows per group, evenly spaced."""
     seed: int = 0
     """Random seed of the choice of references."""
+    network: LearnedCombination | None = None
+    """The network of the combination `learned`."""
 
     def __post_init__(self) -> None:
-        if self.combination not in COMBINATIONS:
-            raise UserError(f"combination {self.combination!r} is unknown: choose from {', '.join(COMBINATIONS)}")
+        if self.combination not in (known := (*COMBINATIONS, LEARNED)):
+            raise UserError(f"combination {self.combination!r} is unknown: choose from {', '.join(known)}")
+
+    def suspect_pairs(self, table: pd.DataFrame) -> Pairs:
+        """Pairs of the rows of a table: two frames of a video, or two stills of a person."""
+        return sample_pairs(pair_group(table), frame_order(table), **self._sizes)
+
+    def reference_pairs(self, table: pd.DataFrame) -> Pairs:
+        """Pairs of the rows of a table with a real image of the same person."""
+        trusted, suspect = table["label"] == 0, None
+        if "role" in table and (table["role"] != "").any():
+            trusted, suspect = table["role"] == "reference", table["role"] != "reference"
+        image = original_image(table)
+        return reference_pairs(subject(table), frame_order(table), trusted, image, suspect=suspect, **self._sizes)
+
+    def combined(self, a: Tensor, b: Tensor) -> Tensor:
+        """Features (P, D') of reference and probe embeddings (P, D)."""
+        return self.network.combine(a, b) if self.network else combine(a, b, self.combination)
+
+    @property
+    def _sizes(self) -> dict[str, int]:
+        return {"seed": self.seed, "max_frames": self.max_frames, "pool_size": self.pool_size}
 
 
 class PairFeatures(NamedTuple):
@@ -68,29 +92,17 @@ def pair_features(
     rows = torch.from_numpy(embeddings)
     if pairing.combination == "single":
         return PairFeatures(np.arange(len(rows)), combine(rows, rows, "single"))
-    sizes = {"seed": pairing.seed, "max_frames": pairing.max_frames, "pool_size": pairing.pool_size}
-    if mode == "suspect":
-        pairs = sample_pairs(pair_group(table), frame_order(table), **sizes)
-    else:
-        trusted, suspect = table["label"] == 0, None
-        if "role" in table and (table["role"] != "").any():
-            trusted, suspect = table["role"] == "reference", table["role"] != "reference"
-        image = original_image(table)
-        pairs = reference_pairs(subject(table), frame_order(table), trusted, image, suspect=suspect, **sizes)
-    return PairFeatures(pairs.probe, combine(rows[pairs.reference], rows[pairs.probe], pairing.combination))
+    pairs = pairing.suspect_pairs(table) if mode == "suspect" else pairing.reference_pairs(table)
+    return PairFeatures(pairs.probe, pairing.combined(rows[pairs.reference], rows[pairs.probe]))
 
 
 def score_features(density: Density, features: Tensor, device: torch.device) -> np.ndarray:
     """Anomaly scores (P,) of features (P, D), computed on `device`, where the density is; higher = more fake.
 
-    They are computed `_BLOCK` at a time, the last ones with copies of the last, so that a score does not depend on how
-    many others there are (see `difffake.models.embed`).
+    A score does not depend on how many others there are.
     """
-    found = [np.empty(0)]
-    for part in features.split(_BLOCK) if len(features) else ():
-        filled = torch.cat([part, part[-1:].expand(_BLOCK - len(part), -1)])
-        found.append(density.score(filled.to(device)).cpu().numpy()[: len(part)])
-    return np.concatenate(found)
+    found = in_blocks(lambda part: density.score(part.to(device)), features)
+    return np.concatenate([np.empty(0), *(part.numpy() for part in found)])
 
 
 def equal_pairs(features: Tensor, combination: str) -> int:
@@ -137,7 +149,8 @@ def read_anomaly(path: Path, ckpt: Path, device: torch.device | str = "cpu", imp
     try:
         if stored["checkpoint"] != sha256(ckpt):
             raise UserError(f"{path} was fitted to embeddings of another checkpoint than {ckpt}: run fit-anomaly again")
-        pairing = Pairing(stored["combination"], stored["pool_size"], stored["max_frames"], stored["seed"])
+        settings = stored["combination"], stored["pool_size"], stored["max_frames"], stored["seed"]
+        pairing = Pairing(*settings, load_combination(path) if settings[0] == LEARNED else None)
         keys, validation = frozenset(stored["training_keys"]), frozenset(stored["validation_keys"])
         return Anomaly(density.to(device), pairing, stored["threshold"], keys, validation, torch.device(device))
     except KeyError as error:

@@ -9,22 +9,31 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from difffake.anomaly.density import Density, density_class, density_kind
+from difffake.anomaly.learned import LearnedCombination
 from difffake.errors import UserError
 from difffake.files import staged_file
 
+_COMBINATION = "learned combination."
+"""Prefix of the tensors of a learned combination."""
 
-def save_anomaly(path: Path, model: Density, metadata: dict[str, Any]) -> None:
+
+def save_anomaly(
+    path: Path, model: Density, metadata: dict[str, Any], combination: LearnedCombination | None = None
+) -> None:
     """Write a fitted model; the file appears only when it is complete.
 
     Args:
         path: file to write.
         model: the fitted model.
         metadata: other entries; they must be JSON.
+        combination: network that combines the embeddings of a pair, if there is one.
 
     Raises:
         UserError: the model is not fitted, or the metadata cannot be written as JSON.
     """
     tensors, settings = model.state()
+    own = combination.state_dict() if combination else {}
+    tensors = tensors | {_COMBINATION + name: value for name, value in own.items()}
     try:
         header = {"kind": density_kind(model), "settings": settings, "metadata": metadata}
         # One entry, because safetensors writes several in another order each time.
@@ -53,7 +62,8 @@ def load_anomaly(path: Path, imports: Sequence[str] = ()) -> tuple[Density, dict
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})["anomaly"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            names = [name for name in file.keys() if not name.startswith(_COMBINATION)]  # noqa: SIM118 (not a dict)
+            tensors = {name: file.get_tensor(name) for name in names}
         model = density_class(header["kind"], imports).from_state(tensors, header["settings"])
         return model, header["metadata"]
     except UserError as error:
@@ -63,3 +73,14 @@ def load_anomaly(path: Path, imports: Sequence[str] = ()) -> tuple[Density, dict
         raise UserError(
             f"{path} is not a complete anomaly model ({reason}): fit it again or give another file"
         ) from None
+
+
+def load_combination(path: Path) -> LearnedCombination:
+    """Read the network that combines the embeddings of a pair. Raises `UserError` if it is missing or broken."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = [name for name in file.keys() if name.startswith(_COMBINATION)]  # noqa: SIM118 (not a dict)
+            state = {name.removeprefix(_COMBINATION): file.get_tensor(name) for name in names}
+        return LearnedCombination.from_state(state)
+    except (SafetensorError, KeyError, RuntimeError, OSError) as error:
+        raise UserError(f"{path} has no complete learned combination: fit it again or give another file") from error

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import numpy as np
 
 from difffake.anomaly.fit import DensityConfig, fit_density, training_keys, validation_threshold
+from difffake.anomaly.forged import forge_as_in_training
 from difffake.anomaly.scoring import Pairing
 from difffake.anomaly.storage import save_anomaly
 from difffake.commands.parse import AtLeast
@@ -35,7 +36,7 @@ def fit_anomaly(
     manifest: list[Path],
     out: Path | None = None,
     compressions: list[str] = [],  # noqa: B006  # never changed
-    combination: Literal["abs", "sub", "square", "cube", "concat", "single"] = "square",
+    combination: Literal["abs", "sub", "square", "cube", "learned", "concat", "single"] = "square",
     model: str = "mixture",
     components: Annotated[int, AtLeast(1)] = 3,
     covariance: Literal["auto", "full", "tied", "diag", "spherical"] = "auto",
@@ -61,7 +62,8 @@ def fit_anomaly(
         compressions: use only faces of these compressions, such as c23, and faces whose compression is unknown. The
             default is all, if the splits train and val have only one: several are mixed only if all are named.
         combination: how the two embeddings of a pair are combined into one feature vector. square is the best in the
-            DiffFake paper; single uses each image alone, without pairs.
+            DiffFake paper; learned trains a small network on pairs of real faces against pairs with a pseudo-deepfake;
+            single uses each image alone, without pairs.
         model: mixture (of Gaussians), svm (one-class), or the class path of your own model.
         components: number of Gaussians in the mixture. More Gaussians fit the data more closely and need more pairs.
         covariance: form of the covariance matrices. auto means full if the feature vectors of all pairs hold at least
@@ -101,14 +103,15 @@ def fit_anomaly(
     def embedded(dataset: CropDataset | PairDataset, rows: np.ndarray, description: str) -> np.ndarray:
         return embed(detector, dataset, rows, batch_size=batch_size, workers=workers, description=description)[2]
 
-    density, pairs = fit_density(train, size, embedded, pairing, config, where)
-    threshold = validation_threshold(val, size, embedded, pairing, density, where)
+    forge = forge_as_in_training(info, chosen, ("train", "val"), where, seed)
+    fitted = fit_density(train, size, embedded, pairing, config, forge, where)
+    threshold = validation_threshold(val, size, embedded, fitted, forge, where)
     if rank() > 0:
         return
     keys, validation_keys = training_keys(train, val, data)
     save_anomaly(
         path,
-        density,
+        fitted.density,
         {
             "combination": combination,
             "pool_size": pool_size,
@@ -119,9 +122,10 @@ def fit_anomaly(
             "checkpoint": sha256(ckpt),
             "seed": seed,
         },
+        fitted.pairing.network,
     )
-    facts = {"anomaly/pairs": float(pairs)} | ({} if threshold is None else {"anomaly/threshold": threshold})
-    if history := density.state()[1].get("history"):
+    facts = {"anomaly/pairs": float(fitted.pairs)} | ({} if threshold is None else {"anomaly/threshold": threshold})
+    if history := fitted.density.state()[1].get("history"):
         facts["anomaly/log_likelihood"] = history[-1]
     add_to_run(ckpt, facts, None)
-    console.print(f"{pairs} pairs fitted: {path}")
+    console.print(f"{fitted.pairs} pairs fitted: {path}")

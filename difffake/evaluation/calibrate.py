@@ -9,12 +9,12 @@ import pandas as pd
 from scipy.optimize import minimize
 from sklearn.isotonic import IsotonicRegression
 
+from difffake.anomaly.forged import Forge
 from difffake.anomaly.scoring import Anomaly
 from difffake.data.choice import Choice, choose_rows
-from difffake.data.datasets import CropDataset, PairDataset
+from difffake.data.datasets import CropDataset
 from difffake.data.keys import check_leaks, content_keys, leak_keys, resampling_unit
 from difffake.data.manifest import Manifest, read_manifests
-from difffake.data.pseudo import PseudoConfig
 from difffake.errors import UserError
 from difffake.evaluation.calibration import RATES, Isotonic, Sample, Scaling, ScoreCalibration, too_few
 from difffake.evaluation.evaluate import Loading, scored
@@ -68,19 +68,23 @@ def read_rows(
 
 
 def calibration_scores(
-    detector: Detector, anomaly: Anomaly | None, rows: Manifest, source: str, loading: Loading, seed: int
+    detector: Detector,
+    anomaly: Anomaly | None,
+    rows: Manifest,
+    source: str,
+    loading: Loading,
+    forge: Forge,
 ) -> pd.DataFrame:
     """Score table of the rows, and of a pseudo-deepfake of each if `source` says so.
 
-    Real faces are not altered, as test faces are not. Pseudo-deepfakes are made as in the validation of fit.
+    Real faces are not altered, as test faces are not. `forge` makes pseudo-deepfakes as in the validation of fit.
     """
     options: dict[str, Any] = {"batch_size": loading.batch_size, "workers": loading.workers}
     data = CropDataset(rows, loading.image_size)
     _, logits, embeddings = embed(detector, data, description="calibration", **options)
     table = rows.table
     if source == PSEUDO:
-        pairs = PairDataset(rows, loading.image_size, "pseudo", PseudoConfig(), None, seed)
-        _, paired, both = embed(detector, pairs, description="calibration, forged", **options)
+        _, paired, both = embed(detector, forge(rows), description="calibration, forged", **options)
         table = pd.concat([table, table.assign(label=1, method=PSEUDO)], ignore_index=True)
         logits, embeddings = np.concatenate([logits, paired[1::2]]), np.concatenate([embeddings, both[1::2]])
     found = [scored(table, CLASSIFIER, logits)]

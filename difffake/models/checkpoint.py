@@ -2,13 +2,14 @@
 
 import pickle
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from difffake.data.pseudo import PseudoConfig
 from difffake.errors import UserError
 from difffake.models.detector import Detector, DetectorConfig, build_detector
 from difffake.models.lean_timm import lean_timm
@@ -34,6 +35,8 @@ class CheckpointInfo:
     """Side of the training data's crops as a multiple of the side of the face's box; None if unknown."""
     trained_on: list[dict[str, Any]] | None = None
     """Counts of the data that training used, see `difffake.data.trained_on`; None if unknown."""
+    pseudo: PseudoConfig = PseudoConfig()  # frozen, so it can be shared
+    """Settings of the pseudo-deepfakes of the run; those of other stages are made in the same way."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for `from_dict`."""
@@ -45,6 +48,7 @@ class CheckpointInfo:
             "seed": self.seed,
             "margin": self.margin,
             "trained_on": self.trained_on,
+            "pseudo": asdict(self.pseudo),
         }
 
     @staticmethod
@@ -58,6 +62,7 @@ class CheckpointInfo:
             values["seed"],
             values["margin"],
             values["trained_on"],
+            PseudoConfig(**values.get("pseudo", {})),
         )
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from difffake.data.batches import Batch, to_unit
+from difffake.data.pseudo import PseudoConfig
 from difffake.data.trained_on import trained_on
 from difffake.diffusion.load import DiffusionConfig
 from difffake.diffusion.teacher import Teacher
@@ -103,6 +104,7 @@ class DetectorTraining(Recorded, lightning.LightningModule):
         self.validation_keys: frozenset[str] = frozenset()
         self.margin: float | None = None  # margin of the training data's crops
         self.trained_on: list[dict[str, Any]] | None = None
+        self.pseudo = PseudoConfig()  # of the training data's pseudo-deepfakes
         self.epoch_means = EpochMeans()
         self._loss = torch.zeros(())
         self._scores: list[tuple[np.ndarray, ...]] = []
@@ -141,7 +143,7 @@ class DetectorTraining(Recorded, lightning.LightningModule):
             train, val = (frozenset(data.keys(split)) for split in ("train", "val"))
             self.training_keys = train | val | self.inherited_keys
             self.validation_keys = val - train - self.inherited_keys
-            self.margin = data.manifest.margin
+            self.margin, self.pseudo = data.manifest.margin, data.pseudo
             if self.inherited_data is not None:  # else it is not known what the starting weights were trained on
                 self.trained_on = [*self.inherited_data, *trained_on(data.manifest.table, data.fakes)]
         if str(self.trainer.precision).endswith("-true") and self.trainer.precision != "32-true":
@@ -231,7 +233,9 @@ class DetectorTraining(Recorded, lightning.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what `load_detector` needs."""
         keys = (self.training_keys, self.validation_keys)
-        info = CheckpointInfo(self.detector.config, self.threshold, *keys, self.seed, self.margin, self.trained_on)
+        info = CheckpointInfo(
+            self.detector.config, self.threshold, *keys, self.seed, self.margin, self.trained_on, self.pseudo
+        )
         checkpoint[KEY] = info.to_dict()
         if len(self.regularizers):
             # The frozen model is not saved, only its name and a fingerprint to recognize it.

@@ -2,11 +2,14 @@
 
 import re
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from tiny import TinyRun
 
 from difffake.anomaly.fit import DensityConfig
@@ -14,9 +17,9 @@ from difffake.anomaly.mixture import GaussianMixture
 from difffake.anomaly.scoring import Pairing, pair_features
 from difffake.anomaly.storage import load_anomaly
 from difffake.commands.main import main
-from difffake.data.datasets import CropDataset, PairDataset
+from difffake.data.datasets import CropDataset, Fakes, PairDataset
 from difffake.data.manifest import Manifest
-from difffake.data.pseudo import PseudoConfig
+from difffake.data.pseudo import PseudoConfig, Twins
 from difffake.files import sha256
 from difffake.metrics import youden_threshold
 from difffake.models.checkpoint import load_detector
@@ -40,7 +43,10 @@ def test_stored_with_all_that_evaluation_needs(tiny_run: TinyRun) -> None:
     assert not tested & set(settings["training_keys"])
 
 
-@pytest.mark.parametrize("options", [("--model", "svm"), ("--combination", "single", "--covariance", "spherical")])
+@pytest.mark.parametrize(
+    "options",
+    [("--model", "svm"), ("--combination", "single", "--covariance", "spherical"), ("--combination", "learned")],
+)
 def test_other_models_and_combinations(tiny_run: TinyRun, tmp_path: Path, options: tuple[str, ...]) -> None:
     assert fit_anomaly(tiny_run, tmp_path / "a.safetensors", *options) == 0
     arguments = ["--manifest", str(tiny_run.unseen), "--anomaly", str(tmp_path / "a.safetensors"), "--workers", "0"]
@@ -69,6 +75,52 @@ def test_threshold_lies_between_real_pairs_and_their_forgeries(tiny_run: TinyRun
     assert threshold(both[0::2], both[1::2]) != pytest.approx(expected, rel=1e-3)  # recolored partners would tell
     assert threshold(both[1::2], real) != pytest.approx(expected, rel=1e-3)
     assert settings["threshold"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_pseudo_deepfakes_are_made_as_in_the_run(
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the threshold, of a learned combination and of a calibration, if the run had its own settings."""
+    checkpoint = torch.load(tiny_run.ckpt, weights_only=True)
+    assert checkpoint["difffake"]["pseudo"] == asdict(PseudoConfig())
+    own = replace(PseudoConfig(), region_weights={"mouth": 1.0}, alphas=(0.25,))
+    checkpoint["difffake"]["pseudo"] = asdict(own)
+    torch.save(checkpoint, tmp_path / "own.ckpt")
+    used = []
+
+    class Noted(PairDataset):
+        def __init__(
+            self, rows: Manifest, size: int, fakes: Fakes, pseudo: PseudoConfig, *rest: Any, **more: Any
+        ) -> None:
+            used.append(pseudo)
+            super().__init__(rows, size, fakes, pseudo, *rest, **more)
+
+    monkeypatch.setattr("difffake.anomaly.forged.PairDataset", Noted)
+    both = ["--ckpt", str(tmp_path / "own.ckpt"), "--manifest", str(tiny_run.seen), "--workers", "0"]
+    assert main(["fit-anomaly", *both, "--combination", "learned"]) == 0
+    assert main(["calibrate", *both, "--fakes", "pseudo"]) == 0
+    assert used == [own, own, own]
+
+
+def test_twins_are_made_of_the_faces_that_are_forged(
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = torch.load(tiny_run.ckpt, weights_only=True)
+    own = replace(PseudoConfig(), family_weights={"twins": 1.0}, twin_whole=1.0, autoencoder="none")
+    checkpoint["difffake"]["pseudo"] = asdict(own)
+    torch.save(checkpoint, tmp_path / "own.ckpt")
+    made: list[tuple[list[str], PseudoConfig]] = []
+
+    def gray_twins(parts: list[Manifest], config: PseudoConfig, device: torch.device, **ranks: int) -> Twins:
+        made.append(([split for part in parts for split in part.table["split"].unique()], config))
+        assert all((part.table["label"] == 0).all() for part in parts)
+        return lambda crop: np.full((64, 64, 3), 128, np.uint8)
+
+    monkeypatch.setattr("difffake.anomaly.forged.make_twins", gray_twins)
+    both = ["--ckpt", str(tmp_path / "own.ckpt"), "--manifest", str(tiny_run.seen), "--workers", "0"]
+    assert main(["fit-anomaly", *both, "--covariance", "diag", "--components", "1"]) == 0
+    assert main(["calibrate", *both, "--fakes", "pseudo"]) == 0
+    assert made == [(["train", "val"], own), (["val"], own)]
 
 
 def test_a_split_val_without_pairs_gives_no_threshold(tiny_run: TinyRun, tmp_path: Path) -> None:
