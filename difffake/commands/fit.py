@@ -130,6 +130,10 @@ class FitCLI(LightningCLI):
             "--checkpoint_steps", type=int, default=1000,
             help="write last.ckpt every so many steps within an epoch; 0: only after each epoch and at SIGTERM",
         )  # fmt: skip
+        parser.add_argument(
+            "--keep_checkpoints", type=int, default=1,
+            help="keep so many of the checkpoints with the highest val/auc: best.ckpt, and from 2 also those in best/",
+        )  # fmt: skip
         parser.link_arguments("model.image_size", "data.image_size")
         parser.link_arguments("seed_everything", "model.seed")
         parser.link_arguments("seed_everything", "data.seed")
@@ -153,7 +157,8 @@ class FitCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> lightning.Trainer:
         """Make the Trainer, with callbacks that write checkpoints and logs into the run folder."""
-        add_callbacks(self.config_init.trainer, Path(self.config.out), self.config_init.checkpoint_steps)
+        config = self.config_init
+        add_callbacks(config.trainer, Path(config.out), config.checkpoint_steps, config.keep_checkpoints)
         try:
             return super().instantiate_trainer(**kwargs)
         except (MisconfigurationException, TypeError, ValueError) as error:

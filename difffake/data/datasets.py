@@ -6,12 +6,12 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from difffake.data.augment import AugmentConfig, augment
 from difffake.data.batches import Batch, Key, to_tensors
 from difffake.data.extras import Extras, FaceExtras
+from difffake.data.face_roles import add_faces_of_rows, empty, stacked
 from difffake.data.keys import original
 from difffake.data.manifest import Manifest
 from difffake.data.packed import read_crop
@@ -63,11 +63,11 @@ class PairDataset(Dataset[Batch]):
             those with the same target, so that the two images differ only by the forgery, or from all if there are
             none. `both`: one or the other with equal probability.
         pseudo: probabilities and ranges of pseudo-deepfakes.
-        augment: probabilities and ranges of augmentations. None (for validation): no augmentation, and the pair of an
-            index is the same in every epoch.
+        augment: probabilities and ranges of augmentations; None (for validation): no augmentation.
         seed: random seed.
         extras: what the regularizers need in a sample. It does not change images, labels or their order.
         twins: gives the twins of real faces, for pseudo-deepfakes that are made of them.
+        redraw: draw the pair of an index anew in every epoch; by default only with augmentations.
 
     Raises `UserError` if real faces, landmarks or fakes are missing.
     """
@@ -82,6 +82,7 @@ class PairDataset(Dataset[Batch]):
         seed: int,
         extras: Extras | None = None,
         twins: Twins | None = None,
+        redraw: bool | None = None,
     ) -> None:
         table = manifest.table
         self.manifest = manifest
@@ -92,6 +93,7 @@ class PairDataset(Dataset[Batch]):
         self.seed = seed
         self.extras = extras
         self.twins = twins
+        self.redraw = augment is not None if redraw is None else redraw
         self.real_rows: list[int] = np.flatnonzero(table["label"] == 0).tolist()
         fake_rows = np.flatnonzero(table["label"] == 1)
         if not self.real_rows:
@@ -115,7 +117,7 @@ class PairDataset(Dataset[Batch]):
     def __getitem__(self, key: Key) -> Batch:
         epoch, index = key
         row = self.real_rows[index]
-        rng = generator(self.seed, epoch if self.augment else 0, index)
+        rng = generator(self.seed, epoch if self.redraw else 0, index)
         use_pseudo = self.fakes == "pseudo" or (self.fakes == "both" and rng.random() < 0.5)
         made_of: list[np.ndarray] | tuple[int, int]
         if use_pseudo:
@@ -134,7 +136,7 @@ class PairDataset(Dataset[Batch]):
         )
         if self.extras and self.extras.draws:
             # A separate generator, so that the images are the same with and without regularizers.
-            own = generator(self.seed, epoch if self.augment else 0, index, 1)
+            own = generator(self.seed, epoch if self.redraw else 0, index, 1)
             sample["draws"] = self.extras.draw(len(images), own)
         if self.extras and self.extras.faces:
             self._add_faces(sample, self.extras.faces, made_of, mirrored)
@@ -157,33 +159,12 @@ class PairDataset(Dataset[Batch]):
         self, sample: Batch, wanted: FaceExtras, made_of: list[np.ndarray] | tuple[int, int], mirrored: bool
     ) -> None:
         """Add the faces that the two images were made from, each once, as cached latents or as images."""
-        side = self.image_size // wanted.scale
-        sample["latents"] = torch.empty(0, wanted.channels, side, side)
-        sample["faces"] = torch.empty(0, 3, self.image_size, self.image_size, dtype=torch.uint8)
-        if isinstance(made_of, list):  # a pseudo-deepfake, new each time: target, fake, and source if it is needed
-            sample["roles"] = torch.tensor([[0, 0, 0], [1, 2 if len(made_of) > 2 else -1, 0]])
-            sample["faces"] = self._stacked(made_of, mirrored)
-            sample["arrays"] = {name: torch.empty(0, *store.shape) for name, store in wanted.arrays.items()}
+        if isinstance(made_of, tuple):
+            add_faces_of_rows(sample, wanted, self.manifest, made_of, self.image_size, mirrored)
             return
-        real, fake = made_of
-        names = [self.manifest.file(row).as_posix() for row in made_of]
-        sample["arrays"] = {
-            array: torch.stack([store[name, mirrored] for name in names]) for array, store in wanted.arrays.items()
-        }
-        source = target = -1
-        if wanted.partners:
-            source, target = int(wanted.partners.source[fake]), int(wanted.partners.target[fake])
-        rows = list(dict.fromkeys(r for r in (real, fake, source, target) if r >= 0))
-        place = {r: number for number, r in enumerate(rows)} | {-1: -1}
-        sample["roles"] = torch.tensor([[0, 0, 0], [place[fake], place[source], place[target]]])
-        if wanted.latents:
-            sample["latents"] = torch.stack([wanted.latents[self.manifest.file(r).as_posix(), mirrored] for r in rows])
-        else:
-            sample["faces"] = self._stacked([read_crop(self.manifest.file(r)) for r in rows], mirrored)
-
-    def _stacked(self, images: list[np.ndarray], mirrored: bool) -> Tensor:
-        tensors = to_tensors(images, self.image_size)
-        return tensors.flip(3) if mirrored else tensors
+        empty(sample, wanted, self.image_size)  # a pseudo-deepfake, new each time: target, fake, and source if needed
+        sample["roles"] = torch.tensor([[0, 0, 0], [1, 2 if len(made_of) > 2 else -1, 0]])
+        sample["faces"] = stacked(made_of, self.image_size, mirrored)
 
 
 def _rows_by(key: pd.Series, rows: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,6 +1,6 @@
 """A frozen latent diffusion model: the teacher of the guide branch and of noise learning."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
@@ -26,6 +26,7 @@ class LatentDiffusion:
         scheduler: schedule of the training noise, from step 0 to `steps` - 1.
         prompt: (1, L, D), embedding of the empty prompt.
         name: Hub name or folder that it was loaded from.
+        exact: function that gives the U-Net in the precision of its file; None if `unet` has this precision.
 
     Source: Rombach et al., CVPR 2022.
     """
@@ -37,7 +38,9 @@ class LatentDiffusion:
         scheduler: "DDPMScheduler",
         prompt: Tensor,
         name: str = "",
+        exact: "Callable[[], UNet2DConditionModel] | None" = None,
     ) -> None:
+        self.exact_unet = exact or (lambda: self.unet)
         self.vae = _frozen(vae.float())
         self.unet = _frozen(unet)
         self.unet.set_attn_processor(Attention())

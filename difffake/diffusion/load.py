@@ -55,18 +55,25 @@ def load_diffusion(config: DiffusionConfig = DiffusionConfig(), seed: int = 0) -
     # Imported here, because a detector must load without diffusers.
     from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 
+    def exact_unet() -> Any:
+        unet = load_part(name, "unet", UNet2DConditionModel)
+        if config.pretrained:
+            return unet
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return UNet2DConditionModel.from_config(unet.config)
+
     vae = load_part(name, "vae", AutoencoderKL)
-    unet = load_part(name, "unet", UNet2DConditionModel)
+    unet = exact_unet()
     scheduler = load_part(name, "scheduler", DDPMScheduler)
     prompt = _empty_prompt(name)
     _check(name, vae, unet, scheduler, prompt)
-    if not config.pretrained:
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            unet = UNet2DConditionModel.from_config(unet.config)
+    precision = getattr(torch, config.precision)
+    rounded = any(part.dtype != precision for part in unet.parameters())
     # torch's own `to`: that of diffusers warns about modules to keep in float32 even if there are none.
-    unet = nn.Module.to(unet, getattr(torch, config.precision))
-    return LatentDiffusion(vae, unet, scheduler, prompt, config.name)
+    unet = nn.Module.to(unet, precision)
+    # The file is read again if a guide needs the exact weights, so that they are not kept in memory otherwise.
+    return LatentDiffusion(vae, unet, scheduler, prompt, config.name, exact_unet if rounded else None)
 
 
 def load_part(name: str, part: str, kind: Any) -> Any:

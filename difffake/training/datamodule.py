@@ -2,6 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import lightning
 from torch.utils.data import DataLoader
@@ -14,13 +15,17 @@ from difffake.data.extras import Extras
 from difffake.data.keys import check_splits, content_keys, leak_keys
 from difffake.data.loading import loader
 from difffake.data.manifest import Manifest
+from difffake.data.mixed import MixedDataset
 from difffake.data.partners import PairOrder, Partners, find_partners
 from difffake.data.pseudo import PseudoConfig, Twins
 from difffake.data.records import exact_partners
 from difffake.data.samplers import EpochSampler
+from difffake.data.thinning import thinned
 from difffake.diffusion.cache import LatentCache
 from difffake.errors import UsageError, UserError
 from difffake.recorded import Recorded
+
+BatchKind = Literal["paired", "mixed"]
 
 
 class FaceData(Recorded, lightning.LightningDataModule):
@@ -32,9 +37,16 @@ class FaceData(Recorded, lightning.LightningDataModule):
         methods: of the manifest's fakes, only those of these methods; by default all.
         compressions: only faces of these, such as c23, and those whose compression is not known. By default all, if
             the splits train and val have not several: they are mixed only where several are named.
-        batch_size: images a batch and device, half of them real.
+        real_frames: largest number of training frames of a real video, evenly spaced; by default all.
+        fake_frames: the same for each fake video of the manifest.
+        batches: paired: half of a batch are real faces, the other half a forgery of each. mixed: real faces and fakes
+            of the manifest in random order. Of the more frequent kind, as many as of the other are chosen at the start
+            of the run, as in the published code of DiffusionFake.
+        batch_size: images per batch and device, half of them real.
         image_size: side of the images in pixels.
         pseudo: probabilities and ranges of pseudo-deepfakes.
+        redraw_validation: make new pseudo-deepfakes of the validation faces in every epoch, as the published code of
+            DiffFake does; by default they stay the same, so that epochs are compared on the same images.
         augment: augmentations shared by a real face and its forgery.
         workers: number of processes per device that load data; 0 loads in the main process.
         pair_order: which of a fake's two partners is which; source_target swaps source and target, as the published
@@ -50,9 +62,13 @@ class FaceData(Recorded, lightning.LightningDataModule):
         fakes: Fakes = "pseudo",
         methods: list[str] | None = None,
         compressions: list[str] | None = None,
+        real_frames: int | None = None,
+        fake_frames: int | None = None,
+        batches: BatchKind = "paired",
         batch_size: int = 32,
         image_size: int = 224,
         pseudo: PseudoConfig = PseudoConfig(),  # noqa: B008  # frozen, so it can be shared
+        redraw_validation: bool = False,
         augment: AugmentConfig = AugmentConfig(),  # noqa: B008
         workers: int = 2,
         pair_order: PairOrder = "target_source",
@@ -62,15 +78,23 @@ class FaceData(Recorded, lightning.LightningDataModule):
         super().__init__()
         if batch_size < 2 or batch_size % 2:
             raise UsageError(f"--data.batch_size {batch_size} must be even, from 2: half of a batch is real, half fake")
+        for name, frames in (("real_frames", real_frames), ("fake_frames", fake_frames)):
+            if frames is not None and frames < 1:
+                raise UsageError(f"--data.{name} {frames} must be at least 1")
+        if batches == "mixed" and fakes != "manifest":
+            raise UsageError("--data.batches mixed is for fakes of a manifest: add --data.fakes manifest")
         if workers < 0:
             raise UsageError(f"--data.workers {workers} must be at least 0")
         self.paths = [manifest] if isinstance(manifest, str) else manifest
         self.fakes: Fakes = fakes
         self.methods = methods
         self.compressions = compressions
+        self.frames = {0: real_frames, 1: fake_frames}
+        self.batches: BatchKind = batches
         self.batch_size = batch_size
         self.image_size = image_size
         self.pseudo = pseudo
+        self.redraw_validation = redraw_validation
         self.augment = augment
         self.workers = workers
         self.pair_order: PairOrder = pair_order
@@ -99,7 +123,7 @@ class FaceData(Recorded, lightning.LightningDataModule):
         manifest = Manifest.concat(self.chosen)
         if not self.compressions:
             refuse_mixture(manifest, "--data.compressions")
-        return manifest
+        return thinned(manifest, self.frames)
 
     @cached_property
     def chosen(self) -> list[Manifest]:
@@ -112,8 +136,10 @@ class FaceData(Recorded, lightning.LightningDataModule):
         rows = table[table["split"] == split]
         return leak_keys(rows, table) | content_keys(rows, self.manifest.root)
 
-    def training_set(self) -> PairDataset:
-        """Augmented pairs of the split train."""
+    def training_set(self) -> PairDataset | MixedDataset:
+        """Augmented pairs, or single images, of the split train."""
+        if self.batches == "mixed":
+            return MixedDataset(self._training_rows, self.image_size, self.augment, self.seed, self.extras)
         return PairDataset(
             self._training_rows, self.image_size, self.fakes, self.pseudo, self.augment, self.seed, self.extras,
             self.twins,
@@ -167,7 +193,7 @@ class FaceData(Recorded, lightning.LightningDataModule):
         self._resumed = (epoch, batches)
 
     def validation_set(self) -> Concatenated:
-        """The split val, the same in every epoch: pseudo-deepfakes with their real faces, manifest rows, or both."""
+        """The split val: pseudo-deepfakes with their real faces, rows of the manifest, or both."""
         manifest = self.manifest.select(split="val")
         parts: list[PairDataset | CropDataset] = []
         if self.fakes != "manifest":
@@ -181,8 +207,9 @@ class FaceData(Recorded, lightning.LightningDataModule):
         return Concatenated(parts)
 
     def pseudo_pairs(self, rows: Manifest, extras: Extras | None = None) -> PairDataset:
-        """Real faces with a pseudo-deepfake each, the same in every epoch and without augmentation."""
-        return PairDataset(rows, self.image_size, "pseudo", self.pseudo, None, self.seed, extras, self.twins)
+        """Real faces without augmentation with a pseudo-deepfake each, new in every epoch if `redraw_validation`."""
+        settings = self.pseudo, None, self.seed, extras, self.twins, self.redraw_validation
+        return PairDataset(rows, self.image_size, "pseudo", *settings)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Loader of this rank's pairs, shuffled."""
@@ -192,15 +219,17 @@ class FaceData(Recorded, lightning.LightningDataModule):
         """Loader of this rank's share of the validation set; over all ranks, each sample occurs once."""
         return self._loader(self.validation_set(), shuffle=False)
 
-    def _loader(self, dataset: PairDataset | Concatenated, *, shuffle: bool) -> DataLoader[Batch]:
+    def _loader(self, dataset: PairDataset | MixedDataset | Concatenated, *, shuffle: bool) -> DataLoader[Batch]:
         rank, ranks = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        if shuffle and len(dataset) < ranks * self.batch_size // 2:
+        samples = self.batch_size if isinstance(dataset, MixedDataset) else self.batch_size // 2
+        if shuffle and len(dataset) < ranks * samples:
+            kind = "training faces" if isinstance(dataset, MixedDataset) else "real training faces"
             raise UserError(
-                f"{len(dataset)} real training faces are too few for a batch of {self.batch_size} on {ranks} "
+                f"{len(dataset)} {kind} are too few for a batch of {self.batch_size} on {ranks} "
                 "device(s): lower --data.batch_size"
             )
         sampler = EpochSampler(len(dataset), shuffle=shuffle, seed=self.seed, rank=rank, ranks=ranks)
         if shuffle:
             epoch, batches = self._resumed
-            sampler.resume(epoch, batches * self.batch_size // 2)
-        return loader(dataset, self.batch_size // 2, self.workers, sampler, drop_last=shuffle)
+            sampler.resume(epoch, batches * samples)
+        return loader(dataset, samples, self.workers, sampler, drop_last=shuffle)

@@ -14,7 +14,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 import difffake
 from difffake import wandb_run
 from difffake.data.manifest import manifest_file
-from difffake.errors import Terminated, UserError
+from difffake.errors import Terminated, UsageError, UserError
 from difffake.files import MARKER, remove_written, sha256
 from difffake.metrics import percent
 from difffake.progress import console
@@ -23,6 +23,7 @@ from difffake.training.datamodule import FaceData
 from difffake.training.epoch_lines import EpochLines
 from difffake.training.last_checkpoint import (
     BEST,
+    BEST_FOLDER,
     LAST,
     RESUME_KEY,
     LastCheckpoint,
@@ -41,7 +42,11 @@ def rank() -> int:
     return int(getattr(rank_zero_only, "rank", 0))
 
 
-def add_callbacks(config: Any, out: Path, checkpoint_steps: int) -> None:
+class BestCheckpoints(ModelCheckpoint):
+    """The checkpoints with the highest `val/auc`, by epoch; Lightning tells its callbacks apart by their class."""
+
+
+def add_callbacks(config: Any, out: Path, checkpoint_steps: int, keep: int = 1) -> None:
     """Add the callbacks and loggers that write checkpoints and logs to the arguments of the Trainer.
 
     Args:
@@ -49,7 +54,10 @@ def add_callbacks(config: Any, out: Path, checkpoint_steps: int) -> None:
             False, the run folder gets metrics.csv in addition to the given loggers.
         out: run folder.
         checkpoint_steps: number of steps from one last.ckpt to the next within an epoch.
+        keep: number of the best checkpoints to keep; from 2, they are also in the folder `BEST_FOLDER` of the run.
     """
+    if keep < 1:
+        raise UsageError(f"--keep_checkpoints {keep} must be at least 1")
     config.default_root_dir = str(out)
     config.callbacks = [*(config.callbacks or []), NanGuard()]
     if not console.is_terminal:
@@ -62,6 +70,12 @@ def add_callbacks(config: Any, out: Path, checkpoint_steps: int) -> None:
     best = ModelCheckpoint(
         dirpath=out, filename=Path(BEST).stem, monitor="val/auc", mode="max", enable_version_counter=False
     )
+    if keep > 1:
+        name = "epoch{epoch:03d}-auc{val/auc:.4f}"
+        config.callbacks.append(BestCheckpoints(
+            dirpath=out / BEST_FOLDER, filename=name, auto_insert_metric_name=False, monitor="val/auc", mode="max",
+            save_top_k=keep,
+        ))  # fmt: skip
     config.callbacks += [best, LastCheckpoint(out, checkpoint_steps)]
     config.plugins = [*(config.plugins or []), WholeCheckpoints()]
     if config.logger is not False:

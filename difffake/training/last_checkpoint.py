@@ -24,6 +24,8 @@ from difffake.training.datamodule import FaceData
 from difffake.training.module import DetectorTraining
 
 BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"
+BEST_FOLDER = "best"
+"""Folder in a run folder for several of the best checkpoints."""
 RESUME_KEY = "difffake_resume"
 
 
@@ -145,11 +147,15 @@ class WholeCheckpoints(CheckpointIO):
                 path.replace(path.with_name(PREVIOUS))
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        """Load a checkpoint to the CPU. Its path of best.ckpt is corrected if the run folder was moved."""
+        """Load a checkpoint to the CPU. Its paths of the best checkpoints are corrected if the run folder was moved."""
         found = torch.load(path, map_location="cpu", weights_only=True)
+        folder = Path(path).resolve().parent
         for state in found.get("callbacks", {}).values():
-            if Path(state.get("best_model_path", "")).name == BEST:
-                _move(state, Path(path).resolve().parent)
+            best = Path(state.get("best_model_path", ""))
+            if best.name == BEST:
+                _move(state, folder)
+            elif best.parent.name == BEST_FOLDER:
+                _move(state, folder / BEST_FOLDER)
         return found
 
     def remove_checkpoint(self, path: Any) -> None:

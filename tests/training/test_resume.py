@@ -163,15 +163,19 @@ def test_a_broken_checkpoint_is_named_and_the_one_before_is_used(
 
 
 def test_a_run_folder_may_be_moved(tiny_run: TinyRun, tmp_path: Path) -> None:
-    """It goes on as in its old place, and the best checkpoint so far stays the one to beat."""
+    """It goes on as in its old place, and the best checkpoints so far stay the ones to beat."""
     whole, moved = tmp_path / "whole", tmp_path / "elsewhere" / "run"
-    assert main(arguments(tiny_run, whole, 1)) == 0
+    keep = ["--keep_checkpoints", "2"]
+    assert main([*arguments(tiny_run, whole, 1), *keep]) == 0
     shutil.copytree(whole, moved)
     for out in (whole, moved):
-        assert main([*arguments(tiny_run, out, 1), "--resume", "--trainer.max_epochs", "3"]) == 0
+        assert main([*arguments(tiny_run, out, 1), *keep, "--resume", "--trainer.max_epochs", "3"]) == 0
+        aucs = pd.read_csv(out / "metrics.csv")["val/auc"].dropna().nlargest(2)
+        kept = sorted(path.stem.partition("-auc")[2] for path in (out / "best").iterdir())
+        assert kept == sorted(f"{auc:.4f}" for auc in aucs)
     assert_same_runs(moved, whole)
     callbacks = torch.load(moved / "last.ckpt", weights_only=True)["callbacks"].values()
-    best = next(state for state in callbacks if "best_model_path" in state)
+    best = next(state for state in callbacks if Path(state.get("best_model_path", "")).name == "best.ckpt")
     assert best["best_model_path"] == str(moved / "best.ckpt")
     assert float(best["best_model_score"]) == pytest.approx(pd.read_csv(moved / "metrics.csv")["val/auc"].max())
 

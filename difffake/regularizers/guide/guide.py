@@ -16,7 +16,7 @@ from difffake.errors import UsageError
 from difffake.models.detector import Detector, DetectorOutput
 from difffake.models.encoder import Encoder
 from difffake.regularizers.base import Loss, Needs, Regularizer, TaughtBatch
-from difffake.regularizers.guide.feature_filter import FeatureFilter, Projection
+from difffake.regularizers.guide.feature_filter import FeatureFilter, Projection, PublishedFilter
 from difffake.regularizers.guide.weight_module import (
     ConstantWeight,
     ConvolutionalWeight,
@@ -49,7 +49,8 @@ class Guide(Regularizer):
         teacher: the frozen model; its U-Net's encoder and middle block are copied.
         lambda_source: weight of the source's loss; 1 in the published code.
         lambda_target: weight of the target's loss.
-        feature_filter: full, or none (a 1x1 convolution) for the ablation.
+        feature_filter: full; published (that of the published code, 23 times as large); or none (a 1x1 convolution) for
+            the ablation.
         weight: linear, convolutional (as in the published code), or none (constant 1) for the ablation.
         similarity: similarity that the weights are trained to predict: cosine, or shifted_cosine as in the published
             code.
@@ -67,7 +68,7 @@ class Guide(Regularizer):
         teacher: Teacher,
         lambda_source: float = 0.7,
         lambda_target: float = 1.0,
-        feature_filter: Literal["full", "none"] = "full",
+        feature_filter: Literal["full", "published", "none"] = "full",
         weight: Literal["linear", "convolutional", "none"] = "linear",
         similarity: Similarity = "cosine",
         shared_noise: bool = False,
@@ -86,15 +87,15 @@ class Guide(Regularizer):
         side = encoder.image_size // diffusion.scale
         noise = Draw((2, diffusion.channels, side, side))  # of the source and of the target
         self._needs = Needs(partners=True, draws={"noise": noise, "timestep": Draw((2,), below=diffusion.steps)})
-        filters = FeatureFilter if feature_filter == "full" else Projection
+        filters = {"full": FeatureFilter, "published": PublishedFilter, "none": Projection}[feature_filter]
         self.source_filter = filters(channels, diffusion.width)
         self.target_filter = filters(channels, diffusion.width)
         weights = {"linear": LinearWeight, "convolutional": ConvolutionalWeight, "none": ConstantWeight}[weight]
         self.source_weight = weights(channels)
         self.target_weight = weights(channels)
         # The copy is that of ControlNet, but its condition comes from features instead of an image. It is trained, so
-        # its weights are float32, whatever the precision of the frozen model.
-        self.copy = ControlNetModel.from_unet(diffusion.unet).float()
+        # its weights are float32, and start as they are in the file, not rounded to the frozen model's precision.
+        self.copy = ControlNetModel.from_unet(diffusion.exact_unet()).float()
         self.copy.controlnet_cond_embedding = nn.Identity()
         self.copy.set_attn_processor(Attention())
         self.copy.requires_grad_(True).train().to(memory_format=torch.channels_last)

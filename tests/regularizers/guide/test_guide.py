@@ -1,5 +1,7 @@
 """The guide branch against its equations, on small models with random weights and a handful of latents."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,10 +11,11 @@ from torch import Tensor
 from difffake.data.extras import Draw
 from difffake.diffusion.face_latents import FaceLatents
 from difffake.diffusion.latent_diffusion import LatentDiffusion
-from difffake.diffusion.tiny import tiny_prompt, tiny_scheduler, tiny_unet, tiny_vae
+from difffake.diffusion.load import DiffusionConfig, load_diffusion
+from difffake.diffusion.tiny import save_diffusion, tiny_prompt, tiny_scheduler, tiny_unet, tiny_vae
 from difffake.errors import UserError
 from difffake.models.encoder import Encoder
-from difffake.regularizers.guide.feature_filter import FeatureFilter, Projection, SpatialAttention
+from difffake.regularizers.guide.feature_filter import FeatureFilter, Projection, PublishedFilter, SpatialAttention
 from difffake.regularizers.guide.guide import Guide
 from difffake.regularizers.guide.weight_module import ConvolutionalWeight, LinearWeight, similarity
 
@@ -206,6 +209,49 @@ def test_filter_gives_the_unets_width_at_the_latents_size_and_keeps_no_statistic
     batch = torch.randn(3, CHANNELS, 5, 5)
     together = module(batch, (10, 10))
     assert torch.allclose(together[1:2], module(batch[1:2], (10, 10)), atol=1e-5)
+
+
+def test_the_published_filter_in_its_own_layout() -> None:
+    """Step by step as published, with positions first in the attention; and its 151 million parameters."""
+    torch.manual_seed(0)
+    module = PublishedFilter(16, 12)
+    features = torch.randn(2, 16, 2, 3)
+    once = torch.nn.functional.conv_transpose2d(features, module.enlarge[0].weight, stride=2, padding=1)
+    up = torch.nn.functional.conv_transpose2d(once, module.enlarge[1].weight, stride=2, padding=1)
+    plain = module.first(up)
+    active = plain * torch.sigmoid(plain)
+    channels = torch.sigmoid(module.channel(torch.nn.functional.adaptive_avg_pool2d(active, 1)))
+    filtered = plain * channels * torch.sigmoid(module.spatial(active))
+    assert up.shape == (2, 16, 8, 12)
+    attention = torch.nn.MultiheadAttention(16, 4)
+    attention.load_state_dict(module.attention.state_dict())
+    query, value = (part.permute(2, 3, 0, 1).reshape(96, 2, 16) for part in (active, filtered))
+    mixed = attention(query, value, value)[0].reshape(8, 12, 2, 16).permute(2, 3, 0, 1)
+    assert torch.allclose(module(features, (8, 12)), module.out(mixed), atol=1e-5)
+    assert module(features, (10, 10)).shape == (2, 12, 10, 10)
+    with torch.device("meta"):
+        whole = PublishedFilter(1792, 320)
+        assert whole(torch.empty(1, 1792, 8, 8), (32, 32)).shape == (1, 320, 32, 32)
+        small = FeatureFilter(1792, 320)
+    sizes = [sum(parameter.numel() for parameter in part.parameters()) for part in (whole, small)]
+    assert [round(size / 1e6, 1) for size in sizes] == [151.3, 6.5]
+
+
+def test_the_copy_of_a_half_precision_teacher_starts_exact(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    unet = tiny_unet()
+    save_diffusion(tmp_path / "model", tiny_vae(), unet, tiny_scheduler(), tiny_prompt())
+    model = load_diffusion(DiffusionConfig(str(tmp_path / "model"), "bfloat16"))
+    guide = made(Guide, model, CHANNELS)
+    exact, rounded = unet.state_dict(), model.unet.state_dict()
+    copied = {name: value for name, value in guide.copy.state_dict().items() if name in exact}
+    assert len(copied) > 50
+    assert all(torch.equal(value, exact[name]) for name, value in copied.items())
+    assert any(not torch.equal(value, rounded[name].float()) for name, value in copied.items())
+    random = [load_diffusion(DiffusionConfig(str(tmp_path / "model"), "bfloat16", pretrained=False), 3) for _ in "ab"]
+    one, other = (made(Guide, model, CHANNELS).copy.state_dict() for model in random)
+    assert all(torch.equal(value, other[name]) for name, value in one.items() if name in exact)
+    assert any(not torch.equal(one[name], exact[name]) for name in copied)
 
 
 def test_spatial_attention_weighs_positions_alike_in_all_channels() -> None:
