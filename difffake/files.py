@@ -4,8 +4,9 @@ import hashlib
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -62,12 +63,29 @@ def refuse_existing(path: Path, overwrite: bool, inputs: Iterable[str | Path] = 
     Raises:
         UserError: `path` exists and must not be replaced, or nothing can be written there.
     """
+    _refuse_replacing(path, overwrite, inputs)
     here = path.resolve()
     above = next((folder for folder in here.parents if folder.exists()), here)
+    # Only trying shows it: permissions say nothing of a full disk, a file system that is read-only, or a special one.
+    try:
+        with tempfile.TemporaryDirectory(prefix=".partial-", dir=above) as probe:
+            for part in here.relative_to(above).parts:  # a name may be too long
+                (Path(probe) / f".partial-{os.getpid()}-{part}").mkdir()
+    except OSError as error:
+        reason = f"nothing can be written to {above} ({error.strerror})"
+        raise UserError(f"--out {path} cannot be written, because {reason}: choose another --out") from error
+
+
+def _refuse_replacing(path: Path, overwrite: bool, inputs: Iterable[str | Path] = ()) -> None:
+    """As `refuse_existing`, without writing anything."""
+    here = path.resolve()
+    try:
+        above = next((folder for folder in here.parents if folder.exists()), here)
+        path.exists()
+    except OSError as error:  # such as a name that is too long
+        raise UserError(f"--out {path} cannot be written ({error.strerror}): choose another --out") from error
     if not above.is_dir():
         raise UserError(f"--out {path} cannot be written, because {above} is a file: choose another --out")
-    if not os.access(above, os.W_OK):
-        raise UserError(f"--out {path} cannot be written, because you may not write to {above}: choose another --out")
     for needed in map(Path, inputs):
         if needed.exists() and (here == needed.resolve() or here in needed.resolve().parents):
             raise UserError(f"--out {path} would replace {needed}, which is an input: choose another --out")
@@ -78,23 +96,47 @@ def refuse_existing(path: Path, overwrite: bool, inputs: Iterable[str | Path] = 
 
 def refuse_existing_file(path: Path, overwrite: bool, inputs: Iterable[str | Path] = ()) -> None:
     """As `refuse_existing`, for a file to write: no folder is replaced by it."""
-    if path.is_dir():
-        raise UserError(f"--out {path} is a folder, but a file is written: name a file")
+    _refuse_folder(path)
     refuse_existing(path, overwrite, inputs)
+
+
+def _refuse_folder(path: Path) -> None:
+    with suppress(OSError):  # such as a name that is too long, of which the next check speaks
+        if not path.is_dir():
+            return
+        raise UserError(f"--out {path} is a folder, but a file is written: name a file")
+
+
+@contextmanager
+def _named(path: Path, partial: Path) -> Iterator[None]:
+    """Name `path` in errors about `partial`, of which a user knows nothing."""
+    try:
+        yield
+    except OSError as error:
+        if str(error.filename).startswith(str(partial)):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+def absent(path: Path) -> str:
+    """Why a path is no file, for an error message."""
+    return "is a folder" if path.is_dir() else "does not exist"
 
 
 @contextmanager
 def staged_file(path: Path, overwrite: bool = True) -> Iterator[Path]:
     """Give a temporary path to write to; it is renamed to `path` if the block ends without an error."""
-    refuse_existing_file(path, overwrite)
+    _refuse_folder(path)
+    _refuse_replacing(path, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Keep the suffix, because OpenCV and matplotlib choose the format by it.
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
-    try:
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with _named(path, partial):
+        try:
+            yield partial
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 MARKER = ".difffake"
@@ -112,15 +154,16 @@ def staged_folder(path: Path, overwrite: bool = False) -> Iterator[Path]:
         _refuse_foreign(path)
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    (partial / MARKER).touch()
-    try:
-        yield partial
-        if path.exists():
-            remove_written(path)
-        partial.rename(path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with _named(path, partial):
+        try:
+            partial.mkdir(parents=True)
+            (partial / MARKER).touch()
+            yield partial
+            if path.exists():
+                remove_written(path)
+            partial.rename(path)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 @contextmanager

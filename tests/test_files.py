@@ -1,5 +1,6 @@
 """Outputs are whole or absent, and nothing of the user's is deleted."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from difffake.files import (
     MARKER,
     continued_folder,
     refuse_existing,
+    refuse_existing_file,
     remove_written,
     resumable_folder,
     staged_file,
@@ -122,3 +124,32 @@ def test_a_folder_is_not_replaced_by_work_that_reads_from_it(tmp_path: Path, nee
     with pytest.raises(UserError, match="would replace"):
         refuse_existing(out, True, [tmp_path / needed])
     refuse_existing(out, True, [tmp_path, tmp_path / "outside", "stable-diffusion-v1-5/stable-diffusion-v1-5"])
+
+
+@pytest.mark.parametrize("name", ["/proc/none/out", "/proc/out", "x" * 300, "deep/" + "x" * 300])
+@pytest.mark.parametrize("check", [refuse_existing, refuse_existing_file])
+def test_what_cannot_be_written_is_refused_at_the_start(
+    tmp_path: Path, name: str, check: Callable[[Path, bool], None]
+) -> None:
+    """Permissions allow all to root, so only an attempt shows it."""
+    if name.startswith("/proc") and not Path("/proc/self").exists():
+        pytest.skip("no /proc")
+    with pytest.raises(UserError, match=r"cannot be written.*: choose another --out") as caught:
+        check(tmp_path / name, False)
+    assert str(tmp_path / name) in str(caught.value)
+    assert ".partial" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_errors_name_the_output_and_not_its_partial(tmp_path: Path) -> None:
+    def fail(partial: Path) -> None:
+        raise OSError(28, "No space left on device", str(partial))
+
+    for staged, inside in ((staged_file, ""), (staged_folder, "a.txt")):
+        with pytest.raises(OSError, match="No space") as caught, staged(tmp_path / "out") as partial:
+            fail(partial / inside)
+        assert caught.value.filename == str(tmp_path / "out")
+    with pytest.raises(FileNotFoundError) as other, staged_file(tmp_path / "out"):
+        (tmp_path / "input").read_text()
+    assert other.value.filename == str(tmp_path / "input")
+    assert not list(tmp_path.iterdir())

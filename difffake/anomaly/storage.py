@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from difffake.anomaly.density import Density, density_class, density_kind
 from difffake.anomaly.learned import LearnedCombination
 from difffake.errors import UserError
-from difffake.files import staged_file
+from difffake.files import absent, staged_file
 
 _COMBINATION = "learned combination."
 """Prefix of the tensors of a learned combination."""
@@ -58,7 +58,7 @@ def load_anomaly(path: Path, imports: Sequence[str] = ()) -> tuple[Density, dict
             `imports`.
     """
     if not Path(path).is_file():
-        raise UserError(f"{path} does not exist: fit an anomaly model first")
+        raise UserError(f"{path} {absent(Path(path))}: fit an anomaly model first, or name its file")
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})["anomaly"])

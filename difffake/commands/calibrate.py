@@ -93,6 +93,6 @@ def calibrate(
         raise UserError("nothing to calibrate: real faces and fakes are needed; choose other rows, or --fakes pseudo")
     known = sha256(model) if differential else None
     Calibration(sha256(ckpt), known, method, source, frozenset(keys), fusion, calibrated).write(path, overwrite)
-    for line in summary(calibrated, source):
+    for line in summary(calibrated, source, fusion):
         console.print(line)
     console.print(f"calibration of {', '.join(calibrated)}: {path}")

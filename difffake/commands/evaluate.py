@@ -12,7 +12,7 @@ from difffake.data.choice import Choice
 from difffake.data.manifest import manifest_file
 from difffake.distributed import rank
 from difffake.errors import UsageError, UserError
-from difffake.evaluation.calibration import find_calibration
+from difffake.evaluation.calibration import calibration_file, find_calibration
 from difffake.evaluation.domains import domain_rows
 from difffake.evaluation.evaluate import Loading, is_testbed, read_tests, score_tests, write_evaluation
 from difffake.evaluation.fusion import FusionMode, check_fusion, with_fusion
@@ -117,8 +117,9 @@ def evaluate(
     weights = calibrated.fusion if calibrated and differential else None
     check_fusion(fusion, differential is not None, weights)
     known = frozenset[str]().union(*(model.training_keys for model in (info, differential) if model))
-    known |= calibrated.keys if calibrated else frozenset()
-    tests, lost = read_tests(manifest, split, known, Choice(methods, compressions))
+    file = calibration_file(calibration, ckpt) if ckpt else None
+    calibrating = (calibrated.keys, file) if calibrated and file else None
+    tests, lost = read_tests(manifest, split, known, Choice(methods, compressions), calibrating)
     tables, uncovered = others.read(tests)
     loading = Loading(info.config.image_size if info else 0, batch_size, workers)
     if detector:

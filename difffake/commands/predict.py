@@ -12,9 +12,10 @@ from rich.table import Table
 
 from difffake.commands.parse import AtLeast
 from difffake.errors import UserError
-from difffake.faces.listing import count, left_out, list_media
+from difffake.faces.listing import Kind, count, left_out, list_media
 from difffake.predict.prediction import Prediction
 from difffake.predict.predictor import Predictor
+from difffake.predict.rule import decimals, rules
 from difffake.progress import console, track
 
 EXAMPLES = (
@@ -32,7 +33,7 @@ def predict(
     cropped: bool = False,
     landmarker: Path | None = None,
     calibration: str = "auto",
-    false_alarms: float = 0.05,
+    false_alarms: float | None = None,
     device: str = "auto",
     imports: list[str] | None = None,
     json: bool = False,
@@ -47,8 +48,9 @@ def predict(
         landmarker: MediaPipe's face_landmarker.task; by default $DIFFFAKE_LANDMARKER, the cache or a download.
         calibration: file of difffake calibrate, or none; auto takes calibration.json beside the checkpoint, if it
             exists.
-        false_alarms: with a calibration, the promised rate of false alarms: of real files like those that calibrated,
-            at most this share is called fake, and of fakes, at most this share real. Files between are "cannot tell".
+        false_alarms: promised rate of false alarms, which needs a calibration: of real files like those that
+            calibrated, at most this share is called fake, and of fakes, at most this share real. Files between are
+            "cannot tell". By default 0.05, if there is a calibration.
         device: auto, cpu, cuda or cuda:N.
         imports: packages of your own whose code may run, if the encoder is in one of them.
         json: print one line per file, a JSON object, instead of a table.
@@ -80,8 +82,6 @@ def predict(
         finally:  # also if the user stopped the command: print what was scored before
             if scored and not json:
                 _print_table(scored, predictor)
-    for note in dict.fromkeys(note for _, found in scored for note in predictor.promise_notes(found.kind)):
-        console.print(note)
     if failures:
         console.print(f"{failures} of {len(paths)} files failed")
     return 1 if failures else 0
@@ -117,20 +117,23 @@ def _print_table(scored: list[tuple[Path, Prediction]], predictor: Predictor) ->
     table.add_column("File", overflow="fold")
     table.add_column("Scored", no_wrap=True)
     table.add_column("P(fake) %", justify="right", no_wrap=True)
+    table.add_column("Logit", justify="right", no_wrap=True)
     table.add_column("Verdict", no_wrap=True)
-    rows: list[tuple[Path | None, str, str, str]] = []
+    number = decimals([prediction for _, prediction in scored])
+    rows: list[tuple[Path | None, str, str, str, str]] = []
     for path, prediction in scored:
         looked_at = len(prediction.faces) + len(prediction.frames_without_face)
         what = f"{len(prediction.faces)} of {looked_at} frames" if prediction.kind == "video" else _faces(prediction)
-        probability = predictor.calibrated(prediction.kind, prediction.probability)
-        rows.append((path, what, _percent(probability), prediction.verdict or "-"))
+        numbers = _numbers(prediction.kind, prediction.logit, predictor, number)
+        rows.append((path, what, *numbers, prediction.verdict or "-"))
         if prediction.kind == "image" and len(prediction.faces) > 1:
             for face in prediction.faces:
                 x0, y0, x1, y1 = face.box or (0, 0, 0, 0)
-                probability = predictor.calibrated("image", face.probability)
-                rows.append((None, f"at {x0},{y0} to {x1},{y1}", _percent(probability), ""))
+                numbers = _numbers("image", face.logit, predictor, number)
+                rows.append((None, f"at {x0},{y0} to {x1},{y1}", *numbers, ""))
     # What the other columns and the space between all of them leave.
-    beside = 22 + max(len(what) for _, what, *_ in rows) + max(7, *(len(verdict) for *_, verdict in rows))
+    columns = list(zip(*(row[1:] for row in rows), strict=True))
+    beside = 11 + sum(max(least, *map(len, cells)) for least, cells in zip((6, 9, 5, 7), columns, strict=True))
     width = max(20, min(40, out.width - beside))
     for name, *others in rows:
         table.add_row(_wrapped(name, width) if name else "", *others)
@@ -138,26 +141,14 @@ def _print_table(scored: list[tuple[Path, Prediction]], predictor: Predictor) ->
     for path, prediction in scored:
         for note in _notes(prediction):
             out.print(f"{path}: {note}")
-    for line in _verdicts([prediction for _, prediction in scored], predictor):
+    if predictor.calibration:
+        out.print("P(fake) is calibrated; the logit is the detector's score before calibration.")
+    for line in dict.fromkeys(rules([prediction for _, prediction in scored], number)):
         out.print(line)
 
 
-def _verdicts(found: Sequence[Prediction], predictor: Predictor) -> Iterator[str]:
-    """Lines that say how verdicts were made."""
-    if not predictor.calibration:
-        if predictor.threshold is None:
-            yield "No verdict: the checkpoint has no threshold from validation data."
-        else:
-            limit = _percent(predictor.threshold)
-            yield f"Verdict: fake at {limit} % or more (threshold of the checkpoint's validation data)."
-        return
-    yield f"Verdict, with at most {100 * predictor.false_alarms:g} % false alarms on faces like those that calibrated:"
-    for kind, promise in {one.kind: one.promise for one in found if one.promise}.items():
-        fake, real = (
-            "never" if limit is None else f"at {_percent(predictor.calibrated(kind, limit))} % or {side}"
-            for limit, side in ((promise.fake_above, "more"), (promise.real_below, "less"))
-        )
-        yield f"{kind}s: fake {fake}, real {real}, else cannot tell."
+def _numbers(kind: Kind, logit: float, predictor: Predictor, number: int) -> tuple[str, str]:
+    return f"{100 * predictor.calibrated(kind, logit):.1f}", f"{logit:z.{number}f}"
 
 
 def _faces(prediction: Prediction) -> str:
@@ -187,8 +178,5 @@ def _notes(prediction: Prediction) -> Iterator[str]:
         yield f"no face in the frames {', '.join(f'{frame} ({time:.2f} s)' for frame, time in missed)}"
     if several := prediction.frames_with_several:
         yield f"several faces in {count(len(several), 'frame')}; only the largest face was scored"
-    yield from prediction.notes
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}"
+    promised = prediction.promise.notes if prediction.promise else ()  # these are printed once for all files
+    yield from (note for note in prediction.notes if note not in promised)

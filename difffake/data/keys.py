@@ -215,20 +215,48 @@ def check_leaks(train: Set[str], test: Set[str], where: str) -> None:
         test: keys of the test data.
         where: name of the test data in the message.
     """
-    shared = sorted(train & test)
-    named = [key for key in shared if not key.startswith("crop ")]
+    named, crops = _shared(train, test)
     if named:
-        shown = ", ".join(named[:5]) + (" ..." if len(named) > 5 else "")
         raise UserError(
-            f"{where} shares {len(named)} key(s) with the training data ({shown}): split by identity, video or "
-            "original, so that training and test share none; if these names belong to different people or videos, "
-            "prepare one of the two again with another --dataset"
+            f"{where} shares {_counted(named)[0]} with the training data ({_counted(named)[1]}): split by identity, "
+            "video or original, so that training and test share none; if these names belong to different people or "
+            "videos, prepare one of the two again with another --dataset"
         )
-    if shared:
+    if crops:
         raise UserError(
-            f"{where} has {len(shared)} crop(s) of the training data under other names: test on videos and images "
+            f"{where} has {len(crops)} crop(s) of the training data under other names: test on videos and images "
             "that were not in the training data, and prepare each data set under one --dataset name"
         )
+
+
+def check_calibrating(keys: Set[str], test: Set[str], where: str, calibration: Path) -> None:
+    """Raise `UserError` if a calibration was made on test data.
+
+    Args:
+        keys: keys of the calibrating data.
+        test: keys of the test data.
+        where: name of the test data in the message.
+        calibration: file of the calibration, for the message.
+    """
+    named, crops = _shared(keys, test)
+    if named or crops:
+        what, shown = _counted(named) if named else (f"{len(crops)} crop(s)", "under other names")
+        raise UserError(
+            f"{where} shares {what} with the data that calibrated {calibration} ({shown}): test on other rows, name a "
+            "calibration that was made on others, or use --calibration none"
+        )
+
+
+def _shared(known: Set[str], test: Set[str]) -> tuple[list[str], list[str]]:
+    """The names that both have, and the hashes of crops."""
+    shared = sorted(known & test)
+    named = [key for key in shared if not key.startswith("crop ")]
+    return named, [key for key in shared if key.startswith("crop ")]
+
+
+def _counted(named: list[str]) -> tuple[str, str]:
+    """How many names, and the first of them."""
+    return f"{len(named)} key(s)", ", ".join(named[:5]) + (" ..." if len(named) > 5 else "")
 
 
 def check_splits(table: pd.DataFrame) -> None:

@@ -16,9 +16,9 @@ from difffake.data.datasets import CropDataset
 from difffake.data.keys import check_leaks, content_keys, leak_keys, resampling_unit
 from difffake.data.manifest import Manifest, read_manifests
 from difffake.errors import UserError
-from difffake.evaluation.calibration import RATES, Isotonic, Sample, Scaling, ScoreCalibration, too_few
+from difffake.evaluation.calibration import RATES, Fusion, Isotonic, Sample, Scaling, ScoreCalibration, too_few
 from difffake.evaluation.evaluate import Loading, scored
-from difffake.evaluation.measures import ANOMALY, CLASSIFIER, LOGITS
+from difffake.evaluation.measures import ANOMALY, CLASSIFIER, FUSION, LOGITS
 from difffake.evaluation.results import LEVELS, at_level, check_rows
 from difffake.metrics import youden_threshold
 from difffake.models.detector import Detector
@@ -28,6 +28,12 @@ Method = Literal["temperature", "isotonic"]
 FakeSource = Literal["auto", "manifest", "pseudo"]
 PSEUDO = "pseudo"
 """Method of pseudo-deepfakes in a score table."""
+WIDEST = 1e3
+"""Largest temperature of a score with a standard deviation of 1, or of a logit; the smallest is its inverse."""
+ENOUGH_ISOTONIC = 1000
+"""Samples that isotonic regression needs, so that it does not overfit (Niculescu-Mizil & Caruana 2005)."""
+ENOUGH_FUSION = 20
+"""Units of each class that a fusion of two scores needs: ten for each weight (Peduzzi et al. 1996)."""
 
 
 def read_rows(
@@ -141,7 +147,7 @@ def scaling(label: np.ndarray, score: np.ndarray, is_logit: bool) -> Scaling:
         return float((np.logaddexp(0, logit) - target * logit).mean()), gradient[: len(parameters)]
 
     # At a slope outside these bounds, the score would be useless, or perfect.
-    bounds = [(np.log(1e-3), np.log(1e3)), (None, None)]
+    bounds = [(-np.log(WIDEST), np.log(WIDEST)), (None, None)]
     parameters = 1 if is_logit else 2
     found = minimize(
         loss, np.zeros(parameters), jac=True, method="L-BFGS-B", bounds=bounds[:parameters], options={"ftol": 1e-14}
@@ -156,8 +162,14 @@ def isotonic(label: np.ndarray, score: np.ndarray) -> Isotonic:
     return Isotonic(tuple(map(float, model.X_thresholds_)), tuple(map(float, model.y_thresholds_)))
 
 
-def summary(calibrated: dict[str, dict[str, ScoreCalibration]], source: str) -> list[str]:
-    """Lines for the user: what was calibrated on, and which false-alarm rates cannot be promised."""
+def summary(calibrated: dict[str, dict[str, ScoreCalibration]], source: str, fusion: Fusion | None = None) -> list[str]:
+    """Lines for the user: what was calibrated on, which error rates cannot be promised, and what is of little use.
+
+    Args:
+        calibrated: calibration of each score at each level.
+        source: where the fakes are from.
+        fusion: weights of the fusion, if there is one.
+    """
     lines = []
     for level in LEVELS:
         one = calibrated.get(CLASSIFIER, {}).get(level)
@@ -168,9 +180,61 @@ def summary(calibrated: dict[str, dict[str, ScoreCalibration]], source: str) -> 
             f"{level} level: {len(one.real.score)} real faces and {len(one.fake.score)} {fakes}, of {one.real.units} "
             f"and {one.fake.units} videos or stills"
         )
-        lines += [note for rate in RATES if (note := too_few(one.real, rate))]
+        lines += [note for rate in RATES for note in too_few(one, rate)]
+    lines += _useless(calibrated)
+    if fusion:
+        lines += _fusion_doubts(fusion, calibrated[FUSION]["frame"])
     if not any("video" in levels for levels in calibrated.values()):
         lines.append("there are no videos, so only scores of single frames and images are calibrated")
+    return lines
+
+
+def _useless(calibrated: dict[str, dict[str, ScoreCalibration]]) -> list[str]:
+    """A line for each calibration that says nothing, and one for those with too few samples for their method."""
+    lines, few = [], []
+    for name, levels in calibrated.items():
+        for level, one in levels.items():
+            found, scores = one.to_probability, np.array(one.real.score + one.fake.score)
+            where = f"{name} score, {level} level"
+            if isinstance(found, Isotonic):
+                if len(scores) < ENOUGH_ISOTONIC:
+                    few.append(f"{where}: {len(scores)}")
+                if len(set(found.probability)) == 1:
+                    lines.append(f"{where}: every face gets the same probability, because fakes do not score higher")
+                continue
+            ratio = found.scale / (1.0 if name in LOGITS else float(scores.std()) or 1.0)
+            if ratio > 0.99 * WIDEST:
+                lines.append(
+                    f"{where}: the temperature is at the bound of its search ({found.scale:g}), because fakes do not "
+                    "score higher than reals: every face gets the same probability"
+                )
+            elif ratio < 1.01 / WIDEST or (name in LOGITS and scores.std() < 1 / WIDEST):
+                lines.append(
+                    f"{where}: the scores hardly differ (standard deviation {scores.std():.2g}), too little for the "
+                    "search of the temperature: do not trust the probabilities"
+                )
+    if few:
+        lines.append(
+            f"isotonic needs {ENOUGH_ISOTONIC} samples or more, else it overfits ({'; '.join(few)}): use --method "
+            "temperature, or calibrate on more faces"
+        )
+    return lines
+
+
+def _fusion_doubts(fusion: Fusion, one: ScoreCalibration) -> list[str]:
+    """A line for each reason not to use the fusion; `one` is its calibration of frames."""
+    lines = []
+    for name, weight in ((CLASSIFIER, fusion.classifier), (ANOMALY, fusion.anomaly)):
+        if weight < 0:
+            lines.append(
+                f"fusion: the weight of the {name} score is negative ({weight:.3g}), as if higher scores meant real "
+                "faces: use evaluate --fusion none, or calibrate on more faces"
+            )
+    if min(one.real.units, one.fake.units) < ENOUGH_FUSION:
+        lines.append(
+            f"fusion: fitted to {one.real.units} real and {one.fake.units} fake videos or stills; with fewer than "
+            f"{ENOUGH_FUSION} of each, its weights are mostly chance"
+        )
     return lines
 
 

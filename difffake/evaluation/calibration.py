@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from difffake.errors import UserError
-from difffake.files import sha256, staged_file
+from difffake.files import absent, sha256, staged_file
 
 Floats = NDArray[np.float64]
 FILE = "calibration.json"
@@ -188,21 +188,26 @@ def find_calibration(option: str | Path, ckpt: Path, anomaly: Path | None = None
     Raises:
         UserError: as in `read_calibration`.
     """
-    path = ckpt.parent / FILE if option == "auto" else Path(option)
-    if str(option) == "none" or (option == "auto" and not path.is_file()):
-        return None
-    return read_calibration(path, ckpt, anomaly)
+    path = calibration_file(option, ckpt)
+    return read_calibration(path, ckpt, anomaly) if path else None
 
 
-def too_few(real: Sample, rate: float) -> str:
-    """One line if there are too few real units to promise a false-alarm rate; empty if there are enough."""
-    if real.enough(rate):
-        return ""
+def calibration_file(option: str | Path, ckpt: Path) -> Path | None:
+    """The file that an option of `find_calibration` names; None for none, and for auto if there is no file."""
+    path = ckpt.parent / FILE if str(option) == "auto" else Path(option)
+    return None if str(option) == "none" or (str(option) == "auto" and not path.is_file()) else path
+
+
+def too_few(one: ScoreCalibration, rate: float) -> list[str]:
+    """A line each if there are too few real units, or too few fake ones, to promise an error rate."""
     needed = math.ceil(1 / rate - 1 - 1e-9)
-    return (
-        f"a false-alarm rate of {100 * rate:g} % cannot be promised: it takes {needed} real videos or stills, and "
-        f"{real.units} calibrated; nothing is called fake"
-    )
+    kinds = (("false-alarm rate", "real", "fake", one.real), ("rate of missed fakes", "fake", "real", one.fake))
+    return [
+        f"a {error} of {100 * rate:g} % cannot be promised: it takes {needed} {kind} videos or stills, and "
+        f"{sample.units} calibrated; nothing is called {verdict}"
+        for error, kind, verdict, sample in kinds
+        if not sample.enough(rate)
+    ]
 
 
 def read_calibration(path: Path, ckpt: Path, anomaly: Path | None = None) -> Calibration:
@@ -218,7 +223,7 @@ def read_calibration(path: Path, ckpt: Path, anomaly: Path | None = None) -> Cal
     """
     mend = "run difffake calibrate again"
     if not path.is_file():
-        raise UserError(f"{path} does not exist: run difffake calibrate first")
+        raise UserError(f"{path} {absent(path)}: run difffake calibrate first, or name its file")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         found = Calibration(

@@ -13,7 +13,7 @@ from difffake.anomaly.fit import warn_of_equal_pairs
 from difffake.anomaly.scoring import Anomaly, PairMode, equal_pairs
 from difffake.data.choice import Choice, choose_rows
 from difffake.data.datasets import CropDataset, Read
-from difffake.data.keys import check_leaks, content_keys, leak_keys, pair_group, subject
+from difffake.data.keys import check_calibrating, check_leaks, content_keys, leak_keys, pair_group, subject
 from difffake.data.manifest import Manifest, read_manifests
 from difffake.data.skipped import coverage
 from difffake.distributed import count, everyone, own_rows
@@ -44,7 +44,11 @@ class Loading:
 
 
 def read_tests(
-    paths: Sequence[Path], split: str, training_keys: Set[str], choice: Choice
+    paths: Sequence[Path],
+    split: str,
+    training_keys: Set[str],
+    choice: Choice,
+    calibrating: tuple[Set[str], Path] | None = None,
 ) -> tuple[list[Manifest], dict[str, str]]:
     """Read and check test data before anything is scored.
 
@@ -52,13 +56,15 @@ def read_tests(
         paths: manifests.
         split: split to score; all for every row.
         training_keys: keys of the training data, see `difffake.data.keys`.
+        choice: methods and compressions to score.
+        calibrating: keys of the calibrating data, and the file of the calibration; None without one.
 
     Returns:
         The rows of the split in each manifest, and for each data set with files without crops a text about them.
 
     Raises:
         UserError: a manifest is given twice, has no such rows, lacks crops, shares names or crops with the training
-            data, contradicts itself, or repeats rows of another.
+            or calibrating data, contradicts itself, or repeats rows of another.
     """
     tests, lost = [], {}
     manifests = read_manifests(paths)
@@ -69,7 +75,10 @@ def read_tests(
             raise UserError(f"{path} has no rows{what} in the split {split}: use --split all or another manifest")
         test.check_files()
         keys = leak_keys(test.table, whole.table) | content_keys(test.table, test.root)
-        check_leaks(training_keys, keys, f"{path}, split {split},")
+        where = f"{path}, split {split},"
+        check_leaks(training_keys, keys, where)
+        if calibrating:
+            check_calibrating(calibrating[0], keys, where, calibrating[1])
         if len(test) < len(chosen):
             console.print(f"{path}: {len(test)} of {len(chosen)} rows are in the split {split}; --split all takes all")
         if (found := coverage(whole, split, choice)) and found.lost:

@@ -18,6 +18,7 @@ from difffake.data.packed import read_crop
 from difffake.distributed import everyone, own_rows
 from difffake.errors import UserError
 from difffake.evaluation.evaluate import Loading, scored
+from difffake.files import absent
 from difffake.models.meso4 import SIDE, Meso4, load_meso4
 from difffake.progress import track
 from difffake.workers import in_order
@@ -37,7 +38,7 @@ def meso4_weights(given: Path | None) -> Path | None:
     """
     named = given or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
     if named is not None and not named.is_file():
-        raise UserError(f"{named} ({'--meso4' if given else f'${VARIABLE}'}) does not exist: give Meso4's weights")
+        raise UserError(f"{named} ({'--meso4' if given else f'${VARIABLE}'}) {absent(named)}: give Meso4's weights")
     return named
 
 

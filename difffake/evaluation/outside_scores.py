@@ -1,6 +1,7 @@
 """Scores of other detectors, from CSV files, for the crops and videos of a manifest."""
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from difffake.errors import UserError
 from difffake.evaluation.evaluate import scored
 from difffake.evaluation.names import Names
 from difffake.evaluation.results import WHOLE
+from difffake.files import absent
 from difffake.readers.user_table import read_texts
 
 NAME_COLUMNS = ("path", "video", "file", "name")
@@ -56,7 +58,7 @@ def read_outside(path: Path, tests: Sequence[Manifest], higher_is_real: bool = F
             crops or videos, two lines belong to the same one, or no line belongs to any.
     """
     if not path.is_file():
-        raise UserError(f"{path} does not exist: give a CSV file with the columns path and score")
+        raise UserError(f"{path} {absent(path)}: give a CSV file with the columns path and score")
     rows = read_texts(path, {"score"})
     column = next((name for name in NAME_COLUMNS if name in rows), None)
     if column is None:
@@ -124,6 +126,8 @@ def _number(text: str, where: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
+    if re.fullmatch(r"[-+]?[0-9]*,[0-9]+(e[-+]?[0-9]+)?", text, re.IGNORECASE):
+        raise UserError(f"{where}: the score {text!r} has a decimal comma: write decimal points")
     if not math.isfinite(value):
         raise UserError(f"{where}: the score {text!r} is not a finite number: correct it, or leave out the line")
     return value

@@ -72,7 +72,11 @@ def domain_remarks(domains: Sequence[Row]) -> list[str]:
     tables = domain_tables(domains)
     if not tables:
         return []
-    found = ["FPR: share of the real faces that are called fake at the threshold of the validation data."]
+    rates = {percent(one["false_alarm_rate"]) != NONE for domain in domains for one in domain["sets"]}
+    where = ", where there is one" if False in rates else ""
+    found = [f"FPR: share of the real faces that are called fake at the threshold of the validation data{where}."]
+    if True not in rates:
+        found = ["There is no FPR, because there is no threshold from validation data."]
     if any("Shift" in table.columns for table in tables):
         found.append(
             "Shift: AUC of a data set's real faces against the real faces that calibrated; 50 is none. Promised: share "
@@ -83,7 +87,8 @@ def domain_remarks(domains: Sequence[Row]) -> list[str]:
         if too_few := sorted({promise["rate"] for promise in promises if not promise["enough"]}):
             named = " and ".join(f"{100 * rate:g} %" for rate in too_few)
             found.append(
-                f"Where too few faces calibrated to promise {named}, nothing is called fake, and there is no number."
+                f"Where too few real faces calibrated to promise {named}, nothing is called fake, and there is no "
+                "number."
             )
     return found
 

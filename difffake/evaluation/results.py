@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import log_expit, logsumexp
 
 from difffake.data.keys import VIDEO
 from difffake.errors import UserError
 from difffake.evaluation.calibration import Calibration
 from difffake.evaluation.measures import CLASSIFIER, LOGITS, measured
 from difffake.files import staged_file
+from difffake.logits import mean_logit
 from difffake.readers.item import REAL
 
 COLUMNS = (
@@ -46,16 +46,13 @@ def video_scores(scores: pd.DataFrame) -> pd.DataFrame:
     Stills are left out. The people of a video have different numbers in the column `track`, where there is one.
 
     A classifier's values are averaged as probabilities, sigmoid(logit), as in DeepfakeBench. The result is the logit of
-    this mean, log(mean p / (1 - mean p)), because a probability near 1 would lose the differences between large logits.
-    Other values are averaged directly. The columns `VIDEO` identify a video. The column `frames` has the number of
-    averaged values.
+    this mean (`mean_logit`). Other values are averaged directly. The columns `VIDEO` identify a video. The column
+    `frames` has the number of averaged values.
     """
     frames = scores[scores["video"] != ""].assign(track=scores.get("track", 0))
     groups = frames.groupby([*VIDEO, "track", "score"], sort=False)
     classifier = (groups["score"].first() == CLASSIFIER).to_numpy()
-    # The mean of p over the mean of 1 - p, in logarithms; the number of frames cancels.
-    odds = groups["value"].agg(lambda logit: logsumexp(log_expit(logit)) - logsumexp(log_expit(-logit)))
-    value = np.where(classifier, odds, groups["value"].mean())
+    value = np.where(classifier, groups["value"].agg(mean_logit), groups["value"].mean())
     first = groups[["label", "target", "identity", "path"]].first()
     people = first.assign(value=value, frames=groups.size()).reset_index()
     if not people["track"].any():

@@ -102,10 +102,14 @@ def remarks(rows: Sequence[Row]) -> list[str]:
     for name, other, rate in (("real", "fake", "the false alarms"), ("fake", "real", "the fakes found")):
         alone = sorted({str(row["dataset"]) for row in rows if not row[f"n_{other}"]})
         if alone:
-            found.append(
-                f"{', '.join(alone)}: only {name} faces, so AUC, EER and AP are not defined; {rate} are counted at the "
-                "threshold of the validation data."
-            )
+            key = "false_alarm_rate" if name == "real" else "detection_rate"
+            counted = {percent(row.get(key)) != NONE for row in rows if not row[f"n_{other}"]}
+            if True in counted:
+                how = f"{rate} are counted at the threshold of the validation data"
+                how += ", where there is one" if False in counted else ""
+            else:
+                how = f"{rate} are not counted, because there is no threshold from validation data"
+            found.append(f"{', '.join(alone)}: only {name} faces, so AUC, EER and AP are not defined; {how}.")
     return found
 
 

@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 
 from difffake.errors import UserError
-from difffake.files import sha256, staged_file
+from difffake.files import absent, sha256, staged_file
 
 VARIABLE = "DIFFFAKE_LANDMARKER"
 URL = "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/face_landmarker.task"
@@ -26,7 +26,7 @@ def landmarker_model(given: Path | None = None) -> Path:
     if named is not None:
         if not named.is_file():
             origin = "--landmarker" if given else f"${VARIABLE}"
-            raise UserError(f"{named} ({origin}) does not exist: give the path of face_landmarker.task")
+            raise UserError(f"{named} ({origin}) {absent(named)}: give the path of face_landmarker.task")
         if not zipfile.is_zipfile(named):  # a .task file is a zip of TensorFlow Lite models
             raise UserError(f"{named} is not MediaPipe's face landmark model: give the path of face_landmarker.task")
         return named

@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 
 from difffake.errors import UserError
 from difffake.faces.images import MAX_PIXELS, too_large
+from difffake.files import absent
 
 
 class Frame(NamedTuple):
@@ -127,7 +128,7 @@ def _read(path: Path, choose: Callable[[Sequence[int]], list[int]], threads: int
 @contextmanager
 def _opened(path: Path, threads: int) -> Iterator[tuple[InputContainer, VideoStream]]:
     if not path.is_file():
-        raise UserError(f"{path} {'is a folder' if path.is_dir() else 'does not exist'}")
+        raise UserError(f"{path} {absent(path)}")
     try:
         container = av.open(str(path), metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:

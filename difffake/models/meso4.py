@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from difffake.errors import UserError
+from difffake.files import absent
 
 SIDE = 256
 """Height and width of the input in pixels."""
@@ -64,7 +65,7 @@ def load_meso4(path: Path, device: torch.device | str = "cpu") -> Meso4:
         UserError: the file is missing, is not a safetensors file, or has other arrays.
     """
     if not path.is_file():
-        raise UserError(f"{path} does not exist: give the weights of Meso4 as a safetensors file")
+        raise UserError(f"{path} {absent(path)}: give the weights of Meso4 as a safetensors file")
     network = Meso4()
     try:
         network.load_state_dict(_torch_layout(load_file(path)))

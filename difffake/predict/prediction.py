@@ -4,16 +4,11 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import torch
-
+from difffake.evaluation.calibration import Limits
 from difffake.faces.listing import Kind
+from difffake.logits import sigmoid
 
 Verdict = Literal["real", "fake", "cannot tell"]
-
-
-def sigmoid(logit: float) -> float:
-    """1 / (1 + exp(-logit)), without overflow for large negative logits."""
-    return float(torch.tensor(logit, dtype=torch.float64).sigmoid())
 
 
 @dataclass(frozen=True)
@@ -39,14 +34,36 @@ class FaceScore:
 class Promise:
     """What a calibration says of one file."""
 
-    false_alarms: float
-    """The promised rate: of real files, at most this share is called fake; of fakes, at most this share real."""
-    fake_above: float | None
-    """Smallest probability at which the file is called fake; None if none is (too few real faces calibrated)."""
-    real_below: float | None
-    """Largest probability at which the file is called real; None if none is."""
+    false_alarms: float | None
+    """The promised rate: of real files, at most this share is called fake; of fakes, at most this share real. None if
+    it cannot be promised for this file; `notes` then says why."""
+    limits: Limits
+    """Logits between the verdicts."""
     calibrated_probability: float
     """Probability that the file is fake, if fakes are as frequent as among the calibrating data."""
+    notes: tuple[str, ...] = ()
+    """What is not promised, one sentence each."""
+
+    @property
+    def fake_above(self) -> float | None:
+        """Smallest probability at which the file is called fake; None if none is (too few real faces calibrated)."""
+        return _probability(self.limits.fake_above)
+
+    @property
+    def real_below(self) -> float | None:
+        """Largest probability at which the file is called real; None if none is (too few fakes calibrated)."""
+        return _probability(self.limits.real_below)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, without the notes."""
+        return {
+            "false_alarms": self.false_alarms,
+            "fake_above": self.fake_above,
+            "real_below": self.real_below,
+            "fake_above_logit": _finite(self.limits.fake_above),
+            "real_below_logit": _finite(self.limits.real_below),
+            "calibrated_probability": self.calibrated_probability,
+        }
 
 
 @dataclass(frozen=True)
@@ -54,10 +71,11 @@ class Prediction:
     """The detector's result for one file."""
 
     kind: Kind
-    probability: float
-    """Probability that the file is fake, in [0, 1]: the highest over the faces of an image, the mean over frames."""
-    threshold: float | None
-    """Smallest probability at which the file is called fake, from validation data; None if the checkpoint has none."""
+    logit: float
+    """Higher = more fake: the highest logit of the faces of an image; of a video, the logit of the mean probability of
+    its frames. Verdicts compare it, because probabilities of large logits are all 1."""
+    threshold_logit: float | None
+    """Smallest logit at which the file is called fake, from validation data; None if the checkpoint has none."""
     faces: list[FaceScore]
     """For an image, every face, the largest first; for a video, the largest face of each frame that has one."""
     frames_without_face: list[tuple[int, float | None]] = field(default_factory=list)
@@ -67,25 +85,32 @@ class Prediction:
     total_frames: int = 1
     """Number of frames of the video that can be decoded; 1 for an image."""
     notes: list[str] = field(default_factory=list)
-    """Other remarks for the user, such as that the video is cut short."""
+    """Other remarks for the user, such as that the video is cut short; those of `promise` are among them."""
     promise: Promise | None = None
     """Calibrated probability and thresholds; None without a calibration."""
 
     @property
-    def verdict(self) -> Verdict | None:
-        """`fake`, `real`, or with a calibration `cannot tell`, if the probability is between its thresholds.
+    def probability(self) -> float:
+        """Probability that the file is fake, in [0, 1]: the sigmoid of the logit."""
+        return sigmoid(self.logit)
 
-        Without a calibration, `fake` if the probability reaches the threshold of the checkpoint; None if there is none.
+    @property
+    def threshold(self) -> float | None:
+        """Smallest probability at which the file is called fake; None if the checkpoint has no threshold."""
+        return None if self.threshold_logit is None else sigmoid(self.threshold_logit)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """`fake`, `real`, or with a calibration `cannot tell`, if the logit is between its limits.
+
+        Without a calibration, `fake` if the logit reaches the threshold of the checkpoint; None if there is none.
         """
         if self.promise:
-            if self.promise.fake_above is not None and self.probability >= self.promise.fake_above:
-                return "fake"
-            if self.promise.real_below is not None and self.probability <= self.promise.real_below:
-                return "real"
-            return "cannot tell"
-        if self.threshold is None:
+            limits = self.promise.limits
+            return "fake" if limits.fake(self.logit) else "real" if limits.real(self.logit) else "cannot tell"
+        if self.threshold_logit is None:
             return None
-        return "fake" if self.probability >= self.threshold else "real"
+        return "fake" if self.logit >= self.threshold_logit else "real"
 
     @property
     def logits(self) -> list[float]:
@@ -96,10 +121,12 @@ class Prediction:
         """Plain values for JSON; docs/guide.md lists the keys."""
         return {
             "kind": self.kind,
+            "logit": self.logit,
             "probability": self.probability,
             "threshold": self.threshold,
+            "threshold_logit": self.threshold_logit,
             "verdict": self.verdict,
-            **(vars(self.promise) if self.promise else {}),
+            **(self.promise.to_dict() if self.promise else {}),
             "faces": [vars(face) | {"probability": face.probability} for face in self.faces],
             "frames_without_face": [{"frame": frame, "time": time} for frame, time in self.frames_without_face],
             "frames_with_several": self.frames_with_several,
@@ -108,6 +135,9 @@ class Prediction:
         }
 
 
-def mean_probability(faces: list[FaceScore]) -> float:
-    """Mean probability over faces, as the evaluation scores a video."""
-    return math.fsum(face.probability for face in faces) / len(faces)
+def _finite(limit: float) -> float | None:
+    return limit if math.isfinite(limit) else None
+
+
+def _probability(limit: float) -> float | None:
+    return sigmoid(limit) if math.isfinite(limit) else None

@@ -18,11 +18,15 @@ from difffake.faces.images import read_image
 from difffake.faces.listing import Kind, kind_of
 from difffake.faces.model_file import landmarker_model
 from difffake.faces.video import read_clip
+from difffake.logits import mean_logit, sigmoid
 from difffake.models.checkpoint import load_detector
 from difffake.models.device import choose_device
 from difffake.models.weights import weights_file
 from difffake.predict.inputs import as_rgb, is_single
-from difffake.predict.prediction import FaceScore, Prediction, Promise, mean_probability, sigmoid
+from difffake.predict.prediction import FaceScore, Prediction, Promise
+
+FALSE_ALARMS = 0.05
+"""The promised rate of false alarms, unless another is chosen."""
 
 
 class _Crop(NamedTuple):
@@ -48,11 +52,12 @@ class Predictor:
         imports: packages of your own whose code may run, if the encoder is in one of them.
         calibration: file of `difffake calibrate`, or none; auto takes calibration.json beside the checkpoint, if it
             exists.
-        false_alarms: with a calibration, the promised false-alarm rate, in (0, 1): of real files like those that
+        false_alarms: the promised false-alarm rate, in (0, 1), which needs a calibration: of real files like those that
             calibrated, at most this share is called fake, and of fakes, at most this share real. Files between are
-            neither.
+            neither. By default 0.05, if there is a calibration.
 
-    Raises `UserError` if the checkpoint, MediaPipe's model or the device cannot be used.
+    Raises `UsageError` if a rate is given without a calibration or out of range, and `UserError` if the checkpoint,
+    MediaPipe's model or the device cannot be used.
     """
 
     def __init__(
@@ -66,18 +71,22 @@ class Predictor:
         find_faces: FaceFinder | None = None,
         imports: Sequence[str] = (),
         calibration: str | Path = "auto",
-        false_alarms: float = 0.05,
+        false_alarms: float | None = None,
     ) -> None:
-        if not 0 < false_alarms < 1:
+        if false_alarms is not None and not 0 < false_alarms < 1:
             raise UsageError(f"a false-alarm rate of {false_alarms} is out of range: choose one between 0 and 1")
         self.device = choose_device(device)
         path = weights_file(str(ckpt))
         self.detector, self.info = load_detector(path, self.device, imports)
         self.calibration: Calibration | None = find_calibration(calibration, path)
-        self.false_alarms = false_alarms
+        if false_alarms is not None and not self.calibration:
+            raise UsageError(
+                f"a false-alarm rate of {100 * false_alarms:g} % needs a calibration, and there is none: make one with "
+                f"difffake calibrate --ckpt {ckpt}, name its file with --calibration, or choose no rate"
+            )
+        self.false_alarms = FALSE_ALARMS if false_alarms is None else false_alarms
         self.frames = frames
         self.margin = margin or self.info.margin or MARGIN
-        self.threshold = None if self.info.threshold is None else sigmoid(self.info.threshold)
         self._landmarks: LandmarkDetector | None = None
         self._find_faces = find_faces
         if not cropped and find_faces is None:
@@ -119,20 +128,10 @@ class Predictor:
             raise UserError(f"{name}: the list is empty")
         return self._predict_frames(frames, len(frames), "", name)
 
-    def calibrated(self, kind: Kind, probability: float) -> float:
-        """The calibrated probability of an image or video with this probability; the same without a calibration."""
+    def calibrated(self, kind: Kind, logit: float) -> float:
+        """The calibrated probability of an image or video with this logit; its sigmoid without a calibration."""
         found = self._calibration_of(kind)
-        return float(found.to_probability(_logit(probability))) if found else probability
-
-    def promise_notes(self, kind: Kind) -> list[str]:
-        """What the user must know of the promise for images or videos; nothing without a calibration."""
-        found = self._calibration_of(kind)
-        if not found or not self.calibration:
-            return []
-        notes = [note] if (note := too_few(found.real, self.false_alarms)) else []
-        if kind == "video" and not self.calibration.at("classifier", "video"):
-            notes.append("no videos calibrated: for videos, thresholds of single images are used and promise nothing")
-        return notes
+        return float(found.to_probability(logit)) if found else sigmoid(logit)
 
     def _calibration_of(self, kind: Kind) -> ScoreCalibration | None:
         """Calibration of images or videos; for videos, that of images if there is none."""
@@ -141,14 +140,19 @@ class Predictor:
         frame = self.calibration.at("classifier", "frame")
         return (self.calibration.at("classifier", "video") or frame) if kind == "video" else frame
 
-    def _promise(self, kind: Kind, probability: float) -> Promise | None:
+    def _promise(self, kind: Kind, logit: float, faces: int) -> Promise | None:
+        """What the calibration says of a file with this logit, which has so many scored faces."""
         found = self._calibration_of(kind)
-        if not found:
+        if not found or not self.calibration:
             return None
-        limits = found.limits(self.false_alarms)
-        fake = sigmoid(limits.fake_above) if math.isfinite(limits.fake_above) else None
-        real = sigmoid(limits.real_below) if math.isfinite(limits.real_below) else None
-        return Promise(self.false_alarms, fake, real, self.calibrated(kind, probability))
+        broken = []
+        if kind == "video" and not self.calibration.at("classifier", "video"):
+            broken.append("no videos calibrated: for videos, thresholds of single images are used and promise nothing")
+        if kind == "image" and faces > 1:
+            broken.append("an image with several faces gets the highest of their scores: for it, nothing is promised")
+        notes = (*broken, *too_few(found, self.false_alarms))
+        rate = None if broken or not found.real.enough(self.false_alarms) else self.false_alarms
+        return Promise(rate, found.limits(self.false_alarms), self.calibrated(kind, logit), notes)
 
     def close(self) -> None:
         """Free MediaPipe's network; the predictor cannot be used afterwards."""
@@ -170,8 +174,7 @@ class Predictor:
             raise UserError(f"{name}: no face found")
         logits = self._logits([crop.pixels for crop in crops], name)
         faces = [FaceScore(0, None, crop.box, logit) for crop, logit in zip(crops, logits, strict=True)]
-        probability = max(face.probability for face in faces)
-        return Prediction("image", probability, self.threshold, faces, promise=self._promise("image", probability))
+        return self._prediction("image", max(logits), faces)
 
     def _predict_frames(
         self, frames: Sequence[tuple[int, float | None, np.ndarray]], total: int, shortfall: str, name: str
@@ -187,18 +190,22 @@ class Predictor:
             FaceScore(number, time, crop.box, logit)
             for (number, time, crop), logit in zip(largest, logits, strict=True)
         ]
-        probability = mean_probability(faces)
-        return Prediction(
+        return self._prediction(
             "video",
-            probability,
-            self.threshold,
+            mean_logit(logits),
             faces,
-            [(number, time) for number, time, crops in found if not crops],
-            [number for number, _, crops in found if len(crops) > 1],
-            total,
-            notes,
-            self._promise("video", probability),
+            frames_without_face=[(number, time) for number, time, crops in found if not crops],
+            frames_with_several=[number for number, _, crops in found if len(crops) > 1],
+            total_frames=total,
+            notes=notes,
         )
+
+    def _prediction(
+        self, kind: Kind, logit: float, faces: list[FaceScore], notes: Sequence[str] = (), **seen: Any
+    ) -> Prediction:
+        promise = self._promise(kind, logit, len(faces))
+        notes = [*notes, *(promise.notes if promise else ())]
+        return Prediction(kind, logit, self.info.threshold, faces, notes=notes, promise=promise, **seen)
 
     def _crops(self, image: np.ndarray) -> list[_Crop]:
         """Crops of all faces of an image, largest face first."""
@@ -217,10 +224,3 @@ class Predictor:
         if not all(map(math.isfinite, logits)):
             raise UserError(f"{name}: the detector's score is NaN or infinite: its checkpoint is broken")
         return logits
-
-
-def _logit(probability: float) -> float:
-    """The inverse of `sigmoid`."""
-    if probability in (0, 1):
-        return math.inf if probability else -math.inf
-    return math.log(probability) - math.log1p(-probability)

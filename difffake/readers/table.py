@@ -9,6 +9,7 @@ import pandas as pd
 
 from difffake.errors import UserError
 from difffake.faces.listing import MEDIA_SUFFIXES
+from difffake.files import absent
 from difffake.progress import console
 from difffake.readers.class_names import class_of, classes_below
 from difffake.readers.frames import last_number
@@ -34,7 +35,7 @@ def read_table(root: Path, table: str = "manifest.csv") -> list[Item]:
     """
     path = root / table
     if not path.is_file():
-        raise UserError(f"{path} does not exist: the reader `table` needs a CSV with the columns file and label")
+        raise UserError(f"{path} {absent(path)}: the reader `table` needs a CSV with the columns file and label")
     rows = read_texts(path, {"file", "label"})
     if "original" in rows and "target" not in rows:
         rows = rows.rename(columns={"original": "target"})

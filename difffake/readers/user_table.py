@@ -29,8 +29,13 @@ def read_texts(path: Path, needed: Set[str]) -> pd.DataFrame:
         text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
         sep = max(",;\t", key=text.partition("\n")[0].count)
         rows = pd.read_csv(StringIO(text), sep=sep, dtype=str, keep_default_na=False, skipinitialspace=True)
-    except (ValueError, OSError) as error:
-        raise UserError(f"{path} cannot be read as CSV: {error}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not a text in UTF-8 ({error.reason}): save it as CSV in UTF-8") from error
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} cannot be read as CSV ({reason}): correct it, or save it as CSV again") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): give a CSV file that you may read") from error
     rows.columns = pd.Index([str(name).strip().lower() for name in rows.columns])
     if missing := needed - set(rows.columns):
         names = ", ".join(rows.columns)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from drawn_clips import write_clip
+from PIL import Image
 from scipy.special import expit
 from tiny import TinyRun
 
@@ -93,7 +95,7 @@ def test_evaluate_reports_calibrated_probabilities_the_fusion_and_the_promise(
     assert [promise["fake_above"] for promise in one["promised"]] == [None, None]
     said = capsys.readouterr()
     assert max(map(len, said.out.splitlines())) <= 100
-    assert "too few faces calibrated" in " ".join(said.out.split())
+    assert "too few real faces calibrated" in " ".join(said.out.split())
     text = (tmp_path / "out" / "results.md").read_text()
     assert "Across data sets, video level, fusion score" in text
     assert "calibrated ECE" in text
@@ -149,7 +151,10 @@ def test_data_that_trained_or_calibrated_are_refused(
     # Calibrated on the other data set, the detector cannot be tested on it.
     assert calibrate(run.folder, run.unseen, "--split", "test", *out) == 0
     assert evaluate(run, tmp_path / "out", "--calibration", tmp_path / "c.json") == 1
-    assert "shares" in capsys.readouterr().err.splitlines()[-1]
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert f"with the data that calibrated {tmp_path / 'c.json'} (" in said
+    assert "--calibration none" in said
+    assert "training data" not in said
     assert not (tmp_path / "out").exists()
     # A training row that is called a validation row is still one.
     moved = pd.read_parquet(run.seen / "manifest.parquet")
@@ -194,12 +199,18 @@ def test_predict_says_what_it_cannot_tell(
     answer = json.loads(said.out)
     # Of 30 real scores, the last and the 25th: 31 times 0.95 and 0.8, rounded up. They cannot promise 1 %.
     limits = {0.05: (expit(logit + 2.5), expit(logit - 15)), 0.2: (expit(logit - 2.5), expit(logit - 10))}
-    assert answer["false_alarms"] == rate
+    assert answer["false_alarms"] == (None if rate == 0.01 else rate)
+    assert answer["logit"] == pytest.approx(logit)
     assert answer["calibrated_probability"] == pytest.approx(expit(logit / 2))
     if rate == 0.01:
         assert (answer["fake_above"], answer["real_below"]) == (None, None)
-        assert "1 % cannot be promised: it takes 99 real videos or stills, and 30 calibrated" in said.err
+        assert (answer["fake_above_logit"], answer["real_below_logit"]) == (None, None)
+        real, fake = answer["notes"]
+        assert "1 % cannot be promised: it takes 99 real videos or stills, and 30 calibrated" in real
+        assert "missed fakes" in fake
     else:
+        assert answer["notes"] == []
+        assert expit(answer["fake_above_logit"]) == pytest.approx(answer["fake_above"])
         assert (answer["fake_above"], answer["real_below"]) == pytest.approx(limits[rate], rel=1e-6)
     assert answer["verdict"] == verdict
 
@@ -213,9 +224,45 @@ def test_predict_prints_the_promise(
     options = ["--ckpt", run.folder, "--cropped", "--device", "cpu", "--calibration", path, "--false-alarms", "0.01"]
     assert main(["predict", *map(str, [*options, *crops])]) == 0
     said = capsys.readouterr()
-    assert "with at most 1 % false alarms" in said.out
-    assert "images: fake never, real never, else cannot tell." in said.out
+    assert "at most" not in said.out
+    assert "Verdict of images by the logit: fake never, real never, else cannot tell." in said.out
     assert said.out.count("cannot tell") == 4
+    assert said.out.count("a false-alarm rate of 1 % cannot be promised") == 1
     assert max(map(len, said.out.splitlines())) <= 80
+    assert main(["predict", *map(str, [*options[:-1], "0.05", *crops])]) == 0
+    said = capsys.readouterr()
+    assert "Images like those that calibrated: at most 5 % false alarms." in said.out
     assert main(["predict", *map(str, [*options[:-1], "1.5", *crops])]) == 2
     assert "out of range" in capsys.readouterr().err
+
+
+def test_a_rate_without_a_calibration_is_refused(
+    run: TinyRun, tiny_run: TinyRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    crop = sorted((run.unseen / "crops").rglob("*.png"))[0]
+    for options in (["--ckpt", run.folder, "--calibration", "none"], ["--ckpt", tiny_run.folder]):
+        fixed = [*map(str, options), "--cropped", "--device", "cpu", str(crop)]
+        assert main(["predict", *fixed, "--false-alarms", "0.05"]) == 2
+        assert "5 % needs a calibration, and there is none: make one with difffake calibrate" in capsys.readouterr().err
+        assert main(["predict", *fixed, "--json"]) == 0
+        assert "false_alarms" not in json.loads(capsys.readouterr().out)
+
+
+def test_nothing_is_promised_for_videos_if_only_stills_calibrated(
+    run: TinyRun, promising: tuple[Path, float], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    still = np.asarray(Image.open(sorted((run.unseen / "crops").rglob("*.png"))[0]))
+    write_clip(tmp_path / "clip.mp4", [still] * 4)
+    options = ["--ckpt", run.folder, "--cropped", "--device", "cpu", "--calibration", promising[0], "--frames", "2"]
+    capsys.readouterr()
+    assert main(["predict", *map(str, [*options, tmp_path / "clip.mp4"]), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["false_alarms"] is None
+    (note,) = answer["notes"]
+    assert "thresholds of single images are used and promise nothing" in note
+    assert answer["fake_above"] is not None
+    assert main(["predict", *map(str, [*options, tmp_path / "clip.mp4"])]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Verdict of videos by the logit: fake at" in said
+    assert said.count("promise nothing") == 1
+    assert "at most" not in said

@@ -11,6 +11,7 @@ from rows import fake, manifest_of, row
 from difffake.anomaly.pairs import reference_pairs
 from difffake.data.datasets import PairDataset
 from difffake.data.keys import (
+    check_calibrating,
     check_leaks,
     check_splits,
     content_keys,
@@ -170,3 +171,13 @@ def test_names_that_two_data_sets_share_can_be_told_apart() -> None:
     keys = leak_keys(manifest_of(row("a.png", video="000")).table)
     with pytest.raises(UserError, match="another --dataset"):
         check_leaks(keys, keys, "the test set")
+
+
+def test_what_calibrated_is_told_apart_from_what_trained() -> None:
+    keys = leak_keys(manifest_of(row("a.png", video="000")).table)
+    for shared, what in ((keys, r"1 key\(s\)"), ({"crop 0a"}, r"1 crop\(s\)")):
+        with pytest.raises(
+            UserError, match=f"test shares {what} with the data that calibrated c.json .*--calibration none"
+        ):
+            check_calibrating(shared, shared | {"video d/b"}, "test", Path("c.json"))
+    check_calibrating(keys, {"video d/b"}, "test", Path("c.json"))

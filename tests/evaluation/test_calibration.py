@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import expit
 from score_table import scored
@@ -13,7 +14,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from difffake.errors import UserError
-from difffake.evaluation.calibrate import fit_one, fit_scores, isotonic, scaling
+from difffake.evaluation.calibrate import fit_one, fit_scores, isotonic, scaling, summary
 from difffake.evaluation.calibration import (
     Calibration,
     Fusion,
@@ -26,6 +27,7 @@ from difffake.evaluation.calibration import (
     read_calibration,
     too_few,
 )
+from difffake.evaluation.fusion import fuse
 from difffake.files import sha256
 from difffake.metrics import ece
 
@@ -100,9 +102,20 @@ def test_thresholds_by_hand() -> None:
     assert real.below(0.05) < 1
     assert real.below(0.2) == pytest.approx(4)
     assert real.below(0.04) == -math.inf
-    assert "19 real videos" in too_few(sample([1.0] * 18), 0.05)
-    assert too_few(real, 0.05) == ""
-    assert "99 real videos or stills, and 19 calibrated" in too_few(real, 0.01)
+
+
+def test_too_few_reals_and_too_few_fakes_are_said() -> None:
+    many, few = [float(value) for value in range(19)], [float(value) for value in range(18)]
+    assert too_few(calibrated(many, many), 0.05) == []
+    assert too_few(calibrated(few, many), 0.05) == [
+        "a false-alarm rate of 5 % cannot be promised: it takes 19 real videos or stills, and 18 calibrated; "
+        "nothing is called fake"
+    ]
+    assert too_few(calibrated(many, few), 0.05) == [
+        "a rate of missed fakes of 5 % cannot be promised: it takes 19 fake videos or stills, and 18 calibrated; "
+        "nothing is called real"
+    ]
+    assert ["takes 99" in note for note in too_few(calibrated(many, many), 0.01)] == [True, True]
 
 
 def test_frames_of_one_video_count_as_one() -> None:
@@ -161,7 +174,7 @@ def test_classes_far_apart_meet_at_the_threshold(threshold: float, cut: float) -
     assert (limits.fake(score) != limits.real(score)).all()
 
 
-def table(seed: int = 0, videos: bool = True) -> object:
+def table(seed: int = 0, videos: bool = True) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     label = np.repeat([0, 1], 60)
     return scored(
@@ -181,6 +194,44 @@ def test_levels_and_units_of_a_table() -> None:
     # Stills of one person are counted one by one.
     assert fit_one(table(videos=False).assign(identity="ann"), "temperature", True).real.units == 60
     assert fit_scores(table().query("label == 0"), "temperature") == {}
+
+
+@pytest.mark.parametrize("name", ["classifier", "anomaly"])
+def test_a_calibration_that_says_nothing_is_called_so(name: str) -> None:
+    """Scores that are higher for reals: the temperature goes to its bound, an isotonic function is flat."""
+    rng = np.random.default_rng(0)
+    label = np.repeat([0, 1], 600)
+    good = scored(label=label, method=np.where(label, "x", "real"), value=rng.normal(size=1200) + label, score=name)
+    inverse = good.assign(value=-50 * good["value"])
+    for method, said in (("temperature", "the temperature is at the bound of its search"), ("isotonic", "every face")):
+        lines = summary(fit_scores(inverse, method), "manifest")
+        assert [line for line in lines if line.startswith(f"{name} score, frame level: {said}")]
+        assert not [line for line in summary(fit_scores(good, method), "manifest") if "score, " in line]
+    close = good.assign(value=1e-6 * label)
+    lines = summary(fit_scores(close, "temperature"), "manifest")
+    assert any("the scores hardly differ" in line for line in lines) == (name == "classifier")
+
+
+def test_too_few_samples_for_isotonic_are_said() -> None:
+    lines = summary(fit_scores(table(), "isotonic"), "manifest")
+    (line,) = (line for line in lines if "isotonic" in line)
+    assert "needs 1000 samples" in line
+    assert "classifier score, frame level: 120; classifier score, video level: 40" in line
+    assert not [line for line in summary(fit_scores(table(), "temperature"), "manifest") if "isotonic" in line]
+
+
+def test_a_fusion_of_little_use_is_called_so() -> None:
+    both = pd.concat([table(), table().assign(score="anomaly")])
+
+    def doubts(fusion: Fusion, rows: pd.DataFrame) -> list[str]:
+        found = fit_scores(pd.concat([rows, fuse(rows, fusion)], ignore_index=True), "temperature")
+        return [line for line in summary(found, "manifest", fusion) if line.startswith("fusion: ")]
+
+    assert doubts(Fusion(1.0, 0.5, 0.0), both) == []
+    (negative,) = doubts(Fusion(1.0, -0.25, 0.0), both)
+    assert "the anomaly score is negative (-0.25)" in negative
+    (few,) = doubts(Fusion(1.0, 0.5, 0.0), both[both["video"].astype(int) > 1])
+    assert "fitted to 18 real and 20 fake" in few
 
 
 def test_survives_writing(tmp_path: Path) -> None:
@@ -213,3 +264,5 @@ def test_survives_writing(tmp_path: Path) -> None:
     assert find_calibration("auto", ckpt) is None
     with pytest.raises(UserError, match="does not exist: run difffake calibrate first"):
         find_calibration(tmp_path / "calibration.json", ckpt)
+    with pytest.raises(UserError, match="is a folder"):
+        find_calibration(tmp_path, ckpt)

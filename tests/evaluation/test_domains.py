@@ -94,6 +94,9 @@ def test_one_entry_for_each_score_and_level_and_compressions_are_sets() -> None:
     names = [(one["dataset"], one["compression"]) for one in domains[0]["sets"]]
     assert names == [("FF++", "c23"), ("FF++", "c40"), ("Celeb-DF", ""), ("drawn-unseen", "")]
     assert all(math.isnan(one["false_alarm_rate"]) for one in domains[0]["sets"])
+    assert domain_remarks(domains) == ["There is no FPR, because there is no threshold from validation data."]
+    some = domain_rows(several_datasets(), {"anomaly": {"frame": 0.0}}, 0)
+    assert domain_remarks(some)[0].endswith("at the threshold of the validation data, where there is one.")
 
 
 def test_the_videos_are_printed_if_there_are_videos() -> None:
@@ -134,7 +137,7 @@ def test_tables_name_shift_and_promises(calibration: Calibration, scores: pd.Dat
     few = fit_scores(stills(0, "val", 0.0, 60), "temperature")
     poor = Calibration("", None, "temperature", "manifest", frozenset(), None, few)
     domains = domain_rows(scores, THRESHOLDS, 0, 0, poor)
-    assert "too few faces calibrated to promise 1 %" in domain_remarks(domains)[-1]
+    assert "too few real faces calibrated to promise 1 %" in domain_remarks(domains)[-1]
     assert domain_tables(domains)[0].cells[0][-2] == "-"
     assert [one["promised"][0]["realized"] for one in domains[0]["sets"]] == [0, 0]
     # One data set and no calibration: the ordinary tables say it all.

@@ -94,6 +94,11 @@ def test_what_is_not_covered_is_said(sets: list[Manifest], tmp_path: Path) -> No
     ("lines", "message"),
     [
         (["path,score", "ann/1,high"], r"theirs\.csv, line 2: the score 'high' is not a finite number"),
+        (
+            ["path,score", "bob/2,1", 'ann/1,"0,5"'],
+            r"line 3: the score '0,5' has a decimal comma: write decimal points",
+        ),
+        (["path;score", "bob/2;1", "ann/1;-2,5e-3"], "line 3: .* has a decimal comma"),
         (["path,score", "bob/2,1", "ann/1,nan"], r"line 3: the score 'nan' is not a finite number"),
         (["path,score", "bob/2,1", "ann/1,"], r"line 3: the score '' is not a finite number"),
         (["path,score", "ann/1,1", "crops/ann/1.png,1"], "lines 2 and 3: both have a score of data/a/crops/ann/1.png"),
@@ -127,6 +132,14 @@ def test_a_file_takes_no_name_that_is_taken(tmp_path: Path) -> None:
 def test_no_file(sets: list[Manifest], tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.csv does not exist"):
         read_outside(tmp_path / "none.csv", sets)
+    with pytest.raises(UserError, match="is a folder: give a CSV file"):
+        read_outside(tmp_path, sets)
+
+
+def test_a_file_that_is_not_in_utf8_says_how_to_mend_it(sets: list[Manifest], tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("path,score\nzoé,1\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"a\.csv is not a text in UTF-8 .*: save it as CSV in UTF-8"):
+        read_outside(tmp_path / "a.csv", sets)
 
 
 def test_scores_may_be_in_any_order(sets: list[Manifest], tmp_path: Path) -> None:

@@ -64,6 +64,15 @@ def test_rows_of_one_class_have_tables_of_their_own() -> None:
     said = remarks([real, ROW, fake])
     assert said[0].startswith("Celeb-DF: only real faces")
     assert said[1].startswith("DFD: only fake faces")
+    assert said[0].endswith("the false alarms are counted at the threshold of the validation data.")
+    uncounted = real | {"false_alarm_rate": math.nan, "dataset": "DFDC"}
+    assert remarks([uncounted]) == [
+        "DFDC: only real faces, so AUC, EER and AP are not defined; the false alarms are not counted, because there is "
+        "no threshold from validation data."
+    ]
+    assert remarks([uncounted, real])[0].endswith("at the threshold of the validation data, where there is one.")
+    (found,) = remarks([fake | {"detection_rate": None}])
+    assert "the fakes found are not counted" in found
 
 
 def test_remarks_on_too_few_units_and_on_perfect_separation() -> None:

@@ -99,7 +99,7 @@ def test_the_table_says_frames_faces_threshold_and_verdict(run: Run, tmp_path: P
     assert "2 of 4 frames" in said
     assert "frames 5 to 7 of 8 (0.50 to 0.70 s), 2 scored" in said
     assert "no face in the frames 1 (0.10 s), 3 (0.30 s)" in said
-    assert "Verdict: fake at" in said
+    assert "Verdict of images: fake at a logit of" in said
     assert max(map(len, text.splitlines())) <= 80
 
 
