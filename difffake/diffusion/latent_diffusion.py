@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from difffake.diffusion.attention import Attention
+from difffake.diffusion.autoencoder import Autoencoder, StableAutoencoder, bfloat16_is_fast
 from difffake.diffusion.fingerprint import fingerprint
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class LatentDiffusion:
     It is not an `nn.Module`, so that a module with a reference to it does not save, train or synchronize it.
 
     Args:
-        vae: diffusers' AutoencoderKL; always in float32, because Stable Diffusion's VAE overflows in float16.
+        vae: diffusers' AutoencoderKL, or another `Autoencoder`.
         unet: diffusers' UNet2DConditionModel; it runs in the precision of its weights.
         scheduler: schedule of the training noise, from step 0 to `steps` - 1.
         prompt: (1, L, D), embedding of the empty prompt.
@@ -33,7 +34,7 @@ class LatentDiffusion:
 
     def __init__(
         self,
-        vae: "AutoencoderKL",
+        vae: "AutoencoderKL | Autoencoder",
         unet: "UNet2DConditionModel",
         scheduler: "DDPMScheduler",
         prompt: Tensor,
@@ -41,7 +42,7 @@ class LatentDiffusion:
         exact: "Callable[[], UNet2DConditionModel] | None" = None,
     ) -> None:
         self.exact_unet = exact or (lambda: self.unet)
-        self.vae = _frozen(vae.float())
+        self.vae: Autoencoder = _frozen(vae if isinstance(vae, Autoencoder) else StableAutoencoder(vae))
         self.unet = _frozen(unet)
         self.unet.set_attn_processor(Attention())
         self.scheduler = scheduler
@@ -50,8 +51,8 @@ class LatentDiffusion:
         self.signal = scheduler.alphas_cumprod.float()
         """(T,), alpha-bar: share of the image's variance that is left at each step."""
         self.steps = len(self.signal)
-        self.vae_fingerprint = fingerprint(vae.state_dict())
-        """SHA-256 of the VAE's weights, to recognize cached latents."""
+        self.vae_fingerprint = fingerprint(self.vae.state_dict())
+        """SHA-256 of the autoencoder's weights, to recognize cached latents."""
 
     def __deepcopy__(self, memo: dict[int, object]) -> "LatentDiffusion":
         # It never changes, so a copy of its owner, such as a moving average of a training module, shares it.
@@ -60,12 +61,12 @@ class LatentDiffusion:
     @property
     def scale(self) -> int:
         """Pixels per latent position along each axis: 8 for Stable Diffusion."""
-        return 2 ** (len(self.vae.config["block_out_channels"]) - 1)
+        return self.vae.scale
 
     @property
     def channels(self) -> int:
         """Number of channels of latents: 4 for Stable Diffusion."""
-        return int(self.vae.config["latent_channels"])
+        return self.vae.channels
 
     @property
     def width(self) -> int:
@@ -96,16 +97,19 @@ class LatentDiffusion:
 
         They are the mean of the VAE's distribution, so that they can be cached. DiffusionFake's code draws samples.
         """
-        with torch.autocast(images.device.type, enabled=False):
-            mean = self.vae.encode(images.float() * 2 - 1).latent_dist.mode()
-        return mean * self.vae.config["scaling_factor"]
+        with self._coding(images.device):
+            return self.vae.encode(images.float()).float()
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
         """Images (B, 3, H, W) in [0, 1] of latents (B, 4, h, w)."""
-        with torch.autocast(latents.device.type, enabled=False):
-            images = self.vae.decode(latents.float() / self.vae.config["scaling_factor"]).sample
-        return (images / 2 + 0.5).clamp(0, 1)
+        with self._coding(latents.device):
+            return self.vae.decode(latents.float()).float()
+
+    def _coding(self, device: torch.device) -> torch.autocast:
+        """bfloat16 for autoencoders that work in it, where it is fast; float32 for all others."""
+        half = self.vae.half_precision and bfloat16_is_fast(device)
+        return torch.autocast(device.type, torch.bfloat16, enabled=half)
 
     def add_noise(self, latents: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
         """Noisy latents (B, 4, h, w) at steps (B,): `sqrt(a) z + sqrt(1 - a) noise` with a = alpha-bar."""

@@ -1,4 +1,4 @@
-"""Training of a small latent diffusion model on faces: first the VAE, then the U-Net."""
+"""Training of a small latent diffusion model on faces: first the VAE, unless it is TAEF2, then the U-Net."""
 
 import csv
 import json
@@ -16,8 +16,11 @@ from torch.nn import functional
 
 from difffake.data.batches import to_tensors, to_unit
 from difffake.data.manifest import Manifest
+from difffake.diffusion.attention import Attention
+from difffake.diffusion.autoencoder import StableAutoencoder, bfloat16_is_fast
 from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.diffusion.sampling import ddim_sample, ddim_steps
+from difffake.diffusion.taef2 import TAEF2
 from difffake.diffusion.tiny import save_diffusion, tiny_prompt, tiny_scheduler, tiny_unet, tiny_vae
 from difffake.errors import UserError
 from difffake.faces.images import read_image, write_png
@@ -26,7 +29,7 @@ from difffake.progress import console, track
 from difffake.randomness import generator
 
 if TYPE_CHECKING:
-    from diffusers import AutoencoderKL, UNet2DConditionModel
+    from diffusers import AutoencoderKL
 
 MAX_FACES = 20_000
 """Largest number of faces in memory; more would hardly improve such a small network."""
@@ -47,6 +50,8 @@ class Settings:
     batch_size: int
     seed: int
     device: str
+    autoencoder: str = "own"
+    """own for a VAE that is trained, or taef2."""
 
 
 def pretrain(faces: Tensor, held_out: Tensor, settings: Settings, folder: Path) -> None:
@@ -61,14 +66,32 @@ def pretrain(faces: Tensor, held_out: Tensor, settings: Settings, folder: Path) 
         folder: folder for vae/, unet/, scheduler/, samples.png and training.json.
     """
     where = torch.device(settings.device)
-    vae = train_vae(folder, faces, settings, where)
-    unet = train_unet(folder, vae, faces, settings, where)
-    diffusion = LatentDiffusion(vae, unet, tiny_scheduler(), tiny_prompt()).to(where)
-    facts = asdict(settings) | {"faces": len(faces)}
-    if len(held_out):
-        facts |= _measured(diffusion, held_out, settings.seed)
-    _draw(folder / "samples.png", diffusion, held_out if len(held_out) else faces, settings.seed)
-    save_diffusion(folder, vae.cpu(), unet.cpu(), tiny_scheduler(), tiny_prompt())
+    vae = StableAutoencoder(train_vae(folder, faces, settings, where))
+    average = tiny_unet()
+    diffusion = LatentDiffusion(vae, average, tiny_scheduler(), tiny_prompt()).to(where)
+    latents = torch.cat([_encoded(diffusion, part) for part in (faces, faces.flip(3))])
+    train_unet(folder, diffusion, latents, settings)
+    finish(folder, diffusion, held_out if len(held_out) else faces, settings, len(faces), bool(len(held_out)))
+
+
+def finish(
+    folder: Path, diffusion: LatentDiffusion, shown: Tensor, settings: Settings, faces: int, held_out: bool
+) -> None:
+    """Measure a trained model, draw samples and save it, and delete the states of its training.
+
+    Args:
+        folder: folder for vae/, unet/, scheduler/, samples.png and training.json.
+        diffusion: the model.
+        shown: faces (M, 3, S, S) uint8 to measure the model on and to draw.
+        settings: settings of the training.
+        faces: number of training faces.
+        held_out: whether `shown` are not among the training faces; otherwise the model is not measured.
+    """
+    facts = asdict(settings) | {"faces": faces}
+    if held_out:
+        facts |= _measured(diffusion, shown, settings.seed)
+    _draw(folder / "samples.png", diffusion, shown, settings.seed)
+    save_diffusion(folder, diffusion.vae.cpu(), diffusion.unet.cpu(), tiny_scheduler(), tiny_prompt())
     (folder / "training.json").write_text(json.dumps(facts, indent=1) + "\n")
     for state in folder.glob("*.state"):
         state.unlink()
@@ -101,31 +124,29 @@ def train_vae(folder: Path, faces: Tensor, settings: Settings, device: torch.dev
     return vae
 
 
-def train_unet(
-    folder: Path, vae: "AutoencoderKL", faces: Tensor, settings: Settings, device: torch.device
-) -> "UNet2DConditionModel":
-    """Train a U-Net to predict the noise in latents of faces (N, 3, H, W) uint8, mirrored or not.
+def train_unet(folder: Path, diffusion: LatentDiffusion, latents: Tensor, settings: Settings) -> None:
+    """Train a U-Net to predict the noise in latents (N, c, h, w) of faces, mirrored or not.
 
-    The loss is the simple loss of Ho et al., NeurIPS 2020. Returns a U-Net with the moving average of the weights.
+    The loss is the simple loss of Ho et al., NeurIPS 2020. The U-Net of `diffusion` becomes the moving average of the
+    weights.
     """
     torch.manual_seed(settings.seed + 1)
-    unet = tiny_unet().to(device, memory_format=torch.channels_last)
-    average = tiny_unet().to(device, memory_format=torch.channels_last)
+    device, average = diffusion.device, diffusion.unet
+    unet = type(average).from_config(average.config).to(device, memory_format=torch.channels_last)
+    unet.set_attn_processor(Attention())
     average.load_state_dict(unet.state_dict())
-    diffusion = LatentDiffusion(vae, average, tiny_scheduler(), tiny_prompt()).to(device)
-    latents = torch.cat([_encoded(diffusion, part) for part in (faces, faces.flip(3))])
-    prompt = tiny_prompt().to(device)
+    half = settings.autoencoder == TAEF2 and bfloat16_is_fast(device)
 
     def loss(step: int) -> Tensor:
         rng = generator(settings.seed, _UNET, step)
         clean = latents[torch.from_numpy(rng.integers(len(latents), size=settings.batch_size))].to(device)
         noise, timestep = _noise(clean, diffusion.steps, rng)
         noisy = diffusion.add_noise(clean, noise, timestep)
-        out = unet(noisy, timestep, prompt.expand(len(clean), -1, -1)).sample
-        return functional.mse_loss(out, noise)
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            out = unet(noisy, timestep, diffusion.prompt.expand(len(clean), -1, -1)).sample
+        return functional.mse_loss(out.float(), noise)
 
     _optimize(folder / "unet", unet, average, loss, settings.unet_steps, 1e-3)
-    return average.eval()
 
 
 def held_out_error(diffusion: LatentDiffusion, faces: Tensor, seed: int) -> float:

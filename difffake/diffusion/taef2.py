@@ -34,6 +34,8 @@ class Taef2(nn.Module):
     of Stable Diffusion by the pooled paths of the blocks at the lowest resolution.
     """
 
+    scale = 8
+    channels = 32
     half_precision = True
     """Whether it works in bfloat16 too."""
 
@@ -50,15 +52,21 @@ class Taef2(nn.Module):
 
     def encode(self, images: Tensor) -> Tensor:
         """Latents (B, 32, H / 8, W / 8) of images (B, 3, H, W) in [0, 1]; sides are multiples of 8."""
-        return self.encoder(images)
+        return _in_float32(self.encoder, images)
 
     def decode(self, latents: Tensor) -> Tensor:
         """Images (B, 3, 8 h, 8 w) in [0, 1] of latents (B, 32, h, w)."""
-        inner = self.decoder[:-1](latents)
-        # Even where the network runs in bfloat16: that has fewer values above 0.5 than an image has levels, and levels
-        # that are used unevenly tell a rebuilt image at once.
-        with torch.autocast(latents.device.type, enabled=False):
-            return self.decoder[-1](inner.float()).clamp(0, 1)
+        return _in_float32(self.decoder, latents).clamp(0, 1)
+
+
+def _in_float32(layers: nn.Sequential, x: Tensor) -> Tensor:
+    """The output of layers, of which the last one is in float32 even where the network runs in bfloat16.
+
+    That has fewer values above 0.5 than an image has levels, and levels that are used unevenly tell a rebuilt image.
+    """
+    inner = layers[:-1](x)
+    with torch.autocast(x.device.type, enabled=False):
+        return layers[-1](inner.float())
 
 
 class _Block(nn.Module):

@@ -8,6 +8,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from difffake.diffusion.autoencoder import Autoencoder, StableAutoencoder
+
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 
@@ -39,13 +41,21 @@ def tiny_vae() -> "AutoencoderKL":
     )
 
 
-def tiny_unet() -> "UNet2DConditionModel":
-    """Untrained U-Net of Stable Diffusion's class: two levels, attention on the lower level, 2.2 M parameters."""
+def tiny_unet(channels: int = 4, side: int = 12, width: int = 48) -> "UNet2DConditionModel":
+    """Untrained U-Net of Stable Diffusion's class: two levels, attention on the lower level.
+
+    Args:
+        channels: number of channels of the latents.
+        side: side of the latents that it is trained on.
+        width: channels of the upper level, half of the lower level's; 2.2 M parameters for 48, 8.9 M for 96.
+    """
     from diffusers import UNet2DConditionModel
 
     return UNet2DConditionModel(
-        sample_size=12,
-        block_out_channels=(48, 96),
+        sample_size=side,
+        in_channels=channels,
+        out_channels=channels,
+        block_out_channels=(width, 2 * width),
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         layers_per_block=1,
@@ -70,10 +80,15 @@ def tiny_prompt() -> Tensor:
 
 
 def save_diffusion(
-    folder: Path, vae: "AutoencoderKL", unet: "UNet2DConditionModel", scheduler: "DDPMScheduler", prompt: Tensor
+    folder: Path,
+    vae: "AutoencoderKL | Autoencoder",
+    unet: "UNet2DConditionModel",
+    scheduler: "DDPMScheduler",
+    prompt: Tensor,
 ) -> None:
     """Write a model to a folder in diffusers' layout, weights in float16 (safetensors)."""
-    vae.half().save_pretrained(folder / "vae")
+    own = vae if isinstance(vae, Autoencoder) else StableAutoencoder(vae)
+    own.save(folder / "vae")
     unet.half().save_pretrained(folder / "unet")
     scheduler.save_pretrained(folder / "scheduler")
     save_file({"prompt": prompt.half()}, folder / PROMPT_FILE)
@@ -81,6 +96,6 @@ def save_diffusion(
         "_class_name": "StableDiffusionPipeline",
         "scheduler": ["diffusers", "DDPMScheduler"],
         "unet": ["diffusers", "UNet2DConditionModel"],
-        "vae": ["diffusers", "AutoencoderKL"],
+        "vae": ["diffusers", "AutoencoderKL"] if isinstance(own, StableAutoencoder) else ["difffake", "Taef2"],
     }
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")

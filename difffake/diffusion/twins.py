@@ -14,9 +14,10 @@ from difffake.data.packed import read_crop
 from difffake.data.pseudo.config import PseudoConfig
 from difffake.data.pseudo.families import to_size
 from difffake.data.pseudo.twin_cache import TwinCache, write_twin
-from difffake.diffusion.autoencoder import StableAutoencoder, bfloat16_is_fast, load_autoencoder
+from difffake.diffusion.autoencoder import Autoencoder, bfloat16_is_fast
 from difffake.diffusion.cache import faces_digest
 from difffake.diffusion.fingerprint import fingerprint
+from difffake.diffusion.load import load_autoencoder
 from difffake.diffusion.taef2 import Taef2
 from difffake.files import staged_file, text_hash
 from difffake.progress import track
@@ -62,9 +63,7 @@ def make_twins(
     return cache
 
 
-def _fill(
-    cache: TwinCache, folder: Path, faces: Manifest, model: Taef2 | StableAutoencoder, device: torch.device
-) -> None:
+def _fill(cache: TwinCache, folder: Path, faces: Manifest, model: Autoencoder | Taef2, device: torch.device) -> None:
     waiting: defaultdict[int, list[tuple[str, np.ndarray]]] = defaultdict(list)
 
     def finish(size: int) -> None:
@@ -85,7 +84,7 @@ def _fill(
 
 
 @torch.inference_mode()
-def rebuilt(model: Taef2 | StableAutoencoder, images: np.ndarray, device: torch.device) -> np.ndarray:
+def rebuilt(model: Autoencoder | Taef2, images: np.ndarray, device: torch.device) -> np.ndarray:
     """Encode and decode images (N, S, S, 3) uint8, in bfloat16 if the model allows it and the device is fast in it.
 
     Sides are multiples of the model's number of pixels per latent position. Images are mirrored at their edges for it:

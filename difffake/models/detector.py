@@ -21,7 +21,7 @@ class DetectorOutput(NamedTuple):
     embedding: Tensor
     """(B, D), pooled features."""
     features: Tensor
-    """(B, C, h, w), the encoder's last map."""
+    """(B, C, h, w), the encoder's last map, or an earlier one with `feature_stride`."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,15 @@ class DetectorConfig:
     bn_momentum: float | None = None
     head: HeadName = "linear"
     trainable: str = "all"
+    feature_stride: int | None = None
 
     def __post_init__(self) -> None:
         if self.std is not None and min(self.std) <= 0:
             raise UsageError("--model.std must be above 0")
         if self.image_size < 1:
             raise UsageError(f"--model.image_size {self.image_size} must be at least 1")
+        if self.feature_stride is not None and self.feature_stride < 1:
+            raise UsageError(f"--model.feature_stride {self.feature_stride} must be at least 1")
         for name in ("dropout", "drop_path", "bn_momentum"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:
@@ -121,6 +124,7 @@ def build_detector(config: DetectorConfig, weights: str = "none", imports: Seque
         config.bn_momentum,
         config.trainable,
         imports,
+        config.feature_stride,
     )
     found = replace(config, encoder=encoder.encoder, mean=encoder.channel_mean, std=encoder.channel_std)
     # Weights get the same memory layout as the images of `to_unit`.

@@ -38,6 +38,9 @@ class Encoder(nn.Module):
         bn_momentum: weight of a new batch in batch norm's running statistics; None: that of the network.
         trainable: which parameters are trained, see `difffake.models.trainable.freeze`.
         imports: packages outside difffake whose classes may be imported.
+        feature_stride: pixels per position of the feature map along each axis. The map is then that of the last stage
+            of a convolutional network that is not coarser; the embedding stays the same. A network whose last map is
+            fine enough, such as most transformers, keeps it. None: the last map.
 
     Raises:
         UserError: the network cannot be made, the weights do not fit, or there is no spatial map.
@@ -58,6 +61,7 @@ class Encoder(nn.Module):
         bn_momentum: float | None = None,
         trainable: str = "all",
         imports: Sequence[str] = (),
+        feature_stride: int | None = None,
     ) -> None:
         super().__init__()
         self.image_size = image_size
@@ -81,7 +85,11 @@ class Encoder(nn.Module):
             self._set_momentum(bn_momentum)
         self._prefix = int(getattr(self.network, "num_prefix_tokens", 0))
         self._learning = freeze(self.network, trainable, self.name)
+        self._stage: int | None = None
         self.dimension, self.channels, self.stride = self._measure(cfg)
+        if feature_stride is not None and self.stride > feature_stride:
+            self._stage = self._stage_of(feature_stride)
+            self.dimension, self.channels, self.stride = self._measure(cfg)
 
     @property
     def described(self) -> str:
@@ -95,6 +103,9 @@ class Encoder(nn.Module):
         if not self._timm:
             found = self.network(normalized)
             return found if isinstance(found, tuple) else (found, found.mean(dim=(2, 3)))
+        if self._stage is not None:
+            native, maps = self.network.forward_intermediates(normalized, indices=[self._stage])
+            return maps[0], self.network.forward_head(native, pre_logits=True)
         native = self.network.forward_features(normalized)
         embedding = self.network.forward_head(native, pre_logits=True)
         return self._to_map(native), embedding
@@ -116,6 +127,23 @@ class Encoder(nn.Module):
         if native.shape[1] != self.network.num_features:  # (B, h, w, C), such as Swin's
             return native.permute(0, 3, 1, 2)
         return native
+
+    def _stage_of(self, stride: int) -> int:
+        """Number of the last stage with a map of this stride, among the stages that timm knows.
+
+        Raises `UserError` if the network has no such stage.
+        """
+        strides: list[int] = []
+        if self._timm and hasattr(self.network, "forward_intermediates") and hasattr(self.network, "feature_info"):
+            known = self.network.feature_info
+            strides = known.reduction() if hasattr(known, "reduction") else [stage["reduction"] for stage in known]
+        if stride not in strides:
+            finer = f"maps of stride {', '.join(map(str, sorted(set(strides))))}" if strides else "no earlier map"
+            raise UserError(
+                f"--model.feature_stride {stride}: encoder {self.name} has a last map of stride {self.stride:g} and "
+                f"{finer}: choose one of them, or leave it out"
+            )
+        return len(strides) - 1 - strides[::-1].index(stride)
 
     def _set_momentum(self, momentum: float) -> None:
         layers = [layer for layer in self.network.modules() if isinstance(layer, _BatchNorm)]

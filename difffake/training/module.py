@@ -62,6 +62,9 @@ class DetectorTraining(Recorded, lightning.LightningModule):
         head: linear, or cosine (embedding and weights have length 1, with a learned scale, as in GenD).
         trainable: the parts of the encoder that are trained: all; norm (only normalization layers); head (nothing of
             the encoder); or last_blocks N (the last N blocks). The head is always trained.
+        feature_stride: pixels per position, along each axis, of the feature map that regularizers and heat maps use,
+            such as 16 for an earlier, finer map of a convolutional network; by default that of its last map. The
+            classification does not depend on it.
         optimizer: optimizer and schedule of the learning rate.
         regularizers: losses in addition to the classification loss. Each has a name, a class and settings, such as
             {guide: {class_path: Guide, init_args: {lambda_source: 0.7}}}. null removes one (ablation).
@@ -83,6 +86,7 @@ class DetectorTraining(Recorded, lightning.LightningModule):
         bn_momentum: float | None = None,
         head: HeadName = "linear",
         trainable: str = "all",
+        feature_stride: int | None = None,
         optimizer: OptimizerConfig = OptimizerConfig(),  # noqa: B008  # frozen, so it can be shared
         regularizers: dict[str, Callable[[Encoder, Teacher], Regularizer] | None] | None = None,
         diffusion: DiffusionConfig = DiffusionConfig(),  # noqa: B008
@@ -92,7 +96,16 @@ class DetectorTraining(Recorded, lightning.LightningModule):
         super().__init__()
         channel_mean, channel_std = channels("--model.mean", mean), channels("--model.std", std)
         config = DetectorConfig(
-            encoder, image_size, channel_mean, channel_std, dropout, drop_path, bn_momentum, head, trainable
+            encoder,
+            image_size,
+            channel_mean,
+            channel_std,
+            dropout,
+            drop_path,
+            bn_momentum,
+            head,
+            trainable,
+            feature_stride,
         )
         # A class that the run's config names may be imported: its user chose it.
         self.detector = build_detector(config, weights, imports=config.packages)

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from difffake.errors import UserError
+from difffake.models.detector import DetectorConfig
 from difffake.models.encoder import Encoder, channels
 from difffake.models.weights import LITE0
 
@@ -135,3 +136,35 @@ def test_an_encoder_that_cannot_be_used_is_explained(name: str, settings: dict[s
     with pytest.raises(UserError, match=message) as caught:
         Encoder(name, **settings)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "side"),
+    [
+        ("tf_efficientnet_lite0", 112, 4),
+        ("resnet10t", 256, 4),
+        ("convnext_atto", 160, 4),
+        ("vit_tiny_patch16_224", 192, 4),
+    ],
+)
+def test_a_finer_map_of_an_earlier_stage(name: str, channels: int, side: int) -> None:
+    """A transformer whose map is as fine already keeps it. The embedding is the same."""
+    torch.manual_seed(0)
+    last = Encoder(name, image_size=64).eval()
+    torch.manual_seed(0)
+    finer = Encoder(name, image_size=64, feature_stride=16).eval()
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        (features, embedding), (_, wanted) = finer(images), last(images)
+    assert features.shape == (1, channels, side, side)
+    assert (finer.channels, finer.stride) == (channels, 16)
+    assert torch.equal(embedding, wanted)
+
+
+def test_a_stride_that_no_stage_has_is_refused() -> None:
+    with pytest.raises(
+        UserError, match=r"feature_stride 12: .* of stride 32 and maps of stride 2, 4, 8, 16, 32: choose"
+    ):
+        Encoder("resnet10t", image_size=64, feature_stride=12)
+    with pytest.raises(UserError, match=r"--model\.feature_stride 0 must be at least 1"):
+        DetectorConfig("resnet10t", feature_stride=0)
