@@ -27,8 +27,8 @@ EXAMPLES = (
 def pretrain_guide(
     manifest: list[Path],
     out: Path,
-    autoencoder: Literal["own", "taef2"] = "own",
     image_size: Annotated[int, AtLeast(PATCH)] = 96,
+    autoencoder: Literal["own", "taef2"] = "own",
     vae_steps: Annotated[int, AtLeast(1)] = 1500,
     unet_steps: Annotated[int, AtLeast(1)] = 3000,
     batch_size: Annotated[int, AtLeast(4)] = 64,
@@ -45,9 +45,9 @@ def pretrain_guide(
     Args:
         manifest: one or more manifests. Real faces of the split train are the training data; those of val are used to
             measure the model.
-        autoencoder: own (a small VAE, trained first), or taef2 (that of FLUX.2, pretrained: only the U-Net is trained).
         out: folder to write, in diffusers' layout: vae/, unet/, scheduler/, samples.png, training.json.
         image_size: side of the images in pixels, a multiple of 16. Use the model at about this size.
+        autoencoder: own (a small VAE, trained first), or taef2 (that of FLUX.2, pretrained: only the U-Net is trained).
         vae_steps: number of optimizer steps of the VAE, if it is trained.
         unet_steps: number of optimizer steps of the U-Net.
         batch_size: latents per step of the U-Net. A step of the VAE has a quarter as many patches.

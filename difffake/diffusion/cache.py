@@ -50,9 +50,9 @@ class LatentCache:
         if path.is_file():
             _check(path, note)
         elif folder.exists() and not folder.is_dir():
-            raise UserError(f"{folder} is a file: choose another --data.latents")
+            raise UserError(f"{folder} is a file: choose another folder for latents")
         elif folder.is_dir() and any(not entry.name.startswith((MARKER, ".partial-")) for entry in folder.iterdir()):
-            raise UserError(f"{folder} has other files than cached latents: choose another --data.latents")
+            raise UserError(f"{folder} has other files than cached latents: choose another folder for latents")
         else:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / MARKER).touch()
@@ -147,5 +147,5 @@ def _check(path: Path, wanted: dict[str, object]) -> None:
         if found.get(key) != value:
             raise UserError(
                 f"{path.parent} has latents of {words.get(key, 'another version')}: delete it, or choose another "
-                "--data.latents"
+                "folder for latents"
             )

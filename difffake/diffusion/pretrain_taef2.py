@@ -15,6 +15,7 @@ from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.diffusion.pretrain import MAX_FACES, Settings, finish, load_faces, train_unet
 from difffake.diffusion.taef2 import load_taef2
 from difffake.diffusion.tiny import tiny_prompt, tiny_scheduler, tiny_unet
+from difffake.files import text_hash
 from difffake.randomness import generator
 
 WIDTH = 96
@@ -63,7 +64,8 @@ def _cache(
 ) -> LatentCache:
     """Latents of all faces of a manifest."""
     name = f"{diffusion.vae_fingerprint[:8]}-{image_size}"
-    place = faces.root / "latents" / "pretrain" if latents is None else latents / faces.root.resolve().name
+    root = faces.root.resolve()  # folders of the same name in two places are not the same faces
+    place = root / "latents" / "pretrain" if latents is None else latents / f"{root.name}-{text_hash(str(root))[:8]}"
     cache = LatentCache(place / name, faces, diffusion.vae_fingerprint, image_size)
     fill_cache(cache, faces, diffusion, image_size, workers=workers)
     return cache

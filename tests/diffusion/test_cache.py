@@ -182,4 +182,4 @@ def test_a_folder_left_by_a_killed_start_is_gone_on_with(tmp_path: Path) -> None
 
 def test_a_file_is_no_place_for_latents(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
-    assert "is a file: choose another --data.latents" in refused(tmp_path / "notes.txt", faces(tmp_path / "faces"))
+    assert "is a file: choose another folder for latents" in refused(tmp_path / "notes.txt", faces(tmp_path / "faces"))

@@ -284,7 +284,7 @@ def test_a_run_does_not_go_on_with_other_settings(
     [
         (["--model.regularizers.guide.lambda_source=-1"], 2, "lambda_source and lambda_target must be at least 0"),
         (["--trainer.precision", "bf16-true"], 2, "bf16-true is not supported: use bf16-mixed"),
-        (["--data.latents", "README"], 1, "README is a file: choose another --data.latents"),
+        (["--data.latents", "README"], 1, "README is a file: choose another folder for latents"),
     ],
 )
 def test_options_that_cannot_be_are_refused_and_leave_nothing(
