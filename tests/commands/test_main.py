@@ -45,7 +45,7 @@ def test_arguments_come_from_signature_and_config(tmp_path: Path, capsys: pytest
     ("arguments", "message"),
     [
         ("evaluate --ckpt none.ckpt --manifest m --out o", "none.ckpt does not exist"),
-        ("report empty --out r.html", "results.json does not exist"),
+        ("report empty --out r.html", "has none of results.json"),
         ("prepare --reader folder --root nowhere --out o", "--root nowhere does not exist"),
         (
             "fit --data.manifest nowhere --out o --model.weights none --model.encoder resnet10t",
