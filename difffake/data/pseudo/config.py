@@ -31,9 +31,10 @@ class PseudoConfig:
       and back remain. `hsv_unit: level` (default) does the same, because the published numbers were made with it.
       `fraction` reads +-0.3 as a share of each channel's range. Then hue is shifted by up to 108 degrees, and a face
       may turn green.
-    - *Elastic deformation* is that of Simard (2003): noise uniform in [-1, 1], Gaussian smoothing, times alpha. The
-      version of albumentations that DiffFake uses divides Gaussian noise by its largest value instead; this is similar
-      to `elastic_alpha` 20.
+    - *Elastic deformation* is that of Simard (2003): noise uniform in [-1, 1], Gaussian smoothing, times alpha.
+      albumentations 2.0.4, which DiffFake's code pins, divides Gaussian noise by its largest value instead and smooths
+      it with 17 pixels. Its displacements are smaller, but rougher. On 300 faces of LFW, it changes the finished masks
+      by 3.4 % of the region's area; here, `elastic_alpha` 50 changes them by 3.9 %, and 20 would by 1.7 %.
     - *Scale* is drawn separately for each axis, as in the code.
 
     Args:
