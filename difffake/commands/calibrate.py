@@ -8,8 +8,8 @@ import pandas as pd
 from difffake.anomaly.forged import forge_as_in_training
 from difffake.anomaly.scoring import read_anomaly
 from difffake.commands.parse import AtLeast
-from difffake.data.choice import Choice, choose_rows
-from difffake.data.manifest import read_manifests
+from difffake.data.choice import Choice
+from difffake.data.manifest import Manifest
 from difffake.errors import UserError
 from difffake.evaluation.calibrate import PSEUDO, FakeSource, Method, calibration_scores, fit_scores, read_rows, summary
 from difffake.evaluation.calibration import FILE, Calibration
@@ -80,11 +80,10 @@ def calibrate(
     trained_on = info.training_keys - info.validation_keys
     if differential:
         trained_on |= differential.training_keys - differential.validation_keys
-    rows, source, keys = read_rows(manifest, split, Choice(methods, compressions), trained_on, fakes)
+    parts, source, keys = read_rows(manifest, split, Choice(methods, compressions), trained_on, fakes)
     loading = Loading(info.config.image_size, batch_size, workers)
-    chosen = choose_rows(read_manifests(manifest), Choice(methods, compressions)) if source == PSEUDO else []
-    forge = forge_as_in_training(info, chosen, [split], where, seed)
-    scores = calibration_scores(detector, differential, rows, source, loading, forge)
+    forge = forge_as_in_training(info, parts, ["all"], where, seed) if source == PSEUDO else None
+    scores = calibration_scores(detector, differential, Manifest.concat(parts), loading, forge)
     fusion = fit_fusion(scores) if differential else None
     if fusion:
         scores = pd.concat([scores, fuse(scores, fusion)], ignore_index=True)

@@ -38,7 +38,7 @@ ENOUGH_FUSION = 20
 
 def read_rows(
     paths: list[Path], split: str, choice: Choice, trained_on: Set[str], fakes: FakeSource
-) -> tuple[Manifest, str, set[str]]:
+) -> tuple[list[Manifest], str, set[str]]:
     """Read and check the rows to calibrate on, before anything is scored.
 
     Args:
@@ -49,14 +49,15 @@ def read_rows(
         fakes: manifest for its fakes, pseudo for pseudo-deepfakes of its real faces, auto for the first if it has any.
 
     Returns:
-        The rows, with fakes only if they are used; where the fakes are from; and the leak keys of the rows.
+        The rows of each manifest, with fakes only if they are used; where the fakes are from; and the leak keys.
 
     Raises:
         UserError: there are no such rows, a class is missing, crops are missing, or rows were trained on.
     """
     manifests = read_manifests(paths)
     whole = Manifest.concat(manifests)
-    rows = Manifest.concat(choose_rows(manifests, choice)).select(split=split)
+    parts = [part.select(split=split) for part in choose_rows(manifests, choice)]
+    rows = Manifest.concat(parts)
     names = ", ".join(map(str, paths))
     if not (rows.table["label"] == 0).any():
         raise UserError(f"{names} has no real faces in the split {split}: use --split all or another manifest")
@@ -65,31 +66,27 @@ def read_rows(
         raise UserError(f"{names} has no fakes in the split {split}: use --fakes pseudo or another manifest")
     source = fakes if fakes != "auto" else "manifest" if has_fakes else PSEUDO
     if source == PSEUDO:
-        rows = rows.select(label=0)
+        parts = [part.select(label=0) for part in parts]
+        rows = Manifest.concat(parts)
     rows.check_files()
     keys = leak_keys(rows.table, whole.table) | content_keys(rows.table, rows.root)
     check_leaks(trained_on, keys, f"{names}, split {split},")
     check_rows(rows.table)
-    return rows, source, keys
+    return parts, source, keys
 
 
 def calibration_scores(
-    detector: Detector,
-    anomaly: Anomaly | None,
-    rows: Manifest,
-    source: str,
-    loading: Loading,
-    forge: Forge,
+    detector: Detector, anomaly: Anomaly | None, rows: Manifest, loading: Loading, forge: Forge | None
 ) -> pd.DataFrame:
-    """Score table of the rows, and of a pseudo-deepfake of each if `source` says so.
+    """Score table of the rows, and of a pseudo-deepfake of each if `forge` makes them, as in the validation of fit.
 
-    Real faces are not altered, as test faces are not. `forge` makes pseudo-deepfakes as in the validation of fit.
+    Real faces are not altered, as test faces are not.
     """
     options: dict[str, Any] = {"batch_size": loading.batch_size, "workers": loading.workers}
     data = CropDataset(rows, loading.image_size)
     _, logits, embeddings = embed(detector, data, description="calibration", **options)
     table = rows.table
-    if source == PSEUDO:
+    if forge:
         _, paired, both = embed(detector, forge(rows), description="calibration, forged", **options)
         table = pd.concat([table, table.assign(label=1, method=PSEUDO)], ignore_index=True)
         logits, embeddings = np.concatenate([logits, paired[1::2]]), np.concatenate([embeddings, both[1::2]])

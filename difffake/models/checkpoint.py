@@ -62,7 +62,7 @@ class CheckpointInfo:
             values["seed"],
             values["margin"],
             values["trained_on"],
-            PseudoConfig(**values.get("pseudo", {})),
+            PseudoConfig(**values["pseudo"]),
         )
 
 

@@ -9,6 +9,7 @@ A regularizer is a file or a folder here, or a class of your own in any package.
 docs/extend.md shows step by step how to write one.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,7 +80,7 @@ class TaughtBatch:
     """(B, C, h, w), this regularizer's outputs of the frozen model by name."""
 
 
-class Regularizer(Recorded, nn.Module):
+class Regularizer(Recorded, nn.Module, ABC):
     """Base class of additional losses. They are used in training only, not when the detector is used afterwards.
 
     A subclass makes its networks in its constructor. The first two arguments are always `encoder` and `teacher`; the
@@ -110,6 +111,7 @@ class Regularizer(Recorded, nn.Module):
         """Change the images (B, 3, H, W) in [0, 1] before the encoder; by default they are returned unchanged."""
         return batch.image
 
+    @abstractmethod
     def forward(self, output: DetectorOutput, batch: TaughtBatch, teacher: Teacher) -> dict[str, Loss]:
         """Compute losses by name.
 
@@ -118,8 +120,6 @@ class Regularizer(Recorded, nn.Module):
             batch: images, labels and what `needs` declares.
             teacher: the frozen model.
         """
-        # Each regularizer has its own; torch's modules have no abstract methods, so a missing one is noticed here.
-        raise NotImplementedError(f"{type(self).__name__} has no forward: it gives its losses there")
 
     def draw(self, detector: Detector, teacher: Teacher, drawing: Drawing, folder: Path) -> dict[str, Any]:
         """Write pictures to `folder` and return their numbers for figures.json; nothing by default.

@@ -1,7 +1,8 @@
 """The probabilities and ranges of pseudo-deepfakes, and random parameters from them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Literal, NamedTuple, cast, get_args
 
 import numpy as np
@@ -177,6 +178,20 @@ class PseudoConfig:
         ):
             usable = set(weights) <= set(known) and all(w >= 0 for w in weights.values()) and any(weights.values())
             _require(usable, name, weights, f"weights >= 0, not all 0, for some of {', '.join(known)}")
+
+    @cached_property
+    def coarse(self) -> "PseudoConfig":
+        """The settings of coarse blends: their source is not scaled down once more."""
+        return replace(self, downscale_factors=(1,))
+
+    @cached_property
+    def still(self) -> "PseudoConfig":
+        """The settings without movement and recoloring, and with a source that is not mixed with the target."""
+        return replace(
+            self, source_probability=1.0, rgb_probability=0.0, hsv_probability=0.0,
+            brightness_contrast_probability=0.0, downscale_probability=1.0, downscale_factors=(1,), shift_x=0.0,
+            shift_y=0.0, scale=(1.0, 1.0), alphas=(1.0,),
+        )  # fmt: skip
 
     @property
     def needs_twins(self) -> bool:

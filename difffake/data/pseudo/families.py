@@ -5,7 +5,6 @@ was rebuilt by an autoencoder, so its traces are those of the network, and nothi
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import cast
 
 import cv2
@@ -68,9 +67,8 @@ def pseudo_of_family(
         inner, outer = rng.uniform(*config.coarse_source), rng.uniform(*config.coarse_target)
         scaled = rng.random() < config.coarse_scaled
         target = _through(image, _share(image, outer)) if scaled else image
-        plain = replace(config, downscale_factors=(1,))
         rebuilt = _through(image, _share(image, inner))
-        return pseudo_deepfake(target, landmarks, rng, plain, region, hull, whole, inner=rebuilt)
+        return pseudo_deepfake(target, landmarks, rng, config.coarse, region, hull, whole, inner=rebuilt)
     if twins is None:
         raise UserError(f"pseudo-deepfakes of the family {family} need twins, which are made at the start of training")
     check_image(image)
@@ -85,8 +83,8 @@ def pseudo_of_family(
         window = None if whole else Window(0, 0, width, height)
         return PseudoDeepfake(rebuilt, _through(image, size), rebuilt, mask, 1.0, "whole", None, window)
     target = _through(image, round(size / coarser)) if scaled else image
-    still = _still(config) if family == "twins" else config
-    return pseudo_deepfake(target, landmarks, rng, still, region, hull, whole, inner=rebuilt)
+    own = config.still if family == "twins" else config
+    return pseudo_deepfake(target, landmarks, rng, own, region, hull, whole, inner=rebuilt)
 
 
 def to_size(image: np.ndarray, size: int) -> np.ndarray:
@@ -101,7 +99,7 @@ def _share(image: np.ndarray, share: float) -> int:
 
 
 def _through(image: np.ndarray, size: int) -> np.ndarray:
-    """Scale a crop to the size of its twin and back."""
+    """Scale an image to a size, such as that of its twin, and back."""
     return _scaled_back(to_size(image, size), image)
 
 
@@ -109,11 +107,3 @@ def _scaled_back(twin: np.ndarray, image: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
     smaller = twin.shape[0] > max(height, width)
     return cv2.resize(twin, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
-
-
-def _still(config: PseudoConfig) -> PseudoConfig:
-    """The settings without movement and recoloring, and with a source that is not mixed with the target."""
-    return replace(
-        config, source_probability=1.0, rgb_probability=0.0, hsv_probability=0.0, brightness_contrast_probability=0.0,
-        downscale_probability=1.0, downscale_factors=(1,), shift_x=0.0, shift_y=0.0, scale=(1.0, 1.0), alphas=(1.0,),
-    )  # fmt: skip
