@@ -59,7 +59,7 @@ def add_callbacks(config: Any, out: Path, checkpoint_steps: int, keep: int = 1) 
     if keep < 1:
         raise UsageError(f"--keep_checkpoints {keep} must be at least 1")
     config.default_root_dir = str(out)
-    config.callbacks = [*(config.callbacks or []), NanGuard()]
+    config.callbacks = [*_listed(config.callbacks), NanGuard()]
     if not console.is_terminal:
         # In a log file, a progress bar gives thousands of lines, or none until the end.
         config.callbacks.append(EpochLines())
@@ -77,11 +77,16 @@ def add_callbacks(config: Any, out: Path, checkpoint_steps: int, keep: int = 1) 
             save_top_k=keep,
         ))  # fmt: skip
     config.callbacks += [best, LastCheckpoint(out, checkpoint_steps)]
-    config.plugins = [*(config.plugins or []), WholeCheckpoints()]
+    config.plugins = [*_listed(config.plugins), WholeCheckpoints()]
     if config.logger is not False:
-        own = [] if config.logger in (None, True) else config.logger
-        config.logger = [CSVLog(out / "metrics.csv"), *(own if isinstance(own, list) else [own])]
+        own = [] if config.logger is True else _listed(config.logger)
+        config.logger = [CSVLog(out / "metrics.csv"), *own]
         config.callbacks.append(Timing(out))
+
+
+def _listed(value: Any) -> list[Any]:
+    """What the Trainer takes as nothing, one object or several, as a list."""
+    return [] if value is None else list(value) if isinstance(value, list | tuple) else [value]
 
 
 def train(

@@ -30,6 +30,7 @@ def test_as_many_fakes_as_real_faces_chosen_once(manifest: Manifest) -> None:
     assert len(dataset) == 10  # six real faces and five fakes
     label = train.table["label"].to_numpy()[dataset.rows]
     assert (label == 0).sum() == (label == 1).sum() == 5
+    assert len(set(dataset.rows)) == 10  # each once
     for index, number in enumerate(dataset.rows):
         sample = dataset[3, index]
         assert (sample["label"].tolist(), sample["index"].tolist()) == ([label[index]], [number])

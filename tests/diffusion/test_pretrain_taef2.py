@@ -5,14 +5,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from difffake.commands.main import main
 from difffake.data.batches import to_tensors, to_unit
 from difffake.data.drawn import DrawnDataset, write_drawn_faces
 from difffake.data.manifest import Manifest
 from difffake.diffusion import pretrain as module
+from difffake.diffusion import pretrain_taef2
 from difffake.diffusion.autoencoder import StandardTaef2
+from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.diffusion.load import DiffusionConfig, load_autoencoder, load_diffusion
+from difffake.diffusion.pretrain import Settings, train_unet
 from difffake.diffusion.taef2 import VARIABLE, load_taef2
 from difffake.diffusion.teacher import Teacher
 from difffake.drawn.people import STUDIO
@@ -42,8 +46,15 @@ def trained(shared_data: Path, faces: list[Path], tmp_path_factory: pytest.TempP
     root = tmp_path_factory.mktemp("taef2")
     steps = module.ddim_steps
     options = {"image-size": 64, "unet-steps": STEPS, "batch-size": 8, "workers": 0, "latents": root / "latents"}
+
+    def train(folder: Path, diffusion: LatentDiffusion, latents: Tensor, settings: Settings) -> None:
+        deviation, mean = torch.std_mean(latents, dim=(0, 2, 3))  # what the schedule of the noise expects
+        torch.testing.assert_close((mean, deviation), (torch.zeros(32), torch.ones(32)), atol=1e-4, rtol=0)
+        train_unet(folder, diffusion, latents, settings)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, str(weights))
+        patch.setattr(pretrain_taef2, "train_unet", train)
         patch.setattr(module, "ddim_steps", lambda diffusion, count: steps(diffusion, 4))
         arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
         command = ["pretrain-guide", "--autoencoder", "taef2", "--out", str(root / "model"), "--device", "cpu"]

@@ -152,9 +152,10 @@ def test_sam_logs_the_loss_of_the_weights_themselves(monkeypatch: pytest.MonkeyP
     assert logged == [("train/loss", computed[0])]
 
 
-def test_bf16_and_ema_by_option(tiny_run: TinyRun, tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["--trainer.callbacks+", "--trainer.callbacks"])  # a list of one, and one
+def test_bf16_and_ema_by_option(tiny_run: TinyRun, tmp_path: Path, option: str) -> None:
     ema = "lightning.pytorch.callbacks.EMAWeightAveraging"
-    options = ["--trainer.precision", "bf16-mixed", "--trainer.callbacks+", ema, "--model.optimizer.name", "adamw"]
+    options = ["--trainer.precision", "bf16-mixed", option, ema, "--model.optimizer.name", "adamw"]
     assert fit(tiny_run, tmp_path / "run", *options) == 0
     load_detector(tmp_path / "run" / "best.ckpt")
 

@@ -10,10 +10,11 @@ import pytest
 from scipy.special import expit
 from score_table import scored, several_datasets
 
+from difffake.evaluation.evaluate import write_evaluation
 from difffake.evaluation.pictures.histograms import histogram_figure
 from difffake.evaluation.pictures.score_sets import ScoreSet, score_sets
 from difffake.evaluation.pictures.write import write_pictures
-from difffake.evaluation.results import result_rows
+from difffake.evaluation.results import Results, result_rows
 from difffake.plots import read_caption
 
 THRESHOLDS = {"classifier": {"frame": 0.5, "video": 0.5}, "anomaly": {"frame": 100.0, "video": 100.0}}
@@ -90,3 +91,12 @@ def test_a_classifiers_logits_are_drawn_as_probabilities_and_other_scores_as_the
     np.testing.assert_allclose(outline.values, wanted, rtol=1e-9)
     assert figure.axes[0].lines[0].get_xdata()[0] == pytest.approx(100 * expit(1.0) if logits else 1.0)
     assert figure.get_supylabel() == "share of each class's frames"
+
+
+def test_bands_have_the_resamples_of_the_evaluation(table: pd.DataFrame, tmp_path: Path) -> None:
+    scores = table[table["score"] == "classifier"]
+    found = Results(result_rows(scores, {}, 0), [], {"testbed": False})
+    for resamples, banded in ((0, False), (20, True)):
+        out = tmp_path / str(resamples)
+        write_evaluation(out, scores, found, [], None, resamples=resamples)
+        assert ("FillBetweenPolyCollection" in (out / "roc_classifier_video.svg").read_text()) == banded
