@@ -36,6 +36,7 @@ def forge(
     split: Literal["train", "val", "test", "all"] = "all",
     check: bool = False,
     workers: Annotated[int, AtLeast(0)] = 0,
+    copies: Annotated[int, AtLeast(1)] = 1,
     seed: Annotated[int, AtLeast(0)] = 0,
     overwrite: bool = False,
 ) -> int:
@@ -56,6 +57,7 @@ def forge(
         split: forge only the faces of this split; all forges every face.
         check: test whether trivial cues (file size, color, sharpness, border) separate real from fake, and fail if so.
         workers: number of processes; 0 is one per core.
+        copies: number of forgeries of each face with each method, each with another source.
         seed: random seed of all forgeries.
         overwrite: replace an existing output folder, or what an interrupted run with other settings left.
 
@@ -68,7 +70,7 @@ def forge(
         raise UsageError(
             "give --methods and --out to forge, or neither with --check to check a manifest that has fakes"
         )
-    settings = Settings(tuple(dict.fromkeys(methods)), tuple(dict.fromkeys(compression)), size, seed, diffusion)
+    settings = Settings(tuple(dict.fromkeys(methods)), tuple(dict.fromkeys(compression)), size, seed, diffusion, copies)
     check_settings(settings)
     real = real_faces(manifest, split)
     real.check_files()

@@ -66,7 +66,7 @@ def forged_rows(root: Path, records: pd.DataFrame, count: int, seed: int) -> lis
             )
             difference = np.clip(4 * np.abs(forged.astype(int) - target), 0, 255).astype(np.uint8)
             # The label has compression and method already, so these folders are left out of the name.
-            name = Path(record["path"]).relative_to(f"crops/{compression}/{method}")
+            name = Path(*Path(record["path"]).parts[3:])
             label = f"{method}, {compression}\n{wrapped(name.as_posix(), 30)}"
             made.append((label, (target, source, forged, mask[..., 0] / 255, difference)))
     return made

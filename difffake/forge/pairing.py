@@ -1,5 +1,6 @@
 """Choice of sources: of another person, with similar pose and skin, each used equally often."""
 
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
 import cv2
@@ -24,6 +25,8 @@ BLOCK = 2048
 _SWITCH = 0.03
 """Cost of changing to another frame of the source; without it, the source would flicker between similar poses."""
 _COLOR_WEIGHT = 0.4
+_OWN, _USED = 1e6, 1e3
+"""Cost of a source of the same person, and of a source that the target had before."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,18 @@ def clips_of(manifest: Manifest, looks: Floats) -> list[Clip]:
     return found
 
 
-def pair_clips(clips: list[Clip], seed: int) -> tuple[list[Pair], list[tuple[Clip, str]]]:
+def pair_copies(clips: list[Clip], seed: int, copies: int) -> Iterator[tuple[list[Pair], list[tuple[Clip, str]]]]:
+    """`pair_clips` several times, each time with other sources for each clip."""
+    used: set[tuple[str, str]] = set()
+    for _ in range(copies):
+        pairs, left_out = pair_clips(clips, seed, used)
+        used |= {(pair.target.name, pair.source.name) for pair in pairs}
+        yield pairs, left_out
+
+
+def pair_clips(
+    clips: list[Clip], seed: int, used: Set[tuple[str, str]] = frozenset()
+) -> tuple[list[Pair], list[tuple[Clip, str]]]:
     """Choose a source for each clip.
 
     Pairs stay within a split, so that people of the test split are not sources or targets in other splits. Within a
@@ -111,6 +125,7 @@ def pair_clips(clips: list[Clip], seed: int) -> tuple[list[Pair], list[tuple[Cli
     Args:
         clips: all clips and stills.
         seed: random seed.
+        used: names of the targets and sources of pairs that are not made again.
 
     Returns:
         The pairs, and the clips without a source, each with the reason.
@@ -124,11 +139,17 @@ def pair_clips(clips: list[Clip], seed: int) -> tuple[list[Pair], list[tuple[Cli
         # Blocks of clips with similar yaw and about equal size.
         order = np.argsort([np.median(clip.looks[:, 0]) for clip in group], kind="stable")
         for block in np.array_split(order, max(1, -(-len(order) // BLOCK))):
-            _pair_block([group[i] for i in block], seed, pairs, left_out)
+            _pair_block([group[i] for i in block], seed, used, pairs, left_out)
     return pairs, left_out
 
 
-def _pair_block(block: list[Clip], seed: int, pairs: list[Pair], left_out: list[tuple[Clip, str]]) -> None:
+def _pair_block(
+    block: list[Clip],
+    seed: int,
+    used: Set[tuple[str, str]],
+    pairs: list[Pair],
+    left_out: list[tuple[Clip, str]],
+) -> None:
     if not block:
         return
     middle = np.stack([np.median(clip.looks, axis=0) for clip in block])
@@ -136,10 +157,17 @@ def _pair_block(block: list[Clip], seed: int, pairs: list[Pair], left_out: list[
     # Small noise, so that another seed gives other pairs; much smaller than relevant differences of distances.
     cost += generator(seed, len(block)).uniform(0, 0.02, cost.shape)
     identity = np.unique([clip.identity for clip in block], return_inverse=True)[1]
-    cost[identity[:, None] == identity] = 1e6
+    cost[identity[:, None] == identity] = _OWN
+    if used:
+        place = {clip.name: number for number, clip in enumerate(block)}
+        for before, by in used:
+            if before in place and by in place:
+                cost[place[before], place[by]] += _USED
     for target, source, distance in zip(block, *_assigned(block, cost), strict=True):
-        if distance >= 1e6:
+        if distance >= _OWN:
             left_out.append((target, "no other person in its split"))
+        elif distance >= _USED:
+            left_out.append((target, "no further face of another person"))
         elif distance > MAX_DISTANCE:
             left_out.append((target, "no face of another person with a similar pose"))
         else:

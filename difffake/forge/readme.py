@@ -20,6 +20,7 @@ on these forgeries only. They are not numbers on a published data set and must n
 | :-- | :-- |
 | crops | {", ".join(f"{method} {number}" for method, number in counts.items())} |
 | compression | {", ".join(settings.compressions)} |
+| forgeries of each face with each method | {settings.copies} |
 | side, seed | {settings.size} px, {settings.seed} |{diffusion}
 
 Other commands read `manifest.parquet`. `forgeries.parquet` has target, source, mask and parameters of each forged crop.

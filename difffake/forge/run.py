@@ -25,7 +25,7 @@ from difffake.faces.images import read_image
 from difffake.files import resumable_folder, sha256
 from difffake.forge.methods import METHODS
 from difffake.forge.networks import train_networks
-from difffake.forge.pairing import Clip, Pair, clips_of, look, pair_clips
+from difffake.forge.pairing import Clip, Pair, clips_of, look, pair_copies
 from difffake.forge.readme import write_readme
 from difffake.forge.task import Settings, Task
 from difffake.forge.work import Worker
@@ -55,7 +55,7 @@ def forge_faces(
     Raises:
         UserError: no face can be forged, or the folder must not be written.
     """
-    tasks, left_out = _tasks(real, settings.seed)
+    tasks, left_out = _tasks(real, settings.seed, settings.copies)
     if not any(task.pair for task in tasks):
         raise UserError(f"nothing can be forged from {real.root}: {left_out[0][1]}")
     with resumable_folder(out, note, overwrite) as folder:
@@ -114,22 +114,24 @@ def _work(unit: tuple[str, Sequence[Task]]) -> int:
     return _worker(*unit)
 
 
-def _tasks(real: Manifest, seed: int) -> tuple[list[Task], list[tuple[Clip, str]]]:
-    """Every clip and still with its pair, and the clips without a source."""
+def _tasks(real: Manifest, seed: int, copies: int) -> tuple[list[Task], list[tuple[Clip, str]]]:
+    """Every clip and still with its pair, as often as it is forged, and the clips without a source."""
     looks = np.stack([
         look(read_image(real.file(row)), points)
         for row in track(range(len(real)), "poses") if (points := real.landmarks(row)) is not None
     ])  # fmt: skip
     clips = clips_of(real, looks)
-    pairs, left_out = pair_clips(clips, seed)
-    pair_of: dict[str, Pair] = {pair.target.name: pair for pair in pairs}
     rows_of: defaultdict[str, tuple[int, ...]] = defaultdict(tuple)
     for clip in clips:
         rows_of[clip.identity] += clip.rows
-    tasks = []
-    for clip in clips:
-        pair = pair_of.get(clip.name)
-        tasks.append(Task(clip, pair, (rows_of[clip.identity], rows_of[pair.source.identity] if pair else ())))
+    tasks, left_out = [], []
+    for copy, (pairs, without) in enumerate(pair_copies(clips, seed, copies)):
+        pair_of: dict[str, Pair] = {pair.target.name: pair for pair in pairs}
+        left_out += without
+        for clip in clips:
+            pair = pair_of.get(clip.name)
+            people = rows_of[clip.identity], rows_of[pair.source.identity] if pair else ()
+            tasks.append(Task(clip, pair, people, copy))
     return tasks, left_out
 
 

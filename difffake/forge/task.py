@@ -22,6 +22,8 @@ class Settings:
     seed: int
     diffusion: str = ""
     """Folder or Hub name of the frozen diffusion model, for the methods that have one."""
+    copies: int = 1
+    """Forgeries of each face with each method."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Task:
     clip: Clip
     pair: Pair | None
     people: People
+    copy: int = 0
+    """Number of the forgery among those of the same clip; the first one also writes the real crops."""
 
 
 @dataclass

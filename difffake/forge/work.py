@@ -69,7 +69,8 @@ class Worker:
             Frame(row, i, Forged(face.image, np.zeros((0, 0), np.float32), face.landmarks, {}))
             for i, (row, face) in enumerate(zip(clip.rows, targets, strict=True))
         ]
-        self._write_crops(clip, REAL, clip.name, real, found)
+        if task.copy == 0:
+            self._write_crops(task, REAL, clip.name, real, found)
         if pair is None:
             return
         sources = [self.face(row) for row in pair.source_rows]
@@ -80,22 +81,23 @@ class Worker:
             except Unfit as reason:
                 found.skipped.append({"target": clip.name, "frame": None, "method": name, "reason": str(reason)})
                 continue
-            frames = list(self._frames(name, forge, clip, targets, sources, found))
+            frames = list(self._frames(name, forge, task, targets, sources, found))
             if frames:
                 source = clip if method.sourceless else pair.source
-                self._write_crops(clip, name, source.name, frames, found)
+                self._write_crops(task, name, source.name, frames, found)
                 source_rows = clip.rows if method.sourceless else pair.source_rows
-                self._write_records(clip, name, source, source_rows, frames, found)
+                self._write_records(task, name, source, source_rows, frames, found)
 
     def _frames(
-        self, method: str, forge: Forgery, clip: Clip, targets: list[FaceImage], sources: list[FaceImage], found: Found
+        self, method: str, forge: Forgery, task: Task, targets: list[FaceImage], sources: list[FaceImage], found: Found
     ) -> Iterator[Frame]:
         """Yield the frames that can be forged; add the others to the skipped rows."""
+        clip, copy = task.clip, [str(task.copy)] if task.copy else []
         for number, (row, target, source) in enumerate(zip(clip.rows, targets, sources, strict=True)):
             frame = self.frame_of[row]
             # The same parameters for a whole clip: every frame gets an equal generator.
-            setting = named_generator(self.settings.seed, "clip", method, clip.name)
-            of_frame = named_generator(self.settings.seed, "frame", method, clip.name, str(frame))
+            setting = named_generator(self.settings.seed, "clip", method, clip.name, *copy)
+            of_frame = named_generator(self.settings.seed, "frame", method, clip.name, str(frame), *copy)
             target, source = (FaceImage(f.image, tremble(f.landmarks, of_frame)) for f in (target, source))
             try:
                 yield Frame(row, number, forge(target, source, setting, of_frame))
@@ -128,18 +130,20 @@ class Worker:
         assert landmarks is not None  # `forge` uses only faces with landmarks
         return resized(FaceImage(read_image(self.manifest.file(row)), landmarks), self.settings.size)
 
-    def _write_crops(self, clip: Clip, method: str, source: str, frames: list[Frame], found: Found) -> None:
+    def _write_crops(self, task: Task, method: str, source: str, frames: list[Frame], found: Found) -> None:
         """Compress and write the crops of a clip, real or forged, and add their rows."""
+        clip = task.clip
+        video = f"{_numbered(method, task)}/{clip.name}" if clip.moving else ""
         for compression in self.settings.compressions:
             crops = compress([frame.made.image for frame in frames], CRF[compression])
             for crop, frame in zip(crops, frames, strict=True):
-                path = self._path(f"crops/{compression}/{method}", clip, frame.row)
+                path = self._path(f"{_numbered('crops', task)}/{compression}/{method}", clip, frame.row)
                 write_png(self.folder / path, crop)
                 real = self.manifest.table.iloc[frame.row]
                 found.manifest.append({
                     "path": path, "dataset": FORGED + real["dataset"], "split": clip.split,
                     "label": int(method != REAL), "method": method,
-                    "video": f"{method}/{clip.name}" if clip.moving else "", "frame": self.frame_of[frame.row],
+                    "video": video, "frame": self.frame_of[frame.row],
                     "identity": real["identity"], "source": source, "target": clip.name, "compression": compression,
                     "margin": None if np.isnan(real["margin"]) else float(real["margin"]),
                     "box": real["box"] if isinstance(real["box"], list) else None,
@@ -147,17 +151,19 @@ class Worker:
                 })  # fmt: skip
 
     def _write_records(
-        self, clip: Clip, method: str, source: Clip, source_rows: Sequence[int], frames: list[Frame], found: Found
+        self, task: Task, method: str, source: Clip, source_rows: Sequence[int], frames: list[Frame], found: Found
     ) -> None:
         """Write the masks, and add rows with the paths of forgery, target, source and mask, and the parameters."""
+        clip = task.clip
         for frame in frames:
-            mask = self._path(f"masks/{method}", clip, frame.row)
+            mask = self._path(f"{_numbered('masks', task)}/{method}", clip, frame.row)
             write_mask(self.folder / mask, frame.made.mask)
             for compression in self.settings.compressions:
                 real = f"crops/{compression}/{REAL}"
+                forged = self._path(f"{_numbered('crops', task)}/{compression}/{method}", clip, frame.row)
                 found.forgeries.append({
-                    "path": self._path(f"crops/{compression}/{method}", clip, frame.row), "method": method,
-                    "compression": compression, "target_path": self._path(real, clip, frame.row),
+                    "path": forged, "method": method, "compression": compression,
+                    "target_path": self._path(real, clip, frame.row),
                     "source_path": self._path(real, source, source_rows[frame.number]), "mask_path": mask,
                     "parameters": json.dumps({name: round(v, 4) for name, v in frame.made.parameters.items()}),
                 })  # fmt: skip
@@ -165,6 +171,11 @@ class Worker:
     def _path(self, folder: str, clip: Clip, row: int) -> str:
         frame = f"/{self.frame_of[row]:06d}" if clip.moving else ""
         return f"{folder}/{clip.name}{frame}.png"
+
+
+def _numbered(name: str, task: Task) -> str:
+    """A name of its own for each forgery of the same clip: the folder `crops` of the second one is `crops-2`."""
+    return f"{name}-{task.copy + 1}" if task.copy else name
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pytest
 from faces import drawn
 
 from difffake.drawn.people import Expression, Pose
-from difffake.forge.pairing import Clip, distances, look, pair_clips
+from difffake.forge.pairing import Clip, distances, look, pair_clips, pair_copies
 from difffake.randomness import generator
 
 
@@ -41,6 +41,19 @@ def test_the_sum_of_distances_is_the_least_there_is() -> None:
     least = min(sum(cost[i, j] for i, j in enumerate(way)) for way in ways)
     found = sum(cost[clips.index(pair.target), clips.index(pair.source)] for pair in pairs)
     assert found <= least + 6 * 0.02  # the seed's share
+
+
+def test_forged_again_a_face_gets_another_source() -> None:
+    clips = many(4, 1)
+    rounds = list(pair_copies(clips, 0, 4))
+    assert [len(pairs) for pairs, _ in rounds] == [4, 4, 4, 0]  # three other people
+    sources: dict[str, set[str]] = {clip.name: set() for clip in clips}
+    for pairs, _ in rounds:
+        for pair in pairs:
+            sources[pair.target.name].add(pair.source.name)
+    assert all(found == {clip.name for clip in clips} - {name} for name, found in sources.items())
+    assert {reason for _, reason in rounds[3][1]} == {"no further face of another person"}
+    assert [pair.source.name for pair in rounds[0][0]] == [pair.source.name for pair in pair_clips(clips, 0)[0]]
 
 
 def test_splits_and_kinds_stay_apart() -> None:

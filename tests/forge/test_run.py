@@ -141,6 +141,34 @@ def test_the_same_seed_writes_the_same_bytes_on_any_number_of_workers(stills: Pa
     assert one != other
 
 
+# In the split test of the clips, two people have one clip each, so that there is no second source.
+@pytest.mark.parametrize(("kind", "number", "sources"), [("clips", 12, {1, 2}), ("stills", 18, {2})])
+def test_copies_are_more_forgeries_of_the_same_faces(
+    kind: str, number: int, sources: set[int], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    real = request.getfixturevalue(kind)
+    found = {}
+    for copies in (1, 2):
+        out = tmp_path / str(copies)
+        forge(real, ["alpha_swap"], out, size=64, workers=1, copies=copies)
+        found[copies] = Manifest.read(out)
+    once, twice = found[1].table, found[2].table
+    pd.testing.assert_frame_equal(once, twice.head(len(once)))
+    more = twice.iloc[len(once) :]
+    assert (more["label"] == 1).all()
+    assert more["path"].str.startswith("crops-2/").all()
+    records = read_records(found[2].root)
+    assert records is not None
+    assert sorted(records["path"]) == sorted(twice.loc[twice["label"] == 1, "path"])
+    both = records.groupby("target_path")
+    assert len(more) == number
+    assert both["mask_path"].nunique().tolist() == both.size().tolist()
+    assert both["parameters"].nunique().tolist() == both.size().tolist()
+    assert set(twice[twice["label"] == 1].groupby(["target", "frame"])["source"].nunique()) == sources
+    if kind == "clips":
+        assert more["video"].str.startswith("alpha_swap-2/").all()
+
+
 def _forge(clips: Path, out: Path) -> None:
     os.setpgid(0, 0)
     forge(clips, ["faceswap"], out, size=96, workers=1)
