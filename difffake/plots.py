@@ -12,6 +12,7 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -33,7 +34,7 @@ Row = tuple[str, Sequence[np.ndarray]]
 """A row's label and its pictures."""
 
 
-def save_figure(figure: Figure, path: Path, caption: str = "", vector: bool = True) -> None:
+def save_figure(figure: Figure, path: Path, caption: str = "", vector: bool = True, credit: str = "") -> None:
     """Write a figure to a PNG file and, beside it, to an SVG file; a file appears only when it is complete.
 
     The same figure always gives the same files.
@@ -44,16 +45,28 @@ def save_figure(figure: Figure, path: Path, caption: str = "", vector: bool = Tr
         caption: what the figure shows and how to read it. A PNG file stores it for `read_caption`, an SVG file as the
             description in its metadata.
         vector: also write the SVG file, with the same name; without it, only `path`.
+        credit: text in small print below the figure, such as the makers of the faces in it.
     """
     FigureCanvasAgg(figure)
+    area = _credited(figure, credit) if credit else None
     metadata = {_CAPTION: caption} if caption and path.suffix.lower() == ".png" else None
     with staged_file(path) as partial:
-        figure.savefig(partial, dpi=DPI, metadata=metadata)
+        figure.savefig(partial, dpi=DPI, metadata=metadata, bbox_inches=area)
     if vector:
         figure.set_layout_engine("none")  # the places of the PNG file are kept
         # A fixed salt and no date: otherwise the names inside the file would change from run to run.
         with staged_file(path.with_suffix(".svg")) as partial, matplotlib.rc_context({"svg.hashsalt": "difffake"}):
-            figure.savefig(partial, dpi=DPI, metadata={_CAPTION: caption, "Date": None})
+            figure.savefig(partial, dpi=DPI, metadata={_CAPTION: caption, "Date": None}, bbox_inches=area)
+
+
+def _credited(figure: Figure, credit: str) -> Bbox:
+    """Write a credit below a figure, where it covers nothing; return the whole area in inches."""
+    width, height = figure.get_size_inches()
+    lines = fill(credit, round(24 * width))  # characters of size 5.5
+    below = 0.05 + 0.09 * (lines.count("\n") + 1)
+    figure.text(0.1 / width, -0.01 / height, lines, fontsize=5.5, color="0.4", va="top").set_in_layout(False)
+    figure.patch.set_bounds(0, -below / height, 1, 1 + below / height)
+    return Bbox([[0, -below], [width, height]])
 
 
 def read_caption(path: Path) -> str:

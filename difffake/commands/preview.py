@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from difffake.commands.parse import AtLeast
+from difffake.data.credits import credit
 from difffake.data.manifest import Manifest
 from difffake.data.pseudo import PseudoConfig
 from difffake.data.records import read_records
@@ -62,11 +63,13 @@ def preview(
     refuse_existing_file(out, overwrite)
     faces = None if manifest is None else Manifest.read(manifest)
     records = None if faces is None else read_records(faces.root)
+    credits = "" if faces is None else credit(map(faces.file, range(len(faces))))
     if faces is not None and records is not None:
         made = forged_rows(faces.root, records, rows, seed)
         counts = Counter(label.partition("\n")[0].replace(",", "") for label, _ in made)
         kinds = ", ".join(f"{kind} {count}" for kind, count in counts.items())
-        save_figure(sheet(FORGED_COLUMNS, made, f"Forgeries in {faces.root.name}", FORGED_CAPTION), out, vector=False)
+        figure = sheet(FORGED_COLUMNS, made, f"Forgeries in {faces.root.name}", FORGED_CAPTION)
+        save_figure(figure, out, vector=False, credit=credits)
         console.print(f"{out}: {len(made)} of {len(records)} forgeries in {faces.root} ({kinds})", markup=False)
         return
     config, twins = PseudoConfig(), None
@@ -80,7 +83,9 @@ def preview(
     made = pseudo_rows(drawn_faces(seed) if faces is None else real_faces(faces, seed), seed, config, twins)
     origin = "drawn faces" if faces is None else f"the real faces in {faces.root.name}"
     caption = PSEUDO_CAPTION + (TWIN_CAPTION if twins else "")
-    save_figure(sheet(PSEUDO_COLUMNS, made, f"Pseudo-deepfakes of {origin}", caption), out, vector=False)
+    save_figure(
+        sheet(PSEUDO_COLUMNS, made, f"Pseudo-deepfakes of {origin}", caption), out, vector=False, credit=credits
+    )
     of_twins = f", {len(TWIN_KINDS)} of twins" if twins else ""
     kinds = f"one of each of {len(KINDS)} regions and hulls, one coarse{of_twins}"
     console.print(f"{out}: {len(made)} pseudo-deepfakes of {origin}, {kinds}", markup=False)

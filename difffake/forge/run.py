@@ -17,6 +17,7 @@ import scipy
 import torch
 
 import difffake
+from difffake.data.credits import CREDIT, credit
 from difffake.data.manifest import Manifest, manifest_file
 from difffake.data.records import RECORDS
 from difffake.diffusion.load import DiffusionConfig, load_diffusion
@@ -44,7 +45,8 @@ def forge_faces(
     Args:
         real: real faces with landmarks, from `inputs.real_faces`.
         settings: methods and other settings of the forgeries.
-        out: folder to write: manifest.parquet, crops/, masks/, forgeries.parquet, skipped.csv, README.md.
+        out: folder to write: manifest.parquet, crops/, masks/, forgeries.parquet, skipped.csv, README.md, and
+            CREDIT.txt if the faces ask for a credit.
         note: text about everything that the output depends on, from `fingerprint`.
         workers: number of processes; 0 is one per core.
         overwrite: replace an existing output folder, or what an interrupted run with another `note` left.
@@ -62,6 +64,8 @@ def forge_faces(
         done = _forge_all(real, tasks, settings, folder, workers or os.cpu_count() or 1)
         made = _collect(folder, left_out)
         write_readme(folder, settings, made)
+        if faces := credit(map(real.file, range(len(real)))):
+            (folder / CREDIT).write_text(faces + "\n", encoding="utf-8")
     return done
 
 

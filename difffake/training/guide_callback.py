@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import WandbLogger
 from torch import nn
 
+from difffake.data.credits import credit
 from difffake.data.datasets import PairDataset
 from difffake.data.extras import Extras, FaceExtras
 from difffake.data.faces_to_draw import choose_rows
@@ -87,7 +88,8 @@ class GuideFigures(Callback):
             )  # fmt: skip
         path = Path(trainer.default_root_dir) / "figures" / f"reconstructions-epoch-{trained:03d}.png"
         figure = reconstruction_figure({f"validation, epoch {trained}": rebuilt})
-        save_figure(figure, path, RECONSTRUCTIONS, vector=False)
+        faces = credit(map(data.manifest.file, range(len(data.manifest))))
+        save_figure(figure, path, RECONSTRUCTIONS, vector=False, credit=faces)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 logger.log_image("reconstructions", [str(path)], step=trainer.global_step)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from difffake.data.credits import credit
 from difffake.data.datasets import CropDataset
 from difffake.data.faces_to_draw import Drawing, limited
 from difffake.evaluation.pictures.activation_maps import CAPTION as MAPS
@@ -54,11 +55,12 @@ def draw_detector(
 
     sets = {str(name): rows[names == name] for name in dict.fromkeys(names)}
     figure, layers = map_figure(detectors, sets, drawing)
-    save_figure(figure, folder / "activation_maps.png", MAPS)
+    faces = credit(manifest.file(int(row)) for row in rows)
+    save_figure(figure, folder / "activation_maps.png", MAPS, credit=faces)
 
     worst, failures = failure_figure(logits.astype(np.float64), 0.0 if threshold is None else threshold, drawing)
     if worst:
-        save_figure(worst, folder / "failures.png", FAILURES)
+        save_figure(worst, folder / "failures.png", FAILURES, credit=faces)
     else:
         console.print("no measured face is on the wrong side of the threshold, so there are no failures to draw")
     return {"activation_layers": layers, "failures": failures}

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from difffake.data.credits import credit
 from difffake.data.faces_to_draw import Drawing, by_set
 from difffake.diffusion.latent_diffusion import LatentDiffusion
 from difffake.errors import UserError
@@ -41,7 +42,8 @@ def draw_guide(
         detector, guide, diffusion, found.manifest, found.partners, drawing.rows, batch_size=drawing.batch_size,
         workers=drawing.workers,
     )  # fmt: skip
-    save_figure(reconstruction_figure(rebuilt), folder / "reconstructions.png", RECONSTRUCTIONS)
+    faces = credit(found.manifest.file(row) for which in chosen.values() for row in which)
+    save_figure(reconstruction_figure(rebuilt), folder / "reconstructions.png", RECONSTRUCTIONS, credit=faces)
     save_figure(weights_figure(by_set(table)), folder / "weights.png", WEIGHTS)
     save_figure(distance_figure(by_set(table)), folder / "distances.png", DISTANCES)
     return {

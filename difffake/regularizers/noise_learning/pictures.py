@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from difffake.data.batches import to_tensors, to_unit
+from difffake.data.credits import credit
 from difffake.data.datasets import CropDataset
 from difffake.data.faces_to_draw import SET, Drawing, ordered
 from difffake.data.loading import loader
@@ -72,7 +73,8 @@ def draw_noise(
         for name, which in drawing.chosen().items()
     }
     if views:
-        save_figure(noise_figure(views), folder / "noise.png", NOISE)
+        drawn = credit(manifest.file(row) for which in drawing.chosen().values() for row in which)
+        save_figure(noise_figure(views), folder / "noise.png", NOISE, credit=drawn)
     if draw_coverage(folder, drawing.run) is None:
         console.print(f"{drawing.run} has no metrics.csv with val/coverage, so coverage.png is not drawn")
     return {"coverage": coverage_summary(detector, diffusion.device, drawing)}
