@@ -48,7 +48,7 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
     seen, unseen = (draw_and_forge(root / "data", dataset, methods, 0, 1).parent for dataset, methods in sets)
     run = TinyRun(seen, unseen, root / "run")
     arguments = {
-        "config": Path(__file__).parents[1] / "configs" / "demo.yaml",
+        "config": Path(__file__).parents[1] / "configs" / "demo-drawn.yaml",
         "data.manifest": run.seen,
         "data.fakes": "both",
         "data.batch_size": 8,

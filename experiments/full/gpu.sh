@@ -8,7 +8,7 @@
 #
 #   experiments/full/gpu.sh --train data/ffpp --test data/celeb-df --out gpu
 #   experiments/full/gpu.sh --train data/ffpp --test data/celeb-df --out gpu --dry-run      # prints and checks the commands
-#   experiments/full/gpu.sh --train demo/data/drawn-a --test demo/data/drawn-b --out cpu --small     # a try on a CPU
+#   experiments/full/gpu.sh --train demo-drawn/data/drawn-a --test demo-drawn/data/drawn-b --out cpu --small     # a try on a CPU
 #
 # TRAIN and TEST are folders of `difffake prepare`. --encoder and --weights choose the detector (default: EfficientNet-B4
 # with AdvProp weights, which are downloaded; offline: --encoder tf_efficientnet_lite0 --weights package:efficientnet-lite0).

@@ -96,7 +96,7 @@ def test_an_unknown_option_of_prepare_is_named(tmp_path: Path, capsys: pytest.Ca
 def test_a_small_protocol_runs_and_continues(
     tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = Path(__file__).parents[2] / "configs" / "demo.yaml"
+    config = Path(__file__).parents[2] / "configs" / "demo-drawn.yaml"
     options = "--data.batch_size 8 --data.workers 0 --trainer.max_epochs 1 --model.regularizers.guide null"
     content = {
         "title": "Drawn faces",
