@@ -26,6 +26,9 @@ class AugmentConfig:
         gray: probability that the colors are removed.
         noise: probability of adding independent Gaussian noise to each level.
         noise_deviation: smallest and largest standard deviation of the noise, in levels (0-255).
+        color: probability of another brightness, contrast, gamma and tint, as from another camera or in other light.
+        color_strength: how much: contrast changes by up to this share, brightness by 0.4 of it and each of red, green
+            and blue by 0.16 of it (as shares of 255), and the logarithm of gamma by 1.5 times it.
         downscale: probability of scaling down and back, before JPEG, as in video of low quality.
         downscale_factor: smallest and largest factor by which an image is scaled down.
         jpeg: probability of encoding and decoding as JPEG.
@@ -44,6 +47,8 @@ class AugmentConfig:
     gray: float = 0.0
     noise: float = 0.0
     noise_deviation: tuple[float, float] = (10**0.5, 50**0.5)
+    color: float = 0.0
+    color_strength: float = 0.3
     downscale: float = 0.0
     downscale_factor: tuple[float, float] = (1.0, 3.0)
     jpeg: float = 0.5
@@ -53,7 +58,19 @@ class AugmentConfig:
     cutout_size: float = 0.3
 
     def __post_init__(self) -> None:
-        for name in ("flip", "rotate", "crop", "gray", "noise", "downscale", "jpeg", "cutout", "cutout_size"):
+        for name in (
+            "flip",
+            "rotate",
+            "crop",
+            "gray",
+            "noise",
+            "color",
+            "color_strength",
+            "downscale",
+            "jpeg",
+            "cutout",
+            "cutout_size",
+        ):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"augment.{name} = {getattr(self, name)} must be between 0 and 1")
         if not 0 < self.crop_area[0] <= self.crop_area[1] <= 1:
@@ -90,6 +107,7 @@ def augment(images: list[np.ndarray], config: AugmentConfig, rng: np.random.Gene
     angle = float(rng.uniform(-1, 1)) * config.rotate_degrees
     part = _draw_part(config.crop_area, rng)
     deviation, noise_seed = float(rng.uniform(*config.noise_deviation)), int(rng.integers(2**63))
+    color, look = rng.random() < config.color, _draw_look(config.color_strength, rng)
     if flip:
         images = [np.ascontiguousarray(image[:, ::-1]) for image in images]
     if rotate:
@@ -98,6 +116,8 @@ def augment(images: list[np.ndarray], config: AugmentConfig, rng: np.random.Gene
         images = [_cropped(image, part) for image in images]
     if gray:
         images = [np.repeat(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[:, :, None], 3, axis=2) for image in images]
+    if color:
+        images = [_recolored(image, look) for image in images]
     if noise:
         images = [_noisy(image, deviation, noise_seed) for image in images]
     if smaller:
@@ -129,6 +149,26 @@ def _cut_out(image: np.ndarray, corners: np.ndarray, size: float) -> np.ndarray:
     for y, x in (corners * (np.array(image.shape[:2]) - side)).astype(int):
         image[y : y + side, x : x + side] = 128
     return image
+
+
+class _Look(NamedTuple):
+    """A change of all levels: factor and offset of each channel (3,), then an exponent; levels are in [0, 1]."""
+
+    gain: float
+    offset: np.ndarray
+    gamma: float
+
+
+def _draw_look(strength: float, rng: np.random.Generator) -> _Look:
+    gain, brightness, gamma = rng.uniform(-strength, strength, 3) * (1.0, 0.4, 1.5)
+    return _Look(1 + float(gain), brightness + 0.16 * rng.uniform(-strength, strength, 3), float(np.exp(gamma)))
+
+
+def _recolored(image: np.ndarray, look: _Look) -> np.ndarray:
+    """Change the levels of (H, W, 3) uint8 by a table."""
+    levels = np.linspace(0, 1, 256)[:, None] * look.gain + look.offset
+    table = np.round(255 * np.clip(levels, 0, 1) ** look.gamma).astype(np.uint8)
+    return cv2.LUT(image, table[None])
 
 
 class _Part(NamedTuple):

@@ -1,4 +1,4 @@
-"""Rotation, crops, gray and noise, against NumPy, OpenCV and torchvision."""
+"""Rotation, crops, gray, colors and noise, against NumPy, OpenCV and torchvision."""
 
 import cv2
 import numpy as np
@@ -6,8 +6,9 @@ import pytest
 import torch
 from scipy import stats
 from torchvision.transforms.v2 import RandomResizedCrop
+from torchvision.transforms.v2.functional import adjust_gamma
 
-from difffake.data.augment import AugmentConfig, _draw_part, _rotated, augment
+from difffake.data.augment import AugmentConfig, _draw_look, _draw_part, _Look, _recolored, _rotated, augment
 from difffake.errors import UserError
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8)
@@ -45,6 +46,42 @@ def test_parts_have_the_sizes_of_torchvisions() -> None:
     for column, name in ((2, "width"), (3, "height"), (0, "left"), (1, "top")):
         assert stats.ks_2samp(ours[:, column], [one[name] / 1000 for one in drawn]).pvalue > 0.01
     assert (ours[:, :2] + ours[:, 2:] <= 1 + 1e-9).all()
+
+
+@pytest.mark.parametrize("gamma", [0.6, 1.0, 1.6])
+def test_gamma_is_torchvisions(gamma: float) -> None:
+    ours = _recolored(IMAGE, _Look(1.0, np.zeros(3), gamma)).astype(int)
+    theirs = adjust_gamma(torch.from_numpy(IMAGE).permute(2, 0, 1), gamma).permute(1, 2, 0).numpy()
+    assert np.abs(ours - theirs).max() <= 1  # torchvision does not round
+
+
+def test_contrast_brightness_and_tint_are_opencvs() -> None:
+    gain, offset = 1.2, np.array([-40.0, 0.0, 25.0])
+    ours = _recolored(IMAGE, _Look(gain, offset / 255, 1.0))
+    for channel, levels in enumerate(offset):
+        theirs = np.clip(np.round(IMAGE[..., channel] * gain + levels), 0, 255)
+        assert np.abs(ours[..., channel] - theirs).max() <= 1
+        if levels >= 0:  # OpenCV takes the absolute value of what is below 0
+            opencv = cv2.convertScaleAbs(IMAGE[..., channel], alpha=gain, beta=levels)
+            assert np.abs(ours[..., channel].astype(int) - opencv).max() <= 1
+
+
+def test_colors_are_uniform_in_their_ranges() -> None:
+    rng = np.random.default_rng(0)
+    looks = [_draw_look(0.3, rng) for _ in range(2000)]
+    assert stats.kstest([look.gain for look in looks], stats.uniform(0.7, 0.6).cdf).pvalue > 0.01
+    assert stats.kstest([np.log(look.gamma) for look in looks], stats.uniform(-0.45, 0.9).cdf).pvalue > 0.01
+    tints = np.array([look.offset - look.offset.mean() for look in looks])
+    brightness = np.array([look.offset.mean() for look in looks])
+    assert np.abs(tints).max() <= 2 * 0.048 * 2 / 3 + 1e-9
+    assert brightness.std() == pytest.approx((0.24**2 / 12 + 0.096**2 / 12 / 3) ** 0.5, rel=0.05)
+
+
+def test_a_real_face_and_its_forgery_get_the_same_color() -> None:
+    other = IMAGE[::-1].copy()
+    real, fake = augment([IMAGE, other], AugmentConfig(**STILL, color=1), np.random.default_rng(0))[0]  # type: ignore[arg-type]
+    np.testing.assert_array_equal(real[::-1], fake)
+    assert np.abs(real.astype(int) - IMAGE).mean() > 5
 
 
 def test_a_crop_is_a_part_scaled_up() -> None:
