@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint install docs benchmarks clean
 
-demo: $(READY)  ## every stage on drawn faces: demo/report.html, demo/results.json
+demo: $(READY)  ## every stage on photographs: demo/report.html, demo/results.json
 	$(BIN)/difffake demo --out demo --overwrite
 
 # A process a core with one thread each: several tests compare bit for bit, and sums depend on the number of threads.

@@ -1,1 +1,1 @@
-"""Procedural faces with exact landmarks, for tests and the demo."""
+"""Procedural faces with exact landmarks, for tests and `difffake demo --drawn`."""

@@ -118,7 +118,7 @@ def test_on_two_ranks_every_validation_sample_counts_once(tiny_run: TinyRun, tmp
 
 
 def test_checkpoint_holds_what_was_trained_alone_and_no_code(tiny_run: TinyRun) -> None:
-    """The demo's settings train a guide beside the detector."""
+    """The settings of `difffake demo --drawn` train a guide beside the detector."""
     checkpoint = torch.load(tiny_run.ckpt, weights_only=True)
     assert {key.split(".")[0] for key in checkpoint["state_dict"]} == {"detector", "regularizers"}
     assert checkpoint[KEY]["config"]["encoder"] == "resnet10t"
