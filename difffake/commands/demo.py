@@ -22,7 +22,7 @@ from difffake.progress import console
 
 EXAMPLES = ("difffake demo", "difffake demo --out demo --seed 1", "difffake demo --drawn --out demo-drawn")
 PHOTOGRAPHS = Path(difffake.__file__).parent / "london"
-SIZE = 160  # of the crops of the photographs
+SIZE = 160  # of the crops in pixels
 SEEN, UNSEEN = ("alpha_swap",), ("faceswap", "reenact")
 MORE = 7  # further forgeries of each training photograph
 
