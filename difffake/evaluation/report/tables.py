@@ -34,7 +34,8 @@ class PageTable:
 def headline_tables(runs: Sequence[Folder]) -> list[PageTable]:
     """AUC with its interval and EER on whole data sets: lines of data sets for one run, else lines of runs.
 
-    There is a table per level, and for several runs one per level and score. Values are in percent.
+    If one run was tested on one data set, its manipulations have lines too. There is a table per level, and for several
+    runs one per level and score. Values are in percent.
     """
     levels = dict.fromkeys(row["level"] for row in sorted(_whole(runs), key=place))
     if len(runs) == 1:
@@ -49,11 +50,18 @@ def _whole(runs: Sequence[Folder]) -> list[Row]:
 
 def _of_one(run: Folder, level: str) -> PageTable:
     rows = sorted((row for row in _whole([run]) if row["level"] == level), key=place)
-    order = {name: number for number, name in enumerate(dict.fromkeys(map(_name, rows)))}
-    rows.sort(key=lambda row: order[_name(row)])
+    alone = len(set(map(_name, rows))) == 1
+    if alone:
+        rows = sorted((row for row in run.rows if row["level"] == level and row["n_real"] and row["n_fake"]), key=place)
+
+    def line(row: Row) -> str:
+        return str(row["method"]) if alone else _name(row)
+
+    order = {name: number for number, name in enumerate(dict.fromkeys(map(line, rows)))}
+    rows.sort(key=lambda row: order[line(row)])
     cells = [
         [
-            _name(row),
+            line(row),
             row["score"],
             with_interval(row, "auc"),
             percent(row["eer"]),
@@ -63,9 +71,10 @@ def _of_one(run: Folder, level: str) -> PageTable:
         for row in rows
     ]
     units = f"{level}s" if level == "video" else "frames"
-    columns = ["Data set", "Score", DRAWN, "EER", f"Real {units}", f"Fake {units}"]
+    columns = ["Manipulation" if alone else "Data set", "Score", DRAWN, "EER", f"Real {units}", f"Fake {units}"]
     intervals = tuple(_interval(row) for row in rows)
-    return PageTable(f"{level.capitalize()} level: AUC and EER", columns, cells, frozenset(columns[:2]), intervals)
+    of = f" on {_name(rows[0])}" if alone else ""
+    return PageTable(f"{level.capitalize()} level: AUC and EER{of}", columns, cells, frozenset(columns[:2]), intervals)
 
 
 def _of_several(runs: Sequence[Folder], level: str, score: str) -> PageTable:

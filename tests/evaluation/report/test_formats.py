@@ -1,6 +1,7 @@
 import csv
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,22 @@ def test_markdown_has_the_same_cells_as_the_page(run: Path) -> None:
         for line in table.cells:
             assert f"| {' | '.join(line)} |" in text
     assert text.index("## Results") < text.index("## Published numbers, not measured") < text.index("## All numbers")
+
+
+def test_one_run_on_one_data_set_shows_its_manipulations(run: Path) -> None:
+    (folder,) = read_folders([run])
+    name, compression = folder.rows[0]["dataset"], folder.rows[0]["compression"]
+    own_rows = [row for row in folder.rows if (row["dataset"], row["compression"]) == (name, compression)]
+    one = replace(folder, rows=own_rows)
+    for table in headline_tables([one]):
+        level = "video" if table.title.startswith("Video") else "frame"
+        own = [row for row in one.rows if row["level"] == level and row["n_real"] and row["n_fake"]]
+        assert sorted((line[0], line[1]) for line in table.cells) == sorted(
+            (row["method"], row["score"]) for row in own
+        )
+        assert table.columns[0] == "Manipulation"
+        assert name in table.title
+    assert headline_tables([folder])[0].columns[0] == "Data set"
 
 
 def test_a_bar_in_a_name_does_not_break_markdown() -> None:
