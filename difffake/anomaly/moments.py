@@ -13,7 +13,6 @@ from math import log, pi
 from typing import NamedTuple, TypeVar
 
 import torch
-from scipy.linalg import blas
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
@@ -160,6 +159,8 @@ def _times_triangle(d: Tensor, upper: Tensor) -> Tensor:
     """`d` (n, D) @ `upper` (D, D, upper triangular); overwrites `d` on the CPU."""
     if d.device.type != "cpu":
         return d @ upper
+    from scipy.linalg import blas  # here and below, so that `predict` starts quickly where it does not need it
+
     # This BLAS function skips the zeros, half of the work; torch does not offer it. Fortran order: (upper^T d^T)^T.
     product = blas.dtrmm(1.0, upper.numpy().T, d.numpy().T, lower=1, overwrite_b=1)
     return torch.from_numpy(product.T)
@@ -170,6 +171,8 @@ def _add_gram(total: Tensor, d: Tensor) -> None:
     if d.device.type != "cpu":
         total.addmm_(d.T, d)
         return
+    from scipy.linalg import blas
+
     # Half of the work too: BLAS writes one triangle, the upper in Fortran order, which is the lower here.
     blas.dsyrk(1.0, d.numpy().T, beta=1.0, c=total.numpy().T, overwrite_c=1)
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 import torch
-from sklearn.svm import OneClassSVM as Fitter
 from torch import Tensor
 
 from difffake.anomaly.moments import check_rows
@@ -53,6 +52,8 @@ class OneClassSVM:
 
         `numbers` is not used. Raises `UserError` if a row has NaN or infinity.
         """
+        from sklearn.svm import OneClassSVM as Fitter  # here, because `predict` must start quickly, and fits nothing
+
         rows = torch.cat(everyone(x.cpu()))
         check_rows(rows)
         fitted = Fitter(gamma=self.gamma, nu=self.nu).fit(rows.double().numpy())

@@ -6,10 +6,9 @@ Fitting and evaluation both use it, so pairs are made in the same way in both.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -19,9 +18,11 @@ from difffake.anomaly.density import Density
 from difffake.anomaly.learned import LEARNED, LearnedCombination
 from difffake.anomaly.pairs import Pairs, reference_pairs, sample_pairs
 from difffake.anomaly.storage import load_anomaly, load_combination
-from difffake.data.keys import frame_order, original_image, pair_group, subject
 from difffake.errors import UserError
 from difffake.files import sha256
+
+if TYPE_CHECKING:  # pandas takes half a second to import, and `predict` has no table
+    import pandas as pd
 
 PairMode = Literal["suspect", "reference"]
 
@@ -46,12 +47,20 @@ class Pairing:
         if self.combination not in (known := (*COMBINATIONS, LEARNED)):
             raise UserError(f"combination {self.combination!r} is unknown: choose from {', '.join(known)}")
 
-    def suspect_pairs(self, table: pd.DataFrame) -> Pairs:
+    def suspect_pairs(self, table: "pd.DataFrame") -> Pairs:
         """Pairs of the rows of a table: two frames of a video, or two stills of a person."""
+        from difffake.data.keys import frame_order, pair_group
+
         return sample_pairs(pair_group(table), frame_order(table), **self._sizes)
 
-    def reference_pairs(self, table: pd.DataFrame) -> Pairs:
+    def in_order(self, count: int, name: str) -> Pairs:
+        """Pairs of the frames 0 to `count` - 1 of one person; their choice depends on the name."""
+        return sample_pairs([name] * count, np.arange(count), **self._sizes)
+
+    def reference_pairs(self, table: "pd.DataFrame") -> Pairs:
         """Pairs of the rows of a table with a real image of the same person."""
+        from difffake.data.keys import frame_order, original_image, subject
+
         trusted, suspect = table["label"] == 0, None
         if "role" in table and (table["role"] != "").any():
             trusted, suspect = table["role"] == "reference", table["role"] != "reference"
@@ -77,7 +86,7 @@ class PairFeatures(NamedTuple):
 
 
 def pair_features(
-    table: pd.DataFrame, embeddings: np.ndarray, pairing: Pairing, mode: PairMode = "suspect"
+    table: "pd.DataFrame", embeddings: np.ndarray, pairing: Pairing, mode: PairMode = "suspect"
 ) -> PairFeatures:
     """Pair rows and combine their embeddings.
 
@@ -126,11 +135,45 @@ class Anomaly:
     """Device of the density, on which scores are computed."""
 
     def scores(
-        self, table: pd.DataFrame, embeddings: np.ndarray, mode: PairMode = "suspect"
+        self, table: "pd.DataFrame", embeddings: np.ndarray, mode: PairMode = "suspect"
     ) -> tuple[PairFeatures, np.ndarray]:
         """Pair the rows of a table with embeddings (N, D); return the pairs and their scores (P,)."""
         pairs = pair_features(table, embeddings, self.pairing, mode)
         return pairs, score_features(self.density, pairs.features, self.device)
+
+    def frame_scores(self, embeddings: Tensor, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Pair the frames of one person of a video as `scores` does.
+
+        Args:
+            embeddings: (N, D) of the frames, in the order of time.
+            name: the key that the random choice of the pairs depends on, beside the seed.
+
+        Returns:
+            The frame (P,) that is scored by each pair, and the scores (P,); none for a single frame.
+        """
+        if self.pairing.combination == "single":
+            probes, features = np.arange(len(embeddings)), combine(embeddings, embeddings, "single")
+        else:
+            pairs = self.pairing.in_order(len(embeddings), name)
+            probes, features = pairs.probe, self.pairing.combined(embeddings[pairs.reference], embeddings[pairs.probe])
+        return probes, score_features(self.density, features, self.device)
+
+    def reference_scores(self, embeddings: Tensor, references: Tensor) -> np.ndarray:
+        """Scores (N,) of images, each the mean over its pairs with every real image of the same person.
+
+        Args:
+            embeddings: (N, D) of the images.
+            references: (R, D) of the real images.
+
+        Raises `UserError` if the model scores single images, which have no reference.
+        """
+        if self.pairing.combination == "single":
+            raise UserError("the anomaly model scores single images (--combination single): it takes no references")
+        count = len(references)
+        features = self.pairing.combined(
+            references.repeat(len(embeddings), 1), embeddings.repeat_interleave(count, dim=0)
+        )
+        return score_features(self.density, features, self.device).reshape(-1, count).mean(axis=1)
 
 
 def read_anomaly(path: Path, ckpt: Path, device: torch.device | str = "cpu", imports: Sequence[str] = ()) -> Anomaly:

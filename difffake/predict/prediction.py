@@ -2,13 +2,12 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from difffake.evaluation.calibration import Limits
 from difffake.faces.listing import Kind
 from difffake.logits import sigmoid
-
-Verdict = Literal["real", "fake", "cannot tell"]
+from difffake.predict.people import OtherScore, Verdict, verdict_of
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,41 @@ class FaceScore:
     def probability(self) -> float:
         """Probability that the face is fake, in [0, 1]: the sigmoid of the logit."""
         return sigmoid(self.logit)
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person of a file: a face of an image, or the faces of one person in the frames of a video."""
+
+    faces: list[FaceScore]
+    """In the order of time."""
+    logit: float
+    """Higher = more fake: of several faces, the logit of their mean probability."""
+    verdict: Verdict | None
+    """By the same limits or threshold as the file's."""
+    calibrated_probability: float | None
+    """Probability that the person is fake, in [0, 1]; None without a calibration."""
+    anomaly: OtherScore | None = None
+    """None without an anomaly model, or if there is no second frame or reference to compare with."""
+    fusion: OtherScore | None = None
+    """Of the logit and the anomaly score; None if `difffake calibrate` fitted none."""
+
+    @property
+    def probability(self) -> float:
+        """Probability that the person is fake, in [0, 1]: the sigmoid of the logit."""
+        return sigmoid(self.logit)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "logit": self.logit,
+            "probability": self.probability,
+            "calibrated_probability": self.calibrated_probability,
+            "verdict": self.verdict,
+            "anomaly": vars(self.anomaly) if self.anomaly else None,
+            "fusion": vars(self.fusion) if self.fusion else None,
+            "faces": [vars(face) | {"probability": face.probability} for face in self.faces],
+        }
 
 
 @dataclass(frozen=True)
@@ -72,16 +106,14 @@ class Prediction:
 
     kind: Kind
     logit: float
-    """Higher = more fake: the highest logit of the faces of an image; of a video, the logit of the mean probability of
-    its frames. Verdicts compare it, because probabilities of large logits are all 1."""
+    """Higher = more fake: the highest logit of its people. Verdicts compare it, because probabilities of large logits
+    are all 1."""
     threshold_logit: float | None
     """Smallest logit at which the file is called fake, from validation data; None if the checkpoint has none."""
-    faces: list[FaceScore]
-    """For an image, every face, the largest first; for a video, the largest face of each frame that has one."""
+    people: list[Person]
+    """Of an image, the largest face first; of a video, who is in most of its frames."""
     frames_without_face: list[tuple[int, float | None]] = field(default_factory=list)
     """Number and time in seconds of the chosen frames of a video in which no face was found."""
-    frames_with_several: list[int] = field(default_factory=list)
-    """Numbers of the frames of a video with several faces; only the largest face was scored."""
     total_frames: int = 1
     """Number of frames of the video that can be decoded; 1 for an image."""
     notes: list[str] = field(default_factory=list)
@@ -105,12 +137,12 @@ class Prediction:
 
         Without a calibration, `fake` if the logit reaches the threshold of the checkpoint; None if there is none.
         """
-        if self.promise:
-            limits = self.promise.limits
-            return "fake" if limits.fake(self.logit) else "real" if limits.real(self.logit) else "cannot tell"
-        if self.threshold_logit is None:
-            return None
-        return "fake" if self.logit >= self.threshold_logit else "real"
+        return verdict_of(self.logit, self.promise.limits if self.promise else None, self.threshold_logit)
+
+    @property
+    def faces(self) -> list[FaceScore]:
+        """The faces of all people, one person after the other."""
+        return [face for person in self.people for face in person.faces]
 
     @property
     def logits(self) -> list[float]:
@@ -127,9 +159,8 @@ class Prediction:
             "threshold_logit": self.threshold_logit,
             "verdict": self.verdict,
             **(self.promise.to_dict() if self.promise else {}),
-            "faces": [vars(face) | {"probability": face.probability} for face in self.faces],
+            "people": [person.to_dict() for person in self.people],
             "frames_without_face": [{"frame": frame, "time": time} for frame, time in self.frames_without_face],
-            "frames_with_several": self.frames_with_several,
             "total_frames": self.total_frames,
             "notes": self.notes,
         }

@@ -4,15 +4,15 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
 
 from difffake.data.batches import to_tensors, to_unit
 from difffake.errors import UsageError, UserError
-from difffake.evaluation.calibration import Calibration, ScoreCalibration, find_calibration, too_few
-from difffake.faces.crops import MARGIN, crop_face
+from difffake.evaluation.calibration import Calibration, find_calibration, too_few
+from difffake.faces.crops import MARGIN
 from difffake.faces.detection import FaceFinder, LandmarkDetector
 from difffake.faces.images import read_image
 from difffake.faces.listing import Kind, kind_of
@@ -23,15 +23,12 @@ from difffake.models.checkpoint import load_detector
 from difffake.models.device import choose_device
 from difffake.models.weights import weights_file
 from difffake.predict.inputs import as_rgb, is_single
-from difffake.predict.prediction import FaceScore, Prediction, Promise
+from difffake.predict.people import OtherScores, calibration_of, find_anomaly, verdict_of
+from difffake.predict.prediction import FaceScore, Person, Prediction, Promise
+from difffake.predict.seen import SHARE, Seen, Shown
 
 FALSE_ALARMS = 0.05
 """The promised rate of false alarms, unless another is chosen."""
-
-
-class _Crop(NamedTuple):
-    pixels: np.ndarray
-    box: tuple[int, int, int, int] | None
 
 
 class Predictor:
@@ -52,6 +49,8 @@ class Predictor:
         imports: packages of your own whose code may run, if the encoder is in one of them.
         calibration: file of `difffake calibrate`, or none; auto takes calibration.json beside the checkpoint, if it
             exists.
+        anomaly: file of `difffake fit-anomaly`, or none; auto takes anomaly.safetensors beside the checkpoint, if it
+            exists. It gives each person an anomaly score, and with a calibration a fused one.
         false_alarms: the promised false-alarm rate, in (0, 1), which needs a calibration: of real files like those that
             calibrated, at most this share is called fake, and of fakes, at most this share real. Files between are
             neither. By default 0.05, if there is a calibration.
@@ -71,6 +70,7 @@ class Predictor:
         find_faces: FaceFinder | None = None,
         imports: Sequence[str] = (),
         calibration: str | Path = "auto",
+        anomaly: str | Path = "auto",
         false_alarms: float | None = None,
     ) -> None:
         if false_alarms is not None and not 0 < false_alarms < 1:
@@ -78,87 +78,85 @@ class Predictor:
         self.device = choose_device(device)
         path = weights_file(str(ckpt))
         self.detector, self.info = load_detector(path, self.device, imports)
-        self.calibration: Calibration | None = find_calibration(calibration, path)
+        found = find_anomaly(anomaly, path, self.device, imports)
+        self.calibration: Calibration | None = find_calibration(calibration, path, found[1] if found else None)
         if false_alarms is not None and not self.calibration:
             raise UsageError(
                 f"a false-alarm rate of {100 * false_alarms:g} % needs a calibration, and there is none: make one with "
                 f"difffake calibrate --ckpt {ckpt}, name its file with --calibration, or choose no rate"
             )
         self.false_alarms = FALSE_ALARMS if false_alarms is None else false_alarms
+        self._others = OtherScores(found[0], self.calibration, self.false_alarms) if found else None
         self.frames = frames
         self.margin = margin or self.info.margin or MARGIN
-        self._landmarks: LandmarkDetector | None = None
-        self._find_faces = find_faces
         if not cropped and find_faces is None:
-            self._landmarks = LandmarkDetector(landmarker_model(Path(landmarker) if landmarker else None))
-            self._find_faces = self._landmarks
-        self._cropped = cropped
-        self._closed = False
+            find_faces = LandmarkDetector(landmarker_model(Path(landmarker) if landmarker else None))
+        self._seen = Seen(None if cropped else find_faces, self.margin)
 
-    def predict_file(self, path: str | Path) -> Prediction:
-        """Score every face of an image, or the largest face of each chosen frame of a video.
+    def predict_file(self, path: str | Path, references: Sequence[str | Path | Any] = ()) -> Prediction:
+        """Score every face of an image, or every person in the chosen frames of a video.
 
-        Raises `UserError` if the file cannot be read or no face is found.
+        Args:
+            path: image or video.
+            references: real images of the same person, as paths or as for `predict_images`. Then the anomaly score
+                compares the file with them, and not the frames of a video with one another; it needs an anomaly model.
+
+        Raises `UserError` if the file or a reference cannot be read, no face is found, or the file shows several people
+        and there are references.
         """
         if not isinstance(path, str | Path):
             raise UserError(f"predict_file needs a path, not a {type(path).__name__}: use predict_images for images")
         path = Path(path)
         if path.is_dir():
             raise UserError(f"{path} is a folder: give one of its files")
+        known = self._references(references)
         if kind_of(path) == "video":
             clip = read_clip(path, self.frames)
-            return self._predict_frames(clip.frames, clip.total, clip.shortfall, str(path))
-        return self._predict_photo(read_image(path), str(path))
+            return self._predict_frames(clip.frames, clip.total, clip.shortfall, str(path), known)
+        return self._predict_photo(read_image(path), str(path), known)
 
-    def predict_images(self, images: Any, name: str = "the images") -> Prediction:
-        """Score every face of one photograph, or a list of frames of one face together.
+    def predict_images(self, images: Any, name: str = "the images", references: Sequence[Any] = ()) -> Prediction:
+        """Score every face of one photograph, or a list of frames of a clip together.
 
         Args:
             images: one image, or a list of images that are scored like the frames of a video. An image is an array
                 (H, W, 3) of uint8 RGB or floats in [0, 1], a tensor (3, H, W), a PIL image, or another form that
                 `as_rgb` accepts.
             name: name of the images in error messages.
+            references: real images of the same person, as for `predict_file`.
 
-        Raises `UserError` if something is not an image, or no face is found.
+        Raises `UserError` if something is not an image, no face is found, or as in `predict_file`.
         """
+        known = self._references(references)
         if is_single(images):
-            return self._predict_photo(as_rgb(images), name)
+            return self._predict_photo(as_rgb(images), name, known)
         frames = [(number, None, as_rgb(image)) for number, image in enumerate(images)]
         if not frames:
             raise UserError(f"{name}: the list is empty")
-        return self._predict_frames(frames, len(frames), "", name)
+        return self._predict_frames(frames, len(frames), "", name, known)
 
     def calibrated(self, kind: Kind, logit: float) -> float:
         """The calibrated probability of an image or video with this logit; its sigmoid without a calibration."""
-        found = self._calibration_of(kind)
+        found = calibration_of(self.calibration, "classifier", kind)
         return float(found.to_probability(logit)) if found else sigmoid(logit)
 
-    def _calibration_of(self, kind: Kind) -> ScoreCalibration | None:
-        """Calibration of images or videos; for videos, that of images if there is none."""
-        if not self.calibration:
-            return None
-        frame = self.calibration.at("classifier", "frame")
-        return (self.calibration.at("classifier", "video") or frame) if kind == "video" else frame
-
-    def _promise(self, kind: Kind, logit: float, faces: int) -> Promise | None:
-        """What the calibration says of a file with this logit, which has so many scored faces."""
-        found = self._calibration_of(kind)
+    def _promise(self, kind: Kind, logit: float, people: int) -> Promise | None:
+        """What the calibration says of a file with this logit, which shows so many people."""
+        found = calibration_of(self.calibration, "classifier", kind)
         if not found or not self.calibration:
             return None
         broken = []
         if kind == "video" and not self.calibration.at("classifier", "video"):
             broken.append("no videos calibrated: for videos, thresholds of single images are used and promise nothing")
-        if kind == "image" and faces > 1:
-            broken.append("an image with several faces gets the highest of their scores: for it, nothing is promised")
+        if people > 1:
+            broken.append(f"{kind}s with several people get the highest of their scores: for them, nothing is promised")
         notes = (*broken, *too_few(found, self.false_alarms))
         rate = None if broken or not found.real.enough(self.false_alarms) else self.false_alarms
         return Promise(rate, found.limits(self.false_alarms), self.calibrated(kind, logit), notes)
 
     def close(self) -> None:
         """Free MediaPipe's network; the predictor cannot be used afterwards."""
-        self._closed = True
-        if self._landmarks:
-            self._landmarks.close()
+        self._seen.close()
 
     def __enter__(self) -> Self:
         return self
@@ -168,59 +166,91 @@ class Predictor:
     ) -> None:
         self.close()
 
-    def _predict_photo(self, image: np.ndarray, name: str) -> Prediction:
-        crops = self._crops(image)
-        if not crops:
+    def _references(self, references: Sequence[Any]) -> torch.Tensor | None:
+        """Embeddings (R, D) of the largest faces of real images; None without references."""
+        if not references:
+            return None
+        if not self._others:
+            raise UserError(
+                "references need an anomaly model: run difffake fit-anomaly, or name its file with --anomaly"
+            )
+        crops = []
+        for number, reference in enumerate(references):
+            is_path = isinstance(reference, str | Path)
+            found = self._seen.crops(read_image(Path(reference)) if is_path else as_rgb(reference))
+            if not found:
+                raise UserError(f"{reference if is_path else f'reference {number}'}: no face found")
+            crops.append(found[0].pixels)
+        return self._scores(crops, "the references")[1]
+
+    def _predict_photo(self, image: np.ndarray, name: str, known: torch.Tensor | None) -> Prediction:
+        people = [[Shown(0, None, crop)] for crop in self._seen.crops(image)]
+        if not people:
             raise UserError(f"{name}: no face found")
-        logits = self._logits([crop.pixels for crop in crops], name)
-        faces = [FaceScore(0, None, crop.box, logit) for crop, logit in zip(crops, logits, strict=True)]
-        return self._prediction("image", max(logits), faces)
+        return self._prediction("image", people, name, known)
 
     def _predict_frames(
-        self, frames: Sequence[tuple[int, float | None, np.ndarray]], total: int, shortfall: str, name: str
+        self,
+        frames: Sequence[tuple[int, float | None, np.ndarray]],
+        total: int,
+        shortfall: str,
+        name: str,
+        known: torch.Tensor | None,
     ) -> Prediction:
         """Score frames (number, seconds, image). `shortfall` says what is wrong with the video; empty if nothing is."""
-        found = [(number, time, self._crops(image)) for number, time, image in frames]
-        largest = [(number, time, crops[0]) for number, time, crops in found if crops]
         notes = [shortfall] if shortfall else []
-        if not largest:
-            raise UserError("; ".join([f"{name}: no face found in {len(found)} frames", *notes]))
-        logits = self._logits([crop.pixels for _, _, crop in largest], name)
-        faces = [
-            FaceScore(number, time, crop.box, logit)
-            for (number, time, crop), logit in zip(largest, logits, strict=True)
-        ]
-        return self._prediction(
-            "video",
-            mean_logit(logits),
-            faces,
-            frames_without_face=[(number, time) for number, time, crops in found if not crops],
-            frames_with_several=[number for number, _, crops in found if len(crops) > 1],
-            total_frames=total,
-            notes=notes,
-        )
+        people = self._seen.people(frames)
+        if not people:
+            raise UserError("; ".join([f"{name}: no face found in {len(frames)} frames", *notes]))
+        shown = {face.frame for person in people for face in person}
+        kept = [person for person in people if len(person) >= SHARE * len(people[0])]
+        if left := len(people) - len(kept):
+            who = f"{left} other people were seen" if left > 1 else "another person was seen"
+            notes.append(f"{who} in a few frames only and not scored")
+        missed = [(number, time) for number, time, _ in frames if number not in shown]
+        return self._prediction("video", kept, name, known, notes, frames_without_face=missed, total_frames=total)
 
     def _prediction(
-        self, kind: Kind, logit: float, faces: list[FaceScore], notes: Sequence[str] = (), **seen: Any
+        self,
+        kind: Kind,
+        people: Sequence[Sequence[Shown]],
+        name: str,
+        known: torch.Tensor | None,
+        notes: Sequence[str] = (),
+        **seen: Any,
     ) -> Prediction:
-        promise = self._promise(kind, logit, len(faces))
-        notes = [*notes, *(promise.notes if promise else ())]
-        return Prediction(kind, logit, self.info.threshold, faces, notes=notes, promise=promise, **seen)
-
-    def _crops(self, image: np.ndarray) -> list[_Crop]:
-        """Crops of all faces of an image, largest face first."""
-        if self._closed:
-            raise UserError("this Predictor is closed: make another, or score inside its `with` block")
-        if self._cropped or self._find_faces is None:
-            return [_Crop(image, None)]
-        cropped = (crop_face(image, face, self.margin) for face in self._find_faces(image))
-        return [_Crop(pixels, box) for pixels, _, box in cropped]
+        """Score the faces of each person."""
+        if known is not None and len(people) > 1:
+            raise UserError(f"{name} shows {len(people)} people: references are for a file that shows one")
+        logits, embeddings = self._scores([face.crop.pixels for person in people for face in person], name)
+        means, start = [], 0
+        parts: list[slice] = []
+        for person in people:
+            parts.append(slice(start, start := start + len(person)))
+            means.append(mean_logit(logits[parts[-1]]) if kind == "video" else logits[parts[-1].start])
+        promise = self._promise(kind, max(means), len(people))
+        limits = promise.limits if promise else None
+        found = []
+        for person, part, logit in zip(people, parts, means, strict=True):
+            faces = [
+                FaceScore(face.frame, face.time, face.crop.box, one)
+                for face, one in zip(person, logits[part], strict=True)
+            ]
+            others = (
+                self._others.of(kind, logits[part], embeddings[part], name, known) if self._others else (None, None)
+            )
+            verdict = verdict_of(logit, limits, self.info.threshold)
+            calibrated = self.calibrated(kind, logit) if promise else None
+            found.append(Person(faces, logit, verdict, calibrated, *others))
+        said = [*notes, *(promise.notes if promise else ())]
+        return Prediction(kind, max(means), self.info.threshold, found, notes=said, promise=promise, **seen)
 
     @torch.inference_mode()
-    def _logits(self, crops: list[np.ndarray], name: str) -> list[float]:
+    def _scores(self, crops: list[np.ndarray], name: str) -> tuple[list[float], torch.Tensor]:
+        """Logits (N,) and embeddings (N, D) of crops."""
         batch = to_tensors(crops, self.info.config.image_size)
-        parts = batch.to(self.device).split(32)
-        logits = torch.cat([self.detector(to_unit(part)).logit for part in parts]).double().tolist()
+        outputs = [self.detector(to_unit(part)) for part in batch.to(self.device).split(32)]
+        logits = torch.cat([output.logit for output in outputs]).double().tolist()
         if not all(map(math.isfinite, logits)):
             raise UserError(f"{name}: the detector's score is NaN or infinite: its checkpoint is broken")
-        return logits
+        return logits, torch.cat([output.embedding for output in outputs]).float().cpu()

@@ -61,6 +61,12 @@ def lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
+def faces_of(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """The faces of the only person."""
+    (person,) = answer["people"]
+    return person["faces"]
+
+
 def bomb(side: int) -> bytes:
     """A PNG of one bit per pixel, side x side."""
     data = zlib.compress(bytes(side // 8 + 1) * side)
@@ -80,7 +86,8 @@ def test_crops_in_a_folder(run: Run, tiny_run: TinyRun, tmp_path: Path) -> None:
         small = cv2.resize(drawn(number)[0], (64, 64), interpolation=cv2.INTER_AREA)
         with torch.no_grad():
             logit = detector(torch.from_numpy(small.transpose(2, 0, 1)[None] / 255).float()).logit.item()
-        (face,) = answer["faces"]
+        (person,) = answer["people"]
+        (face,) = person["faces"]
         assert face["logit"] == pytest.approx(logit, abs=1e-3)
         assert (answer["kind"], face["box"], face["time"]) == ("image", None, None)
         assert info.threshold is not None
@@ -148,9 +155,9 @@ def real(run: Run, landmarker: Path) -> Callable[..., list[dict[str, Any]]]:
 def test_real_images_and_clips(real: Callable[..., list[dict[str, Any]]], shared_data: Path) -> None:
     answers = real(shared_data / "london" / "001", shared_data / "clips" / "grid_bbaf2n.mpg")
     assert [Path(answer["file"]).name for answer in answers] == ["neutral.jpg", "smiling.jpg", "grid_bbaf2n.mpg"]
-    assert [len(answer["faces"]) for answer in answers] == [1, 1, 4]
-    assert [face["frame"] for face in answers[2]["faces"]] == [9, 28, 46, 65]
-    assert [face["time"] for face in answers[2]["faces"]] == pytest.approx([9 / 25, 28 / 25, 46 / 25, 65 / 25])
+    assert [len(faces_of(answer)) for answer in answers] == [1, 1, 4]
+    assert [face["frame"] for face in faces_of(answers[2])] == [9, 28, 46, 65]
+    assert [face["time"] for face in faces_of(answers[2])] == pytest.approx([9 / 25, 28 / 25, 46 / 25, 65 / 25])
 
 
 def test_the_score_is_that_of_the_crop_that_prepare_makes(
@@ -166,7 +173,7 @@ def test_the_score_is_that_of_the_crop_that_prepare_makes(
     with torch.no_grad():
         logit = detector(torch.from_numpy(small.transpose(2, 0, 1)[None] / 255).float()).logit.item()
     (answer,) = real(path)
-    assert answer["faces"][0]["logit"] == pytest.approx(logit, abs=1e-3)
+    assert faces_of(answer)[0]["logit"] == pytest.approx(logit, abs=1e-3)
 
 
 def test_a_real_photograph_without_suffix_and_one_without_face(
@@ -175,7 +182,7 @@ def test_a_real_photograph_without_suffix_and_one_without_face(
     shutil.copy(shared_data / "london" / "001" / "neutral.jpg", tmp_path / "portrait")
     write_png(tmp_path / "wall.png", read_image(tmp_path / "portrait")[:60, :60])
     scored, failed = real(tmp_path, status=1)
-    assert (Path(scored["file"]).name, len(scored["faces"])) == ("portrait", 1)
+    assert (Path(scored["file"]).name, len(faces_of(scored))) == ("portrait", 1)
     assert failed["error"] == "no face found"
 
 

@@ -148,11 +148,28 @@ def test_a_clip_whose_first_half_is_black(predictor: Predictor, tmp_path: Path) 
     assert prediction.logits == pytest.approx(predictor.predict_images(FIRST).logits * 4, abs=0.5)  # coded with loss
 
 
-def test_the_largest_of_several_faces_in_a_clip(predictor: Predictor) -> None:
-    prediction = predictor.predict_images([BOTH, FIRST, np.zeros_like(FIRST)])
-    assert prediction.logits == pytest.approx(predictor.predict_images(FIRST).logits * 2, abs=1e-5)
-    assert prediction.frames_with_several == [0]
-    assert prediction.frames_without_face == [(2, None)]
+def test_every_person_of_a_clip_has_scores_of_their_own(predictor: Predictor) -> None:
+    prediction = predictor.predict_images([BOTH, FIRST, BOTH, np.zeros_like(FIRST)])
+    first, second = prediction.people
+    alone = [predictor.predict_images(image).logits[0] for image in (FIRST, BOTH[:, SIDE:])]
+    assert [face.frame for face in first.faces] == [0, 1, 2]
+    assert [face.frame for face in second.faces] == [0, 2]
+    assert first.logit == pytest.approx(alone[0], abs=1e-3)
+    assert second.logit == pytest.approx(logit_of_second(predictor), abs=1e-3)
+    assert prediction.logit == max(first.logit, second.logit)
+    assert prediction.logits == [face.logit for person in (first, second) for face in person.faces]
+    assert prediction.frames_without_face == [(3, None)]
+    assert {person.verdict for person in prediction.people} <= {"real", "fake"}
+
+
+def logit_of_second(predictor: Predictor) -> float:
+    return predictor.predict_images(BOTH).people[1].logit
+
+
+def test_who_is_in_a_few_frames_only_is_named_but_not_scored(predictor: Predictor) -> None:
+    prediction = predictor.predict_images([FIRST] * 20 + [BOTH])
+    assert [len(person.faces) for person in prediction.people] == [21]
+    assert prediction.notes == ["another person was seen in a few frames only and not scored"]
 
 
 def test_an_animated_gif_is_a_clip(predictor: Predictor, tmp_path: Path) -> None:

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from difffake.evaluation.calibration import Limits
-from difffake.predict.prediction import FaceScore, Prediction, Promise, Verdict
+from difffake.predict.prediction import FaceScore, Person, Prediction, Promise, Verdict
 from difffake.predict.rule import decimals, rules
 
 
 def image(logit: float, limits: Limits | None = None, threshold: float | None = None) -> Prediction:
     promise = Promise(0.05, limits, 0.5) if limits else None
-    return Prediction("image", logit, threshold, [FaceScore(0, None, None, logit)], promise=promise)
+    return Prediction(
+        "image", logit, threshold, [Person([FaceScore(0, None, None, logit)], logit, None, None)], promise=promise
+    )
 
 
 def test_verdicts_are_on_logits_whose_probabilities_are_all_1() -> None:

@@ -1,0 +1,97 @@
+"""The faces that a file shows, cropped as in training, and which of them are one person."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from difffake.errors import UserError
+from difffake.faces.crops import crop_face
+from difffake.faces.detection import Face, FaceFinder, LandmarkDetector
+
+SHARE = 0.1
+"""Who is in fewer frames than this share of those of the person in most frames is left out: passers-by and posters."""
+LOOK_AROUND = 5
+"""Every so many frames, the whole frame is searched, also for people who were not in the last one."""
+
+Frame = tuple[int, float | None, np.ndarray]
+"""Number, seconds from the start, and picture (H, W, 3) uint8 of a frame."""
+
+
+class Crop(NamedTuple):
+    """A cropped face."""
+
+    pixels: np.ndarray
+    box: tuple[int, int, int, int] | None
+    """(x0, y0, x1, y1) in pixels of the image; None if it is the whole image."""
+
+
+class Shown(NamedTuple):
+    """A face of one person in a frame."""
+
+    frame: int
+    time: float | None
+    crop: Crop
+
+
+class Seen:
+    """Finds and crops the faces of images and frames.
+
+    Args:
+        find_faces: face detector; None takes each image as a crop of one face.
+        margin: side of the crop as a multiple of the side of the face's box.
+    """
+
+    def __init__(self, find_faces: FaceFinder | None, margin: float) -> None:
+        self.find_faces = find_faces
+        self.margin = margin
+        self._closed = False
+
+    def crops(self, image: np.ndarray) -> list[Crop]:
+        """Crops of all faces of an image, the largest face first."""
+        self._check_open()
+        if self.find_faces is None:
+            return [Crop(image, None)]
+        return [self._crop(image, face) for face in self.find_faces(image)]
+
+    def people(self, frames: Sequence[Frame]) -> list[list[Shown]]:
+        """The faces of each person in the order of time, first who is in most frames."""
+        self._check_open()
+        if self.find_faces is None:
+            return [[Shown(number, time, Crop(image, None)) for number, time, image in frames]]
+        from difffake.faces.tracks import link  # here, because it needs scipy, and images do not
+
+        found: list[list[Face]] = []
+        crops: list[list[Crop]] = []
+        for place, (_, _, image) in enumerate(frames):
+            found.append(self._faces(image, found[-1] if place % LOOK_AROUND else []))
+            crops.append([self._crop(image, face) for face in found[-1]])
+        people = []
+        for track in link(found):
+            person = []
+            for place, face in sorted(track.faces.items(), key=lambda item: item[0]):
+                crop = next(cut for cut, other in zip(crops[place], found[place], strict=True) if other is face)
+                person.append(Shown(*frames[place][:2], crop))
+            people.append(person)
+        return people
+
+    def close(self) -> None:
+        """Free MediaPipe's network, if it is the face detector."""
+        self._closed = True
+        if isinstance(self.find_faces, LandmarkDetector):
+            self.find_faces.close()
+
+    def _faces(self, image: np.ndarray, last: Sequence[Face]) -> list[Face]:
+        """Faces of a frame; MediaPipe looks for those of the last frame in their places too."""
+        assert self.find_faces is not None
+        if last and isinstance(self.find_faces, LandmarkDetector):
+            return self.find_faces.follow(image, last)
+        return list(self.find_faces(image))
+
+    def _crop(self, image: np.ndarray, face: Face) -> Crop:
+        pixels, _, box = crop_face(image, face, self.margin)
+        return Crop(pixels, box)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise UserError("this Predictor is closed: make another, or score inside its `with` block")
