@@ -1,5 +1,6 @@
 """Frames of a video by their numbers, decoded with FFmpeg (PyAV)."""
 
+import errno
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
@@ -16,6 +17,14 @@ from av.video.stream import VideoStream
 from difffake.errors import UserError
 from difffake.faces.images import MAX_PIXELS, too_large
 from difffake.files import absent
+
+# Containers that hold their frames themselves. FFmpeg knows an input by its first bytes, whatever its name is, and
+# playlists and lists of files (HLS, DASH, ffconcat, SDP) would let it open other files or addresses.
+_FORMATS = (
+    "mov matroska avi mpeg mpegts mpegvideo m4v h264 hevc av1 obu ivf flv live_flv asf gif apng ogg mxf nut dv rm wtv "
+    "mjpeg"
+).split()
+_SAFE = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "file"}
 
 
 class Frame(NamedTuple):
@@ -130,13 +139,15 @@ def _opened(path: Path, threads: int) -> Iterator[tuple[InputContainer, VideoStr
     if not path.is_file():
         raise UserError(f"{path} {absent(path)}")
     try:
-        container = av.open(str(path), metadata_errors="replace")
+        container = av.open(str(path), metadata_errors="replace", options=_SAFE)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as a video: {_reason(error)}") from error
     with container:
         if not container.streams.video:
             raise UserError(f"{path} holds no video")
         stream = container.streams.video[0]
+        if stream.codec_context is None:  # PyAV's stream then has no size either
+            raise UserError(f"{path} holds a video in a codec that FFmpeg does not know")
         if stream.width * stream.height > MAX_PIXELS:
             raise too_large(path)
         stream.codec_context.thread_count = threads
@@ -269,4 +280,6 @@ def _frame(number: int, frame: VideoFrame, index: _Index) -> Frame:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.EINVAL:  # what FFmpeg says of a format outside the list
+        return "it is in no video format that is read, or is a playlist, which could open other files"
     return str(getattr(error, "strerror", "") or " ".join(str(error).split()))

@@ -13,6 +13,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from drawn_clips import write_clip
 
 from difffake.errors import UserError
 from difffake.faces import video
@@ -222,3 +223,22 @@ def test_a_faststart_clip_that_was_cut(tmp_path: Path) -> None:
     assert 10 < clip.total < 30
     assert len(clip.frames) == 6
     assert clip.shortfall == (f"only {clip.total} of 60 announced frames could be decoded: the file is cut or damaged")
+
+
+PLAYLISTS = {
+    "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1.0,\nother.ts\n#EXT-X-ENDLIST\n",
+    "list": "ffconcat version 1.0\nfile other.ts\n",
+    "session": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n"
+    "a=rtpmap:96 H264/90000\n",
+}
+
+
+@pytest.mark.parametrize("kind", PLAYLISTS)
+def test_a_file_that_names_others_opens_none_of_them(kind: str, tmp_path: Path) -> None:
+    """FFmpeg knows a playlist by its content; through `list`, it would give the frames of the other file."""
+    write_clip(tmp_path / "other.ts", [np.full((64, 64, 3), 9, np.uint8)] * 4)
+    assert read_clip(tmp_path / "other.ts", 2).total == 4
+    (tmp_path / "clip.mp4").write_text(PLAYLISTS[kind])
+    with pytest.raises(UserError, match=r"clip.mp4 cannot be read as a video") as caught:
+        read_clip(tmp_path / "clip.mp4", 2)
+    assert "\n" not in str(caught.value)
