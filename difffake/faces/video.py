@@ -71,6 +71,11 @@ class _Index(NamedTuple):
     rate: float
     """Frames per second, as the container claims; for frames whose packets have no time."""
 
+    def key_before(self, number: int) -> int:
+        """The last frame up to `number` that decoding can begin with; the first frame of all if the file marks none."""
+        place = bisect_right(self.keys, number)
+        return self.keys[place - 1] if place else 0
+
 
 def even_indices(total: int, wanted: int) -> list[int]:
     """Frame numbers in the middle of `wanted` equal parts of `total` frames; all frames of a shorter clip.
@@ -208,7 +213,7 @@ def _decode(path: Path, index: _Index, chosen: list[int], threads: int) -> tuple
     with _opened(path, threads) as (container, stream):
         at = -1  # the last frame that came out
         while missing:
-            key = index.keys[bisect_right(index.keys, missing[-1]) - 1] if index.keys else 0
+            key = index.key_before(missing[-1])
             if key > at + 1:
                 try:
                     container.seek(index.pts[key], stream=stream)
@@ -222,7 +227,7 @@ def _decode(path: Path, index: _Index, chosen: list[int], threads: int) -> tuple
                     return found, False
                 if at == missing[-1]:
                     found.append(_frame(missing.pop(), frame, index))
-                    if not missing or index.keys[bisect_right(index.keys, missing[-1]) - 1] > at + 1:
+                    if not missing or index.key_before(missing[-1]) > at + 1:
                         break
             else:
                 break
