@@ -16,7 +16,7 @@ from difffake import __version__
 from difffake.errors import Terminated, UsageError, UserError
 
 COMMANDS = {
-    "demo": "run every stage on photographs of the package, without downloads",
+    "demo": "run every stage on photographs that come along",
     "prepare": "turn videos or images into face crops and a manifest",
     "check": "look for leaks, duplicates, broken files and shortcuts",
     "pack": "copy crops into one file that is read faster",
