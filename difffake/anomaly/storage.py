@@ -13,6 +13,8 @@ from difffake.anomaly.learned import LearnedCombination
 from difffake.errors import UserError
 from difffake.files import absent, staged_file
 
+FILE = "anomaly.safetensors"
+"""Name of the file beside its checkpoint."""
 _COMBINATION = "learned combination."
 """Prefix of the tensors of a learned combination."""
 

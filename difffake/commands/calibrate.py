@@ -7,6 +7,7 @@ import pandas as pd
 
 from difffake.anomaly.forged import forge_as_in_training
 from difffake.anomaly.scoring import read_anomaly
+from difffake.anomaly.storage import FILE as MODEL
 from difffake.commands.parse import AtLeast
 from difffake.data.choice import Choice
 from difffake.data.manifest import Manifest
@@ -73,7 +74,7 @@ def calibrate(
     ckpt = checkpoint_file(ckpt)
     path = out or ckpt.parent / FILE
     refuse_existing_file(path, overwrite, [ckpt])
-    model = anomaly or ckpt.parent / "anomaly.safetensors"
+    model = anomaly or ckpt.parent / MODEL
     where = choose_device(device)
     detector, info = load_detector(ckpt, where, imports)
     differential = read_anomaly(model, ckpt, where, imports) if anomaly or model.is_file() else None

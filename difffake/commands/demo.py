@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import difffake
+from difffake.anomaly.storage import FILE as MODEL
 from difffake.commands.calibrate import calibrate
 from difffake.commands.evaluate import evaluate
 from difffake.commands.fit import fit
@@ -79,7 +80,7 @@ def _run(out: Path, make: Callable[[Path, int], Made], seed: int) -> None:
 
     console.rule("3 of 4: fit the mixture on natural differences, and calibrate", align="left")
     ckpt = run / "best.ckpt"
-    if not (run / "anomaly.safetensors").is_file():
+    if not (run / MODEL).is_file():
         fit_anomaly(ckpt, made.train[:1], covariance="diag", seed=seed)
     if not (run / FILE).is_file():
         calibrate(ckpt, made.train[:1], methods=list(SEEN), seed=seed)

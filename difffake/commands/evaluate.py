@@ -7,6 +7,7 @@ import pandas as pd
 from rich.console import Console
 
 from difffake.anomaly.scoring import PairMode, read_anomaly
+from difffake.anomaly.storage import FILE as MODEL
 from difffake.commands.parse import AtLeast
 from difffake.data.choice import Choice
 from difffake.data.manifest import manifest_file
@@ -104,7 +105,7 @@ def evaluate(
     where = choose_device(device)
     detector = info = differential = calibrated = None
     if ckpt:
-        path = anomaly or ckpt.parent / "anomaly.safetensors"
+        path = anomaly or ckpt.parent / MODEL
         if pairs == "reference" and not path.is_file():
             raise UserError(
                 f"--pairs reference needs an anomaly model, and {path} does not exist: run fit-anomaly first"

@@ -8,7 +8,7 @@ import numpy as np
 from difffake.anomaly.fit import DensityConfig, fit_density, training_keys, validation_threshold
 from difffake.anomaly.forged import forge_as_in_training
 from difffake.anomaly.scoring import Pairing
-from difffake.anomaly.storage import save_anomaly
+from difffake.anomaly.storage import FILE, save_anomaly
 from difffake.commands.parse import AtLeast
 from difffake.data.choice import Choice, choose_rows, refuse_mixture
 from difffake.data.datasets import CropDataset, PairDataset
@@ -83,7 +83,7 @@ def fit_anomaly(
         overwrite: replace an existing file.
     """
     ckpt = checkpoint_file(ckpt)
-    path = out or ckpt.parent / "anomaly.safetensors"
+    path = out or ckpt.parent / FILE
     refuse_existing_file(path, overwrite, [ckpt])
     config = DensityConfig(model, components, covariance, reg_covar, max_iter, nu, imports, seed)
     pairing = Pairing(combination, pool_size, max_frames, seed)

@@ -73,12 +73,13 @@ def predict(
     failures = 0
     options: dict[str, Any] = {"calibration": calibration, "anomaly": anomaly, "false_alarms": false_alarms}
     with Predictor(ckpt, landmarker, frames, None, device, cropped, imports=imports or (), **options) as predictor:
+        known = predictor.references(reference) if reference else None
         for remark in remarks:
             console.print(remark)
         try:
             for path in track(paths, "files"):
                 try:
-                    prediction = predictor.predict_file(path, reference)
+                    prediction = predictor.predict_file(path, known)
                 except Exception as error:  # any error of a library: the other files are still scored
                     failures += 1
                     reason = _reason(error, path)

@@ -63,7 +63,7 @@ def preview(
     refuse_existing_file(out, overwrite)
     faces = None if manifest is None else Manifest.read(manifest)
     records = None if faces is None else read_records(faces.root)
-    credits = "" if faces is None else credit(map(faces.file, range(len(faces))))
+    credits = "" if faces is None else credit(faces)
     if faces is not None and records is not None:
         made = forged_rows(faces.root, records, rows, seed)
         counts = Counter(label.partition("\n")[0].replace(",", "") for label, _ in made)

@@ -3,23 +3,25 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from difffake.data.manifest import manifest_file
+from difffake.data.manifest import Manifest, manifest_file
 
 CREDIT = "CREDIT.txt"
 """File beside a manifest with one line that names the makers and the license of its faces."""
 
 
-def credit(files: Iterable[Path]) -> str:
-    """The credits of some crops, each once, separated by semicolons; empty if their data sets ask for none.
+def credit(manifest: Manifest, rows: Iterable[int] | None = None) -> str:
+    """The credits of some faces, each once, separated by semicolons; empty if their data sets ask for none.
 
     A data set asks for a credit with a file CREDIT.txt beside its manifest; `difffake forge` gives it to the forgeries.
 
     Args:
-        files: crops below the folders of their manifests.
+        manifest: manifest of the faces, or the union of several.
+        rows: numbers of the rows; by default all.
     """
+    paths = manifest.table["path"] if rows is None else manifest.table["path"].iloc[list(rows)]
     found: dict[Path, str] = {}
-    for folder in dict.fromkeys(Path(file).parent for file in files):
-        _look(folder, found)
+    for folder in dict.fromkeys(path.rpartition("/")[0] for path in paths):
+        _look(manifest.root / folder, found)
     return "; ".join(dict.fromkeys(filter(None, found.values())))
 
 

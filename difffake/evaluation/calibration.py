@@ -137,6 +137,10 @@ class Fusion:
     """Weight of the anomaly score."""
     intercept: float
 
+    def logits(self, classifier: ArrayLike, anomaly: ArrayLike) -> NDArray[np.float64]:
+        """Fused logits (N,) of a classifier's logits and anomaly scores, both (N,)."""
+        return self.classifier * np.asarray(classifier) + self.anomaly * np.asarray(anomaly) + self.intercept
+
 
 @dataclass(frozen=True)
 class Calibration:

@@ -48,7 +48,7 @@ def fuse(scores: pd.DataFrame, fusion: Fusion) -> pd.DataFrame:
         fusion: weights of the two scores.
     """
     both = _both(scores)
-    value = fusion.classifier * both[CLASSIFIER] + fusion.anomaly * both[ANOMALY] + fusion.intercept
+    value = fusion.logits(both[CLASSIFIER], both[ANOMALY])
     return both.assign(score=FUSION, value=value)[scores.columns]
 
 

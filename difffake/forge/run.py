@@ -64,7 +64,7 @@ def forge_faces(
         done = _forge_all(real, tasks, settings, folder, workers or os.cpu_count() or 1)
         made = _collect(folder, left_out)
         write_readme(folder, settings, made)
-        if faces := credit(map(real.file, range(len(real)))):
+        if faces := credit(real):
             (folder / CREDIT).write_text(faces + "\n", encoding="utf-8")
     return done
 

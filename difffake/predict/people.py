@@ -10,15 +10,22 @@ import torch
 from torch import Tensor
 
 from difffake.anomaly.scoring import Anomaly, read_anomaly
+from difffake.anomaly.storage import FILE
 from difffake.errors import UserError
-from difffake.evaluation.calibration import Calibration, Fusion, Limits, ScoreCalibration
+from difffake.evaluation.calibration import Calibration, Limits, ScoreCalibration
 from difffake.faces.listing import Kind
 from difffake.files import absent
 
 Verdict = Literal["real", "fake", "cannot tell"]
-FILE = "anomaly.safetensors"
-"""Name of the anomaly model beside a checkpoint."""
 ANOMALY, FUSION = "anomaly", "fusion"
+
+
+@dataclass(frozen=True)
+class References:
+    """Real images of one person, from `Predictor.references`, to compare files with."""
+
+    embeddings: Tensor
+    """(R, D)."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ class OtherScores:
     false_alarms: float
 
     def of(
-        self, kind: Kind, logits: Sequence[float], embeddings: Tensor, name: str, references: Tensor | None
+        self, kind: Kind, logits: Sequence[float], embeddings: Tensor, name: str, references: References | None
     ) -> tuple[OtherScore | None, OtherScore | None]:
         """Anomaly score and fusion of one person.
 
@@ -96,14 +103,14 @@ class OtherScores:
             logits: (N,) of the person's faces, in the order of time.
             embeddings: (N, D) of them.
             name: name of the file, which the random choice of pairs depends on.
-            references: embeddings (R, D) of real images of the person; None: frames are compared with one another.
+            references: real images of the person; None: frames are compared with one another.
 
         Returns:
             The anomaly score, None if there is no pair; and the fusion, None without it or without weights.
         """
         if references is not None:
-            probes, scores = np.arange(len(logits)), self.anomaly.reference_scores(embeddings, references)
-            pairs = len(logits) * len(references)
+            probes, scores = np.arange(len(logits)), self.anomaly.reference_scores(embeddings, references.embeddings)
+            pairs = len(logits) * len(references.embeddings)
         else:
             probes, scores = self.anomaly.frame_scores(embeddings, name)
             pairs = len(scores)
@@ -113,7 +120,7 @@ class OtherScores:
         fusion = self.calibration.fusion if self.calibration else None
         if not fusion:
             return anomaly, None
-        fused = float(np.mean(fused_logits(fusion, np.asarray(logits)[probes], scores)))
+        fused = float(fusion.logits(np.asarray(logits)[probes], scores).mean())
         return anomaly, self._score(FUSION, kind, fused, len(probes), None)
 
     def _score(self, name: str, kind: Kind, value: float, pairs: int, threshold: float | None) -> OtherScore:
@@ -121,8 +128,3 @@ class OtherScores:
         limits = found.limits(self.false_alarms) if found else None
         probability = float(found.to_probability(value)) if found else None
         return OtherScore(value, probability, verdict_of(value, limits, threshold), pairs)
-
-
-def fused_logits(fusion: Fusion, logits: np.ndarray, anomalies: np.ndarray) -> np.ndarray:
-    """Fused logits (N,) of frames with a classifier's logit and an anomaly score."""
-    return fusion.classifier * logits + fusion.anomaly * anomalies + fusion.intercept

@@ -23,7 +23,7 @@ from difffake.models.checkpoint import load_detector
 from difffake.models.device import choose_device
 from difffake.models.weights import weights_file
 from difffake.predict.inputs import as_rgb, is_single
-from difffake.predict.people import OtherScores, calibration_of, find_anomaly, verdict_of
+from difffake.predict.people import OtherScores, References, calibration_of, find_anomaly, verdict_of
 from difffake.predict.prediction import FaceScore, Person, Prediction, Promise
 from difffake.predict.seen import SHARE, Seen, Shown
 
@@ -93,29 +93,28 @@ class Predictor:
             find_faces = LandmarkDetector(landmarker_model(Path(landmarker) if landmarker else None))
         self._seen = Seen(None if cropped else find_faces, self.margin)
 
-    def predict_file(self, path: str | Path, references: Sequence[str | Path | Any] = ()) -> Prediction:
+    def predict_file(self, path: str | Path, references: References | None = None) -> Prediction:
         """Score every face of an image, or every person in the chosen frames of a video.
 
         Args:
             path: image or video.
-            references: real images of the same person, as paths or as for `predict_images`. Then the anomaly score
-                compares the file with them, and not the frames of a video with one another; it needs an anomaly model.
+            references: real images of the same person, from `references`. Then the anomaly score compares the file with
+                them, and not the frames of a video with one another.
 
-        Raises `UserError` if the file or a reference cannot be read, no face is found, or the file shows several people
-        and there are references.
+        Raises `UserError` if the file cannot be read, no face is found, or the file shows several people and there are
+        references.
         """
         if not isinstance(path, str | Path):
             raise UserError(f"predict_file needs a path, not a {type(path).__name__}: use predict_images for images")
         path = Path(path)
         if path.is_dir():
             raise UserError(f"{path} is a folder: give one of its files")
-        known = self._references(references)
         if kind_of(path) == "video":
             clip = read_clip(path, self.frames)
-            return self._predict_frames(clip.frames, clip.total, clip.shortfall, str(path), known)
-        return self._predict_photo(read_image(path), str(path), known)
+            return self._predict_frames(clip.frames, clip.total, clip.shortfall, str(path), references)
+        return self._predict_photo(read_image(path), str(path), references)
 
-    def predict_images(self, images: Any, name: str = "the images", references: Sequence[Any] = ()) -> Prediction:
+    def predict_images(self, images: Any, name: str = "the images", references: References | None = None) -> Prediction:
         """Score every face of one photograph, or a list of frames of a clip together.
 
         Args:
@@ -127,13 +126,33 @@ class Predictor:
 
         Raises `UserError` if something is not an image, no face is found, or as in `predict_file`.
         """
-        known = self._references(references)
         if is_single(images):
-            return self._predict_photo(as_rgb(images), name, known)
+            return self._predict_photo(as_rgb(images), name, references)
         frames = [(number, None, as_rgb(image)) for number, image in enumerate(images)]
         if not frames:
             raise UserError(f"{name}: the list is empty")
-        return self._predict_frames(frames, len(frames), "", name, known)
+        return self._predict_frames(frames, len(frames), "", name, references)
+
+    def references(self, images: Sequence[Any]) -> References:
+        """Read real images of one person once, to compare any number of files with them.
+
+        Args:
+            images: paths, or images as for `predict_images`; the largest face of each is taken.
+
+        Raises `UserError` if there is no anomaly model, an image cannot be read, or no face is found in one.
+        """
+        if not self._others:
+            raise UserError(
+                "references need an anomaly model: run difffake fit-anomaly, or name its file with --anomaly"
+            )
+        crops = []
+        for number, image in enumerate(images):
+            is_path = isinstance(image, str | Path)
+            found = self._seen.crops(read_image(Path(image)) if is_path else as_rgb(image))
+            if not found:
+                raise UserError(f"{image if is_path else f'reference {number}'}: no face found")
+            crops.append(found[0].pixels)
+        return References(self._scores(crops, "the references")[1])
 
     def calibrated(self, kind: Kind, logit: float) -> float:
         """The calibrated probability of an image or video with this logit; its sigmoid without a calibration."""
@@ -166,24 +185,7 @@ class Predictor:
     ) -> None:
         self.close()
 
-    def _references(self, references: Sequence[Any]) -> torch.Tensor | None:
-        """Embeddings (R, D) of the largest faces of real images; None without references."""
-        if not references:
-            return None
-        if not self._others:
-            raise UserError(
-                "references need an anomaly model: run difffake fit-anomaly, or name its file with --anomaly"
-            )
-        crops = []
-        for number, reference in enumerate(references):
-            is_path = isinstance(reference, str | Path)
-            found = self._seen.crops(read_image(Path(reference)) if is_path else as_rgb(reference))
-            if not found:
-                raise UserError(f"{reference if is_path else f'reference {number}'}: no face found")
-            crops.append(found[0].pixels)
-        return self._scores(crops, "the references")[1]
-
-    def _predict_photo(self, image: np.ndarray, name: str, known: torch.Tensor | None) -> Prediction:
+    def _predict_photo(self, image: np.ndarray, name: str, known: References | None) -> Prediction:
         people = [[Shown(0, None, crop)] for crop in self._seen.crops(image)]
         if not people:
             raise UserError(f"{name}: no face found")
@@ -195,7 +197,7 @@ class Predictor:
         total: int,
         shortfall: str,
         name: str,
-        known: torch.Tensor | None,
+        known: References | None,
     ) -> Prediction:
         """Score frames (number, seconds, image). `shortfall` says what is wrong with the video; empty if nothing is."""
         notes = [shortfall] if shortfall else []
@@ -215,7 +217,7 @@ class Predictor:
         kind: Kind,
         people: Sequence[Sequence[Shown]],
         name: str,
-        known: torch.Tensor | None,
+        known: References | None,
         notes: Sequence[str] = (),
         **seen: Any,
     ) -> Prediction:

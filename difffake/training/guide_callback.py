@@ -88,7 +88,7 @@ class GuideFigures(Callback):
             )  # fmt: skip
         path = Path(trainer.default_root_dir) / "figures" / f"reconstructions-epoch-{trained:03d}.png"
         figure = reconstruction_figure({f"validation, epoch {trained}": rebuilt})
-        faces = credit(map(data.manifest.file, range(len(data.manifest))))
+        faces = credit(data.manifest)
         save_figure(figure, path, RECONSTRUCTIONS, vector=False, credit=faces)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):

@@ -17,7 +17,7 @@ LONDON = Path(__file__).parents[2] / "difffake" / "london"
 
 def test_the_packages_own_faces_are_credited() -> None:
     real = Manifest.read(LONDON)
-    assert credit(map(real.file, range(len(real)))) == (
+    assert credit(real) == (
         "Faces: Face Research Lab London Set, L. DeBruine and B. Jones 2017, CC BY 4.0, doi 10.6084/m9.figshare.5047666"
     )
     assert real.table.groupby("split")["identity"].nunique().to_dict() == {"test": 31, "train": 63, "val": 8}
@@ -31,9 +31,11 @@ def test_several_data_sets_and_none(tmp_path: Path) -> None:
         if text:
             (tmp_path / name / CREDIT).write_text(text)
     (tmp_path / CREDIT).write_text("of another data set")  # above the folder of a manifest: not asked
-    files = [tmp_path / name / "crops" / "1.png" for name in "abca"]
-    assert credit(files) == "Faces: A, CC BY; Faces: B"
-    assert credit(files[2:3]) == ""
+    table = Manifest.read(LONDON).table.head(4)
+    several = Manifest(table.assign(path=[f"{name}/crops/{row}.png" for row, name in enumerate("abca")]), tmp_path)
+    assert credit(several) == "Faces: A, CC BY; Faces: B"
+    assert credit(several, [1, 2]) == "Faces: B"
+    assert credit(several, [2]) == ""
 
 
 def test_forgeries_of_credited_faces_are_credited_and_their_pictures_carry_it(tmp_path: Path) -> None:

@@ -242,3 +242,16 @@ def test_a_file_that_names_others_opens_none_of_them(kind: str, tmp_path: Path) 
     with pytest.raises(UserError, match=r"clip.mp4 cannot be read as a video") as caught:
         read_clip(tmp_path / "clip.mp4", 2)
     assert "\n" not in str(caught.value)
+
+
+def test_a_clip_that_marks_no_key_frame_is_decoded_from_its_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Damaged packets lose the mark; found by mutated files."""
+    write_video(tmp_path / "a.mp4", 20)
+    whole = read_clip(tmp_path / "a.mp4", 4)
+    index = video._index(tmp_path / "a.mp4")
+    monkeypatch.setattr(video, "_index", lambda path: index._replace(keys=[]))
+    found = read_clip(tmp_path / "a.mp4", 4)
+    assert [frame.number for frame in found.frames] == [frame.number for frame in whole.frames]
+    np.testing.assert_array_equal(found.frames[3].image, whole.frames[3].image)

@@ -99,8 +99,8 @@ def test_against_real_images_every_pair_counts(tiny_run: TinyRun) -> None:
         for reference in references
     ]
     with Predictor(tiny_run.ckpt, device="cpu", cropped=True) as predictor:
-        (person,) = predictor.predict_images(crops[:2], references=crops[2:]).people
-        (still,) = predictor.predict_images(crops[0], references=crops[2:]).people
+        (person,) = predictor.predict_images(crops[:2], references=predictor.references(crops[2:])).people
+        (still,) = predictor.predict_images(crops[0], references=predictor.references(crops[2:])).people
     assert person.anomaly
     assert still.anomaly
     assert person.anomaly.value == pytest.approx(np.mean(each), rel=1e-3)
@@ -115,12 +115,12 @@ def test_references_need_a_model_a_face_and_one_person(tiny_run: TinyRun) -> Non
         Predictor(tiny_run.ckpt, device="cpu", cropped=True, anomaly="none") as predictor,
         pytest.raises(UserError, match="references need an anomaly model"),
     ):
-        predictor.predict_images(crop, references=[crop])
+        predictor.references([crop])
     with (
         Predictor(tiny_run.ckpt, device="cpu", find_faces=lambda image: []) as predictor,
         pytest.raises(UserError, match="reference 0: no face found"),
     ):
-        predictor.predict_images(crop, references=[crop])
+        predictor.references([crop])
     with pytest.raises(UserError, match="fit-anomaly"):
         Predictor(tiny_run.ckpt, device="cpu", cropped=True, anomaly="missing.safetensors")
 

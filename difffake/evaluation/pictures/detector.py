@@ -55,7 +55,7 @@ def draw_detector(
 
     sets = {str(name): rows[names == name] for name in dict.fromkeys(names)}
     figure, layers = map_figure(detectors, sets, drawing)
-    faces = credit(manifest.file(int(row)) for row in rows)
+    faces = credit(manifest, rows)
     save_figure(figure, folder / "activation_maps.png", MAPS, credit=faces)
 
     worst, failures = failure_figure(logits.astype(np.float64), 0.0 if threshold is None else threshold, drawing)

@@ -42,7 +42,7 @@ def draw_guide(
         detector, guide, diffusion, found.manifest, found.partners, drawing.rows, batch_size=drawing.batch_size,
         workers=drawing.workers,
     )  # fmt: skip
-    faces = credit(found.manifest.file(row) for which in chosen.values() for row in which)
+    faces = credit(found.manifest, [row for which in chosen.values() for row in which])
     save_figure(reconstruction_figure(rebuilt), folder / "reconstructions.png", RECONSTRUCTIONS, credit=faces)
     save_figure(weights_figure(by_set(table)), folder / "weights.png", WEIGHTS)
     save_figure(distance_figure(by_set(table)), folder / "distances.png", DISTANCES)

@@ -73,7 +73,7 @@ def draw_noise(
         for name, which in drawing.chosen().items()
     }
     if views:
-        drawn = credit(manifest.file(row) for which in drawing.chosen().values() for row in which)
+        drawn = credit(manifest, [row for which in drawing.chosen().values() for row in which])
         save_figure(noise_figure(views), folder / "noise.png", NOISE, credit=drawn)
     if draw_coverage(folder, drawing.run) is None:
         console.print(f"{drawing.run} has no metrics.csv with val/coverage, so coverage.png is not drawn")
