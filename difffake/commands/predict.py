@@ -79,7 +79,7 @@ def predict(
         try:
             for path in track(paths, "files"):
                 try:
-                    prediction = predictor.predict_file(path, known)
+                    prediction = predictor.predict(path, known)
                 except Exception as error:  # any error of a library: the other files are still scored
                     failures += 1
                     reason = _reason(error, path)

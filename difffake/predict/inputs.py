@@ -22,7 +22,7 @@ def as_rgb(image: Any) -> np.ndarray:
         UserError: the image has another type, shape or range. A wrong guess would give a score that looks right.
     """
     if isinstance(image, str | Path):
-        raise UserError(f"{image} is a path: use predict_file")
+        raise UserError(f"{image} is a path in a list of images: give a list of paths only, or of images only")
     if isinstance(image, Image.Image):
         if image.mode[0] in "IF":  # more than 8 bits, which Pillow would clip
             raise UserError(f"an image has Pillow's mode {image.mode}: convert it to RGB")
@@ -37,7 +37,7 @@ def is_single(images: Any) -> bool:
     """Whether an argument is one image, not a list of images."""
     if isinstance(images, np.ndarray | torch.Tensor):
         return images.ndim != 4
-    return not isinstance(images, Iterable) or isinstance(images, str | Image.Image)
+    return not isinstance(images, Iterable) or isinstance(images, str | bytes | Image.Image)
 
 
 def _channels_last(array: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, overload
 
 import numpy as np
 import torch
@@ -93,51 +93,51 @@ class Predictor:
             find_faces = LandmarkDetector(landmarker_model(Path(landmarker) if landmarker else None))
         self._seen = Seen(None if cropped else find_faces, self.margin)
 
-    def predict_file(self, path: str | Path, references: References | None = None) -> Prediction:
-        """Score every face of an image, or every person in the chosen frames of a video.
+    @overload
+    def predict(
+        self, source: list[str] | list[Path], references: References | None = None, name: str = "the images"
+    ) -> list[Prediction]: ...
+
+    @overload
+    def predict(self, source: Any, references: References | None = None, name: str = "the images") -> Prediction: ...
+
+    def predict(
+        self, source: Any, references: References | None = None, name: str = "the images"
+    ) -> Prediction | list[Prediction]:
+        """Score every face of a photograph, or every person of a video.
 
         Args:
-            path: image or video.
-            references: real images of the same person, from `references`. Then the anomaly score compares the file with
-                them, and not the frames of a video with one another.
+            source: the path of an image or a video; or an image: an array (H, W, 3) of uint8 RGB or floats in [0, 1], a
+                tensor (3, H, W), a PIL image, or another form that `as_rgb` accepts; or a list of images, which are
+                scored like the frames of one video; or a list of paths, each of which is scored by itself.
+            references: real images of the same person, from `references`. Then the anomaly score compares the source
+                with them, and not the frames of a video with one another.
+            name: name of images that are no files, for error messages. The choice of the frames that are compared with
+                one another depends on it.
 
-        Raises `UserError` if the file cannot be read, no face is found, or the file shows several people and there are
-        references.
+        Returns:
+            The result; of a list of paths, a list with the result of each.
+
+        Raises `UserError` if a file cannot be read, something is not an image, no face is found, or a file shows
+        several people and there are references.
         """
-        if not isinstance(path, str | Path):
-            raise UserError(f"predict_file needs a path, not a {type(path).__name__}: use predict_images for images")
-        path = Path(path)
-        if path.is_dir():
-            raise UserError(f"{path} is a folder: give one of its files")
-        if kind_of(path) == "video":
-            clip = read_clip(path, self.frames)
-            return self._predict_frames(clip.frames, clip.total, clip.shortfall, str(path), references)
-        return self._predict_photo(read_image(path), str(path), references)
-
-    def predict_images(self, images: Any, name: str = "the images", references: References | None = None) -> Prediction:
-        """Score every face of one photograph, or a list of frames of a clip together.
-
-        Args:
-            images: one image, or a list of images that are scored like the frames of a video. An image is an array
-                (H, W, 3) of uint8 RGB or floats in [0, 1], a tensor (3, H, W), a PIL image, or another form that
-                `as_rgb` accepts.
-            name: name of the images in error messages.
-            references: real images of the same person, as for `predict_file`.
-
-        Raises `UserError` if something is not an image, no face is found, or as in `predict_file`.
-        """
-        if is_single(images):
-            return self._predict_photo(as_rgb(images), name, references)
-        frames = [(number, None, as_rgb(image)) for number, image in enumerate(images)]
-        if not frames:
+        if isinstance(source, str | Path):
+            return self._predict_file(Path(source), references)
+        if is_single(source):
+            return self._predict_photo(as_rgb(source), name, references)
+        given = list(source)
+        if not given:
             raise UserError(f"{name}: the list is empty")
+        if all(isinstance(one, str | Path) for one in given):
+            return [self._predict_file(Path(one), references) for one in given]
+        frames = [(number, None, as_rgb(image)) for number, image in enumerate(given)]
         return self._predict_frames(frames, len(frames), "", name, references)
 
     def references(self, images: Sequence[Any]) -> References:
         """Read real images of one person once, to compare any number of files with them.
 
         Args:
-            images: paths, or images as for `predict_images`; the largest face of each is taken.
+            images: paths, or images as for `predict`; the largest face of each is taken.
 
         Raises `UserError` if there is no anomaly model, an image cannot be read, or no face is found in one.
         """
@@ -184,6 +184,14 @@ class Predictor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _predict_file(self, path: Path, known: References | None) -> Prediction:
+        if path.is_dir():
+            raise UserError(f"{path} is a folder: give one of its files")
+        if kind_of(path) == "video":
+            clip = read_clip(path, self.frames)
+            return self._predict_frames(clip.frames, clip.total, clip.shortfall, str(path), known)
+        return self._predict_photo(read_image(path), str(path), known)
 
     def _predict_photo(self, image: np.ndarray, name: str, known: References | None) -> Prediction:
         people = [[Shown(0, None, crop)] for crop in self._seen.crops(image)]

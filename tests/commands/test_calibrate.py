@@ -172,7 +172,7 @@ def promising(run: TinyRun, tmp_path: Path) -> tuple[Path, float]:
     found = json.loads((run.folder / "calibration.json").read_text())
     crop = sorted((run.unseen / "crops").rglob("*.png"))[0]
     with Predictor(run.folder, cropped=True, device="cpu", calibration="none") as predictor:
-        (logit,) = predictor.predict_file(crop).logits
+        (logit,) = predictor.predict(crop).logits
     entry = {"map": {"scale": 2.0, "center": 0.0}, "threshold": 0.0}
     entry |= {"real": [logit - 26.5 + n for n in range(30)], "real_unit": list(range(30))}
     entry |= {"fake": [logit - 15 + n for n in range(30)], "fake_unit": list(range(30))}

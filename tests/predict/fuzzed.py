@@ -24,7 +24,7 @@ def main() -> None:
         for path in sorted(Path(folder).iterdir()):
             print(path.name, end=" ", flush=True)
             try:
-                predictor.predict_file(path)
+                predictor.predict(path)
                 print("scored", flush=True)
             except UserError as error:
                 print("several lines" if "\n" in str(error) else "refused", flush=True)

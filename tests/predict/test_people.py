@@ -53,7 +53,7 @@ def test_a_videos_scores_are_those_of_the_evaluation(tiny_run: TinyRun, calibrat
     for (method, video), own in table.groupby(["method", "video"]):
         own = own.sort_values("frame")
         crops = [read_crop(manifest.file(int(rows[row]))) for row in own.index]
-        (person,) = predictor.predict_images(crops, groups[own.index[0]]).people
+        (person,) = predictor.predict(crops, name=groups[own.index[0]]).people
         assert person.anomaly
         assert person.fusion
         assert person.logit == pytest.approx(expected[method, video, CLASSIFIER], abs=1e-4)
@@ -74,8 +74,8 @@ def test_without_a_calibration_the_models_own_threshold_decides(tiny_run: TinyRu
     manifest = Manifest.read(tiny_run.unseen)
     crops = [read_crop(manifest.file(row)) for row in range(6)]
     with Predictor(tiny_run.ckpt, device="cpu", cropped=True) as predictor:
-        (person,) = predictor.predict_images(crops).people
-        (still,) = predictor.predict_images(crops[0]).people
+        (person,) = predictor.predict(crops).people
+        (still,) = predictor.predict(crops[0]).people
     threshold = read_anomaly(tiny_run.folder / "anomaly.safetensors", tiny_run.ckpt).threshold
     assert person.anomaly
     assert person.anomaly.calibrated_probability is None
@@ -83,7 +83,7 @@ def test_without_a_calibration_the_models_own_threshold_decides(tiny_run: TinyRu
     assert person.fusion is None
     assert still.anomaly is None  # there is nothing to compare a single image with
     with Predictor(tiny_run.ckpt, device="cpu", cropped=True, anomaly="none") as predictor:
-        assert predictor.predict_images(crops).people[0].anomaly is None
+        assert predictor.predict(crops).people[0].anomaly is None
 
 
 def test_against_real_images_every_pair_counts(tiny_run: TinyRun) -> None:
@@ -99,8 +99,8 @@ def test_against_real_images_every_pair_counts(tiny_run: TinyRun) -> None:
         for reference in references
     ]
     with Predictor(tiny_run.ckpt, device="cpu", cropped=True) as predictor:
-        (person,) = predictor.predict_images(crops[:2], references=predictor.references(crops[2:])).people
-        (still,) = predictor.predict_images(crops[0], references=predictor.references(crops[2:])).people
+        (person,) = predictor.predict(crops[:2], references=predictor.references(crops[2:])).people
+        (still,) = predictor.predict(crops[0], references=predictor.references(crops[2:])).people
     assert person.anomaly
     assert still.anomaly
     assert person.anomaly.value == pytest.approx(np.mean(each), rel=1e-3)
@@ -157,8 +157,8 @@ def test_two_people_side_by_side_have_the_scores_of_their_own_clips(
     ]
     joined = [np.hstack(pair) for pair in zip(*clips, strict=True)]
     with Predictor(tiny_run.ckpt, landmarker, device="cpu") as predictor:
-        alone = [predictor.predict_images(clip).people for clip in clips]
-        together = predictor.predict_images(joined).people
+        alone = [predictor.predict(clip).people for clip in clips]
+        together = predictor.predict(joined).people
     assert [len(people) for people in alone] == [1, 1]
     assert [len(person.faces) for person in together] == [6, 6]
     middle = clips[0][0].shape[1]

@@ -56,14 +56,14 @@ def square(image: np.ndarray, face: Face, margin: float) -> np.ndarray:
 def test_a_face_is_scored_as_its_crop_is(predictor: Predictor, tiny_run: TinyRun, tmp_path: Path) -> None:
     write_png(tmp_path / "a.png", FIRST)
     expected = logit_of(tiny_run.ckpt, square(FIRST, FIRST_FACE, 1.3))
-    from_file = predictor.predict_file(str(tmp_path / "a.png"))
+    from_file = predictor.predict(str(tmp_path / "a.png"))
     assert from_file.logits == [pytest.approx(expected, abs=1e-3)]
     assert from_file.probability == pytest.approx(1 / (1 + np.exp(-expected)), abs=1e-4)
-    assert predictor.predict_file(tmp_path / "a.png") == from_file == predictor.predict_images(FIRST)
+    assert predictor.predict(tmp_path / "a.png") == from_file == predictor.predict(FIRST)
 
 
 def test_images_in_python_come_in_many_forms(predictor: Predictor) -> None:
-    logits = predictor.predict_images(FIRST).logits
+    logits = predictor.predict(FIRST).logits
     tensor = torch.from_numpy(FIRST.copy()).permute(2, 0, 1)
     opaque = np.full((SIDE, SIDE, 1), 255, np.uint8)
     same: list[Any] = [
@@ -71,16 +71,16 @@ def test_images_in_python_come_in_many_forms(predictor: Predictor) -> None:
         np.dstack([FIRST, opaque]), Image.fromarray(np.dstack([FIRST, opaque])), FIRST.transpose(2, 0, 1),
     ]  # fmt: skip
     for image in same:
-        assert predictor.predict_images(image).logits == logits
+        assert predictor.predict(image).logits == logits
     gray = FIRST[..., 1]
-    assert predictor.predict_images(gray).logits == predictor.predict_images(gray[..., None].repeat(3, 2)).logits
+    assert predictor.predict(gray).logits == predictor.predict(gray[..., None].repeat(3, 2)).logits
     for frames in (
         [FIRST, FIRST],
         np.stack([FIRST, FIRST]),
         (tensor, Image.fromarray(FIRST)),
         torch.stack([tensor] * 2),
     ):
-        prediction = predictor.predict_images(frames)
+        prediction = predictor.predict(frames)
         assert [face.frame for face in prediction.faces] == [0, 1]
         assert prediction.logits == pytest.approx(logits * 2, abs=1e-5)
 
@@ -94,7 +94,9 @@ def test_images_in_python_come_in_many_forms(predictor: Predictor) -> None:
         (np.full((SIDE, SIDE, 3), np.nan), "from nan to nan"),
         (FIRST[..., :2], r"shape \(160, 160, 2\)"),
         (np.zeros((0, 3, 3), np.uint8), "shape"),
-        ("photo.jpg", "predict_file"),
+        ("photo.jpg", "photo.jpg cannot be read: No such file"),
+        (["photo.jpg", FIRST], "photo.jpg is a path in a list of images"),
+        (b"\xff\xd8", "an image is a bytes"),
         ([FIRST.tolist()], "an image is a list"),
         (Image.fromarray(np.zeros((9, 9), np.uint16)), "mode I;16"),
         ([], "the list is empty"),
@@ -104,27 +106,31 @@ def test_images_in_python_come_in_many_forms(predictor: Predictor) -> None:
 )
 def test_what_is_no_image_is_refused_in_one_line(predictor: Predictor, images: Any, message: str) -> None:
     with pytest.raises(UserError, match=message) as caught:
-        predictor.predict_images(images)
+        predictor.predict(images)
     assert "\n" not in str(caught.value)
 
 
-def test_an_array_is_no_file(predictor: Predictor, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="predict_images"):
-        predictor.predict_file(FIRST)  # type: ignore[arg-type]
+def test_paths_are_scored_one_by_one(predictor: Predictor, tmp_path: Path) -> None:
+    paths = [tmp_path / "1.png", tmp_path / "2.png"]
+    for path, image in zip(paths, (FIRST, BOTH), strict=True):
+        write_png(path, image)
+    expected = [predictor.predict(path) for path in paths]
+    assert [len(one.people) for one in expected] == [1, 2]
+    assert predictor.predict(paths) == predictor.predict(list(map(str, paths))) == expected
     with pytest.raises(UserError, match="is a folder"):
-        predictor.predict_file(tmp_path)
+        predictor.predict(tmp_path)
 
 
 def test_a_closed_predictor_says_so(tiny_run: TinyRun) -> None:
     for cropped in (False, True):
         with Predictor(tiny_run.ckpt, device="cpu", find_faces=find, cropped=cropped) as predictor:
-            predictor.predict_images(FIRST)
+            predictor.predict(FIRST)
         with pytest.raises(UserError, match="this Predictor is closed"):
-            predictor.predict_images(FIRST)
+            predictor.predict(FIRST)
 
 
 def test_every_face_of_a_photograph_is_scored(predictor: Predictor, tiny_run: TinyRun) -> None:
-    prediction = predictor.predict_images(BOTH)
+    prediction = predictor.predict(BOTH)
     crops = [square(FIRST, FIRST_FACE, 1.3), square(SECOND, SECOND_FACE, 1.3)]
     assert prediction.logits == pytest.approx([logit_of(tiny_run.ckpt, crop) for crop in crops], abs=1e-3)
     assert prediction.probability == max(face.probability for face in prediction.faces)
@@ -137,7 +143,7 @@ def test_every_face_of_a_photograph_is_scored(predictor: Predictor, tiny_run: Ti
 def test_a_clip_whose_first_half_is_black(predictor: Predictor, tmp_path: Path) -> None:
     write_clip(tmp_path / "half.mp4", [np.zeros_like(FIRST)] * 8 + [FIRST] * 8)
     predictor.frames = 8
-    prediction = predictor.predict_file(tmp_path / "half.mp4")
+    prediction = predictor.predict(tmp_path / "half.mp4")
     assert [(face.frame, face.time) for face in prediction.faces] == [
         (9, pytest.approx(0.9)), (11, pytest.approx(1.1)), (13, pytest.approx(1.3)), (15, pytest.approx(1.5)),
     ]  # fmt: skip
@@ -145,11 +151,11 @@ def test_a_clip_whose_first_half_is_black(predictor: Predictor, tmp_path: Path) 
     assert prediction.total_frames == 16
     mean = torch.tensor(prediction.logits, dtype=torch.float64).sigmoid().mean().item()
     assert prediction.probability == pytest.approx(mean, abs=1e-9)
-    assert prediction.logits == pytest.approx(predictor.predict_images(FIRST).logits * 4, abs=0.5)  # coded with loss
+    assert prediction.logits == pytest.approx(predictor.predict(FIRST).logits * 4, abs=0.5)  # coded with loss
 
 
 def test_every_person_of_a_clip_has_scores_of_their_own(predictor: Predictor, tiny_run: TinyRun) -> None:
-    prediction = predictor.predict_images([BOTH, FIRST, BOTH, np.zeros_like(FIRST)])
+    prediction = predictor.predict([BOTH, FIRST, BOTH, np.zeros_like(FIRST)])
     first, second = prediction.people
     crops = [square(FIRST, FIRST_FACE, 1.3), square(SECOND, SECOND_FACE, 1.3)]
     alone = [logit_of(tiny_run.ckpt, crop) for crop in crops]
@@ -164,7 +170,7 @@ def test_every_person_of_a_clip_has_scores_of_their_own(predictor: Predictor, ti
 
 
 def test_who_is_in_a_few_frames_only_is_named_but_not_scored(predictor: Predictor) -> None:
-    prediction = predictor.predict_images([FIRST] * 20 + [BOTH])
+    prediction = predictor.predict([FIRST] * 20 + [BOTH])
     assert [len(person.faces) for person in prediction.people] == [21]
     assert prediction.notes == ["another person was seen in a few frames only and not scored"]
 
@@ -173,7 +179,7 @@ def test_an_animated_gif_is_a_clip(predictor: Predictor, tmp_path: Path) -> None
     pictures = [Image.fromarray(FIRST).quantize() for _ in range(3)]
     pictures[1].putpixel((0, 0), 1)  # or Pillow would keep one picture of equal ones
     pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:], duration=100)
-    prediction = predictor.predict_file(tmp_path / "a.gif")
+    prediction = predictor.predict(tmp_path / "a.gif")
     assert prediction.kind == "video"
     assert len(prediction.faces) == prediction.total_frames > 1
 
@@ -184,13 +190,13 @@ def test_a_clip_that_is_cut_short_says_so(predictor: Predictor, tmp_path: Path) 
     write_clip(tmp_path / "a.mkv", noisy)
     data = (tmp_path / "a.mkv").read_bytes()
     (tmp_path / "cut.mkv").write_bytes(data[: len(data) // 2])
-    (note,) = predictor.predict_file(tmp_path / "cut.mkv").notes
+    (note,) = predictor.predict(tmp_path / "cut.mkv").notes
     assert "of 40 announced frames could be decoded" in note
 
 
 def test_crops_are_scored_as_they_are_and_without_mediapipe(tiny_run: TinyRun, tmp_path: Path) -> None:
     with Predictor(tiny_run.ckpt, landmarker=tmp_path / "none.task", device="cpu", cropped=True) as predictor:
-        prediction = predictor.predict_images(FIRST)
+        prediction = predictor.predict(FIRST)
     assert prediction.logits == [pytest.approx(logit_of(tiny_run.ckpt, FIRST), abs=1e-3)]
     assert prediction.faces[0].box is None
 
@@ -205,7 +211,7 @@ def test_margin_and_threshold_are_those_of_the_checkpoint(tiny_run: TinyRun, tmp
         changed = info.to_dict() | {"margin": 1.1, "threshold": threshold}
         torch.save(checkpoint | {"difffake": changed}, tmp_path / "a.ckpt")
         with Predictor(tmp_path / "a.ckpt", device="cpu", find_faces=find) as predictor:
-            prediction = predictor.predict_images(FIRST)
+            prediction = predictor.predict(FIRST)
         assert prediction.logits == [pytest.approx(expected, abs=1e-3)]
         if threshold is not None:
             assert prediction.threshold == pytest.approx(1 / (1 + np.exp(-threshold)))
@@ -226,7 +232,7 @@ FORGOTTEN = f"""
 import sys
 from difffake import Predictor
 predictor = Predictor(sys.argv[1], landmarker=sys.argv[3], cropped=sys.argv[4] == "cropped", device="cpu")
-print(predictor.predict_file(sys.argv[2]).kind)
+print(predictor.predict(sys.argv[2]).kind)
 print(sorted({HEAVY} & set(sys.modules)))
 """
 
