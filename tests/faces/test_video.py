@@ -16,8 +16,8 @@ import pytest
 from drawn_clips import write_clip
 
 from difffake.errors import UserError
-from difffake.faces import video
-from difffake.faces.video import announced_length, even_indices, read_clip, read_frames
+from difffake.faces import decoding
+from difffake.faces.video import Video, announced_length, even_indices, read_clip, read_frames
 
 
 def write_video(path: Path, frames: int) -> None:
@@ -74,7 +74,7 @@ def test_files_without_frames_are_named(tmp_path: Path) -> None:
 
 def test_frames_that_are_too_large_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_video(tmp_path / "a.mp4", 3)
-    monkeypatch.setattr("difffake.faces.video.MAX_PIXELS", 64 * 64 - 1)
+    monkeypatch.setattr("difffake.faces.decoding.MAX_PIXELS", 64 * 64 - 1)
     with pytest.raises(UserError, match="million pixels"):
         read_clip(tmp_path / "a.mp4", 2)
 
@@ -155,16 +155,39 @@ def test_a_frame_has_the_same_number_in_every_format_and_however_it_is_reached(t
 def test_only_what_leads_to_a_frame_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encode(tmp_path / "a.mp4", "libx264", "yuv420p", {"g": "10", "bf": "2"})
     decoded = []
-    frames_of = video._frames_of
+    frames_of = decoding.frames_of
 
     def counted(*arguments: Any) -> Iterator[Any]:
         for found in frames_of(*arguments):
             decoded.append(found)
             yield found
 
-    monkeypatch.setattr(video, "_frames_of", counted)
+    monkeypatch.setattr(decoding, "frames_of", counted)
     assert [frame.number for frame in read_frames(tmp_path / "a.mp4", [2, 51]).frames] == [2, 51]
     assert len(decoded) == 5  # 0, 1, 2, then 50 and 51
+
+
+def test_frames_in_any_order_are_those_of_one_pass(tmp_path: Path) -> None:
+    encode(tmp_path / "a.mp4", "libx264", "yuv420p", {"g": "10", "bf": "2"})
+    numbers = [30, 31, 5, 58, 4, 59, 0]
+    clip = Video(tmp_path / "a.mp4")
+    found = list(clip.frames(numbers))
+    assert ([frame.number for frame in found], clip.total, clip.rate, clip.shortfall) == (numbers, 60, 25, "")
+    for frame, expected in zip(
+        sorted(found, key=lambda frame: frame.number), read_frames(tmp_path / "a.mp4", numbers).frames, strict=True
+    ):
+        assert frame.time == expected.time
+        np.testing.assert_array_equal(frame.image, expected.image)
+
+
+def test_damaged_frames_are_left_out_of_those_in_any_order(tmp_path: Path) -> None:
+    encode(tmp_path / "a.mp4", "libx264", "yuv420p", {"g": "10", "bf": "0"})
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        third = [packet.pos for packet in container.demux(video=0) if packet.is_keyframe][2]
+    data = bytearray((tmp_path / "a.mp4").read_bytes())
+    data[third : third + 400] = bytes(400)  # the frames 20 to 29 cannot be decoded
+    (tmp_path / "a.mp4").write_bytes(data)
+    assert [frame.number for frame in Video(tmp_path / "a.mp4").frames([45, 22, 5])] == [45, 5]
 
 
 def test_times_of_a_clip_with_a_variable_rate(tmp_path: Path) -> None:
@@ -250,8 +273,8 @@ def test_a_clip_that_marks_no_key_frame_is_decoded_from_its_start(
     """Damaged packets lose the mark; found by mutated files."""
     write_video(tmp_path / "a.mp4", 20)
     whole = read_clip(tmp_path / "a.mp4", 4)
-    index = video._index(tmp_path / "a.mp4")
-    monkeypatch.setattr(video, "_index", lambda path: index._replace(keys=[]))
+    index = decoding.read_index(tmp_path / "a.mp4")
+    monkeypatch.setattr("difffake.faces.video.read_index", lambda path: index._replace(keys=[]))
     found = read_clip(tmp_path / "a.mp4", 4)
     assert [frame.number for frame in found.frames] == [frame.number for frame in whole.frames]
     np.testing.assert_array_equal(found.frames[3].image, whole.frames[3].image)

@@ -1,0 +1,174 @@
+"""Packets and decoded frames of a video (FFmpeg, by PyAV): what lies below `difffake.faces.video`."""
+
+import errno
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence, Set
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from difffake.errors import UserError
+from difffake.faces.images import MAX_PIXELS, too_large
+from difffake.files import absent
+
+# Containers that hold their frames themselves. FFmpeg knows an input by its first bytes, whatever its name is, and
+# playlists and lists of files (HLS, DASH, ffconcat, SDP) would let it open other files or addresses.
+_FORMATS = (
+    "mov matroska avi mpeg mpegts mpegvideo m4v h264 hevc av1 obu ivf flv live_flv asf gif apng ogg mxf nut dv rm wtv "
+    "mjpeg"
+).split()
+_SAFE = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "file"}
+
+
+class Index(NamedTuple):
+    """What the packets of a video say, before any is decoded."""
+
+    announced: int
+    pts: list[int]
+    """Of each frame in the order of presentation, in the stream's time base; empty where packets do not say."""
+    keys: list[int]
+    """Numbers of frames that decoding can begin with."""
+    packets: int
+    rate: float
+    """Frames per second, as the container claims; for frames whose packets have no time."""
+
+    def key_before(self, number: int) -> int:
+        """The last frame up to `number` that decoding can begin with; the first frame of all if the file marks none."""
+        place = bisect_right(self.keys, number)
+        return self.keys[place - 1] if place else 0
+
+
+@contextmanager
+def opened(path: Path, threads: int) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a video, but no other file or address that it names. Raises `UserError` if that is not possible."""
+    if not path.is_file():
+        raise UserError(f"{path} {absent(path)}")
+    try:
+        container = av.open(str(path), metadata_errors="replace", options=_SAFE)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as a video: {_reason(error)}") from error
+    with container:
+        if not container.streams.video:
+            raise UserError(f"{path} holds no video")
+        stream = container.streams.video[0]
+        if stream.codec_context is None:  # PyAV's stream then has no size either
+            raise UserError(f"{path} holds a video in a codec that FFmpeg does not know")
+        if stream.width * stream.height > MAX_PIXELS:
+            raise too_large(path)
+        stream.codec_context.thread_count = threads
+        stream.thread_type = "AUTO"
+        yield container, stream
+
+
+def _claimed(stream: VideoStream) -> int:
+    if stream.frames:
+        return stream.frames
+    rate = stream.average_rate
+    if stream.duration and stream.time_base and rate:
+        return round(float(stream.duration * stream.time_base * rate))
+    return 0
+
+
+def read_index(path: Path) -> Index:
+    """Read all packets of a video without decoding any."""
+    pts: list[int | None] = []
+    keys = []
+    with opened(path, 1) as (container, stream):
+        announced = _claimed(stream)
+        rate = float(stream.average_rate or 25)
+        if not announced and container.duration and stream.average_rate:
+            announced = round(container.duration / av.time_base * float(stream.average_rate))
+        try:
+            for packet in container.demux(stream):
+                if packet.size and not packet.is_discard:
+                    pts.append(packet.pts)
+                    if packet.is_keyframe:
+                        keys.append(packet.pts)
+        except (av.FFmpegError, OSError):
+            pass  # the rest of the file is missing or damaged: `Clip.shortfall` says so
+    known = [value for value in pts if value is not None]
+    if len(set(known)) < len(pts):
+        return Index(announced, [], [], len(pts), rate)
+    known.sort()
+    number_of = {value: number for number, value in enumerate(known)}
+    return Index(announced, known, sorted(number_of[key] for key in keys if key is not None), len(pts), rate)
+
+
+def walk(path: Path, index: Index, numbers: Sequence[int], threads: int) -> Iterator[tuple[int, VideoFrame | None]]:
+    """The frames of these numbers, in their order; None for one that cannot be decoded. Packets must have times.
+
+    Goes to the last key frame before the next frame where that leaves out others, or where it lies behind.
+    """
+    number_of = {value: number for number, value in enumerate(index.pts)}
+    times = {index.pts[number] for number in numbers}
+    with opened(path, threads) as (container, stream):
+        at, coming = -1, frames_of(container, stream, times)  # the last frame that came out, and those after it
+        lost = False
+        for number in numbers:
+            key = index.key_before(number)
+            found = None
+            try:
+                if lost or number <= at or key > at + 1:
+                    container.seek(index.pts[key], stream=stream)
+                    coming = frames_of(container, stream, times)
+            except av.FFmpegError:
+                coming = iter(())
+            for frame, sound in coming:
+                if not sound or frame is None or frame.pts not in number_of:
+                    break
+                at = number_of[frame.pts]
+                if at >= number:
+                    found = frame if at == number else None
+                    break
+            lost = found is None
+            yield number, found
+
+
+def every(path: Path, index: Index, threads: int) -> Iterator[tuple[int, VideoFrame]]:
+    """Number and frame of all that can be decoded, in the order of presentation."""
+    number_of = {value: number for number, value in enumerate(index.pts)}
+    with opened(path, threads) as (container, stream):
+        count = 0
+        for frame, _ in frames_of(container, stream):
+            if frame is None:
+                continue
+            number = count if not index.pts else number_of.get(frame.pts, -1) if frame.pts is not None else -1
+            count += 1
+            if number >= 0:
+                yield number, frame
+
+
+def frames_of(
+    container: InputContainer, stream: VideoStream, wanted: Set[int] | None = None
+) -> Iterator[tuple[VideoFrame | None, bool]]:
+    """Frames from where the container stands, each with whether it is sound; None for a packet that is not.
+
+    With `wanted`, their times, others are left out where no frame refers to them.
+    """
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except (av.FFmpegError, OSError):
+            yield None, False
+            return
+        if wanted is not None:
+            stream.codec_context.skip_frame = "DEFAULT" if packet.pts is None or packet.pts in wanted else "NONREF"
+        try:
+            for frame in packet.decode():
+                yield frame, not frame.is_corrupt
+        except av.FFmpegError:
+            yield None, False
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.EINVAL:  # what FFmpeg says of a format outside the list
+        return "it is in no video format that is read, or is a playlist, which could open other files"
+    return str(getattr(error, "strerror", "") or " ".join(str(error).split()))
