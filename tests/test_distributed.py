@@ -18,6 +18,7 @@ from difffake import distributed
 from difffake.anomaly.storage import load_anomaly
 from difffake.commands.main import main
 from difffake.data.batches import to_unit
+from difffake.launched import launched
 from difffake.models.checkpoint import load_detector
 from difffake.training.datamodule import FaceData
 
@@ -125,16 +126,16 @@ def test_only_srun_starts_several_tasks(monkeypatch: pytest.MonkeyPatch) -> None
     """A batch script has SLURM_NTASKS too, but is one process."""
     for name in [name for name in os.environ if name.startswith(("SLURM", "TORCHELASTIC"))]:
         monkeypatch.delenv(name)
-    assert distributed.launched() is None
+    assert launched() is None
     batch = {"SLURM_JOB_ID": "17", "SLURM_NTASKS": "8", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}
     batch |= {"SLURM_NODELIST": "gpu[03-04]", "SLURM_JOB_NAME": "sweep", "SLURM_NODEID": "0"}
     for name, value in batch.items():
         monkeypatch.setenv(name, value)
-    assert distributed.launched() is None
+    assert launched() is None
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "8")
     monkeypatch.setenv("SLURM_PROCID", "5")
     monkeypatch.setenv("SLURM_LOCALID", "1")
-    found = distributed.launched()
+    found = launched()
     assert found is not None
     assert (found["RANK"], found["WORLD_SIZE"], found["LOCAL_RANK"]) == ("5", "8", "1")
     assert found["MASTER_ADDR"] == "gpu03"

@@ -15,11 +15,11 @@ from torch import Tensor
 from difffake.anomaly.blocks import in_blocks
 from difffake.anomaly.combine import COMBINATIONS, combine
 from difffake.anomaly.density import Density
+from difffake.anomaly.file import check_checkpoint
 from difffake.anomaly.learned import LEARNED, LearnedCombination
 from difffake.anomaly.pairs import Pairs, reference_pairs, sample_pairs
 from difffake.anomaly.storage import load_anomaly, load_combination
 from difffake.errors import UserError
-from difffake.files import sha256
 
 if TYPE_CHECKING:  # pandas takes half a second to import, and `predict` has no table
     import pandas as pd
@@ -141,7 +141,7 @@ class Anomaly:
         pairs = pair_features(table, embeddings, self.pairing, mode)
         return pairs, score_features(self.density, pairs.features, self.device)
 
-    def frame_scores(self, embeddings: Tensor, name: str) -> tuple[np.ndarray, np.ndarray]:
+    def frame_scores(self, embeddings: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Pair the frames of one person of a video as `scores` does.
 
         Args:
@@ -151,14 +151,15 @@ class Anomaly:
         Returns:
             The frame (P,) that is scored by each pair, and the scores (P,); none for a single frame.
         """
+        rows = torch.from_numpy(embeddings)
         if self.pairing.combination == "single":
-            probes, features = np.arange(len(embeddings)), combine(embeddings, embeddings, "single")
+            probes, features = np.arange(len(rows)), combine(rows, rows, "single")
         else:
-            pairs = self.pairing.in_order(len(embeddings), name)
-            probes, features = pairs.probe, self.pairing.combined(embeddings[pairs.reference], embeddings[pairs.probe])
+            pairs = self.pairing.in_order(len(rows), name)
+            probes, features = pairs.probe, self.pairing.combined(rows[pairs.reference], rows[pairs.probe])
         return probes, score_features(self.density, features, self.device)
 
-    def reference_scores(self, embeddings: Tensor, references: Tensor) -> np.ndarray:
+    def reference_scores(self, embeddings: np.ndarray, references: np.ndarray) -> np.ndarray:
         """Scores (N,) of images, each the mean over its pairs with every real image of the same person.
 
         Args:
@@ -170,9 +171,8 @@ class Anomaly:
         if self.pairing.combination == "single":
             raise UserError("the anomaly model scores single images (--combination single): it takes no references")
         count = len(references)
-        features = self.pairing.combined(
-            references.repeat(len(embeddings), 1), embeddings.repeat_interleave(count, dim=0)
-        )
+        sides = np.tile(references, (len(embeddings), 1)), np.repeat(embeddings, count, axis=0)
+        features = self.pairing.combined(*map(torch.from_numpy, sides))
         return score_features(self.density, features, self.device).reshape(-1, count).mean(axis=1)
 
 
@@ -190,8 +190,7 @@ def read_anomaly(path: Path, ckpt: Path, device: torch.device | str = "cpu", imp
     """
     density, stored = load_anomaly(path, imports)
     try:
-        if stored["checkpoint"] != sha256(ckpt):
-            raise UserError(f"{path} was fitted to embeddings of another checkpoint than {ckpt}: run fit-anomaly again")
+        check_checkpoint(path, stored, ckpt)
         settings = stored["combination"], stored["pool_size"], stored["max_frames"], stored["seed"]
         pairing = Pairing(*settings, load_combination(path) if settings[0] == LEARNED else None)
         keys, validation = frozenset(stored["training_keys"]), frozenset(stored["validation_keys"])

@@ -9,14 +9,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from difffake.anomaly.density import Density, density_class, density_kind
+from difffake.anomaly.file import BROKEN, COMBINATION, broken, read_file
 from difffake.anomaly.learned import LearnedCombination
 from difffake.errors import UserError
-from difffake.files import absent, staged_file
-
-FILE = "anomaly.safetensors"
-"""Name of the file beside its checkpoint."""
-_COMBINATION = "learned combination."
-"""Prefix of the tensors of a learned combination."""
+from difffake.files import staged_file
 
 
 def save_anomaly(
@@ -35,7 +31,7 @@ def save_anomaly(
     """
     tensors, settings = model.state()
     own = combination.state_dict() if combination else {}
-    tensors = tensors | {_COMBINATION + name: value for name, value in own.items()}
+    tensors = tensors | {COMBINATION + name: value for name, value in own.items()}
     try:
         header = {"kind": density_kind(model), "settings": settings, "metadata": metadata}
         # One entry, because safetensors writes several in another order each time.
@@ -59,30 +55,21 @@ def load_anomaly(path: Path, imports: Sequence[str] = ()) -> tuple[Density, dict
         UserError: the file does not exist, is broken or of another kind, or needs code of a package that is not in
             `imports`.
     """
-    if not Path(path).is_file():
-        raise UserError(f"{path} {absent(Path(path))}: fit an anomaly model first, or name its file")
+    tensors, header = read_file(Path(path), "pt")
     try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})["anomaly"])
-            names = [name for name in file.keys() if not name.startswith(_COMBINATION)]  # noqa: SIM118 (not a dict)
-            tensors = {name: file.get_tensor(name) for name in names}
-        model = density_class(header["kind"], imports).from_state(tensors, header["settings"])
-        return model, header["metadata"]
+        return density_class(header["kind"], imports).from_state(tensors, header["settings"]), header["metadata"]
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-    except (SafetensorError, KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"{path} is not a complete anomaly model ({reason}): fit it again or give another file"
-        ) from None
+    except BROKEN as error:
+        raise broken(path, error) from None
 
 
 def load_combination(path: Path) -> LearnedCombination:
     """Read the network that combines the embeddings of a pair. Raises `UserError` if it is missing or broken."""
     try:
         with safe_open(path, framework="pt") as file:
-            names = [name for name in file.keys() if name.startswith(_COMBINATION)]  # noqa: SIM118 (not a dict)
-            state = {name.removeprefix(_COMBINATION): file.get_tensor(name) for name in names}
+            names = [name for name in file.keys() if name.startswith(COMBINATION)]  # noqa: SIM118 (not a dict)
+            state = {name.removeprefix(COMBINATION): file.get_tensor(name) for name in names}
         return LearnedCombination.from_state(state)
     except (SafetensorError, KeyError, RuntimeError, OSError) as error:
         raise UserError(f"{path} has no complete learned combination: fit it again or give another file") from error

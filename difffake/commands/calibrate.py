@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 import pandas as pd
 
+from difffake.anomaly.file import FILE as MODEL
 from difffake.anomaly.forged import forge_as_in_training
 from difffake.anomaly.scoring import read_anomaly
-from difffake.anomaly.storage import FILE as MODEL
 from difffake.commands.parse import AtLeast
 from difffake.data.choice import Choice
 from difffake.data.manifest import Manifest

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import difffake
-from difffake.anomaly.storage import FILE as MODEL
+from difffake.anomaly.file import FILE as MODEL
 from difffake.commands.calibrate import calibrate
 from difffake.commands.evaluate import evaluate
 from difffake.commands.fit import fit

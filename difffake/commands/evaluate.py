@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 import pandas as pd
 from rich.console import Console
 
+from difffake.anomaly.file import FILE as MODEL
 from difffake.anomaly.scoring import PairMode, read_anomaly
-from difffake.anomaly.storage import FILE as MODEL
 from difffake.commands.parse import AtLeast
 from difffake.data.choice import Choice
 from difffake.data.manifest import manifest_file

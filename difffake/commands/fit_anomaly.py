@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 
 import numpy as np
 
+from difffake.anomaly.file import FILE
 from difffake.anomaly.fit import DensityConfig, fit_density, training_keys, validation_threshold
 from difffake.anomaly.forged import forge_as_in_training
 from difffake.anomaly.scoring import Pairing
-from difffake.anomaly.storage import FILE, save_anomaly
+from difffake.anomaly.storage import save_anomaly
 from difffake.commands.parse import AtLeast
 from difffake.data.choice import Choice, choose_rows, refuse_mixture
 from difffake.data.datasets import CropDataset, PairDataset

@@ -108,7 +108,7 @@ def _overview() -> str:
 
 def _run(name: str, arguments: list[str]) -> int | None:
     from difffake.commands.parse import parse
-    from difffake.distributed import launched, process_group
+    from difffake.launched import launched
 
     module: Any = import_module(f"difffake.commands.{name.replace('-', '_')}")
     function = getattr(module, name.replace("-", "_"))
@@ -116,6 +116,8 @@ def _run(name: str, arguments: list[str]) -> int | None:
         return function(arguments)  # Lightning's own command line reads them
     found = parse(f"difffake {name}", function, module.EXAMPLES, arguments)
     if getattr(module, "RANKS", False):
+        from difffake.distributed import process_group
+
         with process_group():
             return function(*found.args, **found.kwargs)
     if not getattr(module, "SHARES", False) and (ranks := launched()) and ranks["RANK"] != "0":

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import NotRequired, TypedDict
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
+
+from difffake.faces.crops import resize_crops
 
 Key = tuple[int, int]
 """Epoch and index of a sample. Samplers give both, so that every worker draws the same random numbers."""
@@ -34,17 +35,8 @@ class Batch(TypedDict):
 
 
 def to_tensors(images: Sequence[np.ndarray], size: int) -> Tensor:
-    """Resize images (H, W, 3) uint8 and convert them to (N, 3, size, size) uint8.
-
-    Bilinear interpolation down to half the size; below that it would leave out pixels, so they are averaged over areas.
-    """
-    tensors = np.empty((len(images), 3, size, size), np.uint8)
-    for image, planes in zip(images, tensors, strict=True):
-        if image.shape[:2] != (size, size):
-            large = max(image.shape[:2]) > 2 * size
-            image = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if large else cv2.INTER_LINEAR)
-        cv2.split(image, list(planes))  # several times as fast as a transposed copy
-    return torch.from_numpy(tensors)
+    """Resize images (H, W, 3) uint8 and convert them to (N, 3, size, size) uint8, see `difffake.faces.crops`."""
+    return torch.from_numpy(resize_crops(images, size))
 
 
 def to_unit(images: Tensor) -> Tensor:

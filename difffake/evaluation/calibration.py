@@ -214,13 +214,14 @@ def too_few(one: ScoreCalibration, rate: float) -> list[str]:
     ]
 
 
-def read_calibration(path: Path, ckpt: Path, anomaly: Path | None = None) -> Calibration:
+def read_calibration(path: Path, ckpt: Path, anomaly: Path | None = None, known: str | None = None) -> Calibration:
     """Read the calibration of a checkpoint.
 
     Args:
         path: file of `difffake calibrate`.
-        ckpt: the checkpoint that it must belong to.
+        ckpt: the checkpoint that it must belong to, or a file that was made of it.
         anomaly: the anomaly model that is used too, if there is one.
+        known: SHA-256 of the checkpoint; by default, that of the file `ckpt`.
 
     Raises:
         UserError: the file is missing or broken, or of another checkpoint or anomaly model.
@@ -243,7 +244,7 @@ def read_calibration(path: Path, ckpt: Path, anomaly: Path | None = None) -> Cal
         )
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is no complete file of difffake calibrate ({type(error).__name__}): {mend}") from error
-    if found.checkpoint != sha256(ckpt):
+    if found.checkpoint != (known or sha256(ckpt)):
         raise UserError(f"{path} calibrates another checkpoint than {ckpt}: {mend}, or use --calibration none")
     if anomaly and found.anomaly and found.anomaly != sha256(anomaly):
         raise UserError(f"{path} calibrates another anomaly model than {anomaly}: {mend}, or use --calibration none")

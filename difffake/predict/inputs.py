@@ -1,11 +1,11 @@
 """Conversion of images from Python (arrays, tensors, PIL) to RGB arrays."""
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps
 
 from difffake.errors import UserError
@@ -27,17 +27,23 @@ def as_rgb(image: Any) -> np.ndarray:
         if image.mode[0] in "IF":  # more than 8 bits, which Pillow would clip
             raise UserError(f"an image has Pillow's mode {image.mode}: convert it to RGB")
         return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    if not isinstance(image, np.ndarray | torch.Tensor):
+    if not _is_array(image):
         raise UserError(f"an image is a {type(image).__name__}: give an array (H, W, 3) of uint8, or a PIL image")
-    array = image.detach().cpu().numpy() if isinstance(image, torch.Tensor) else image
+    array = image if isinstance(image, np.ndarray) else image.detach().cpu().numpy()
     return np.ascontiguousarray(_as_uint8(_channels_last(array)))
 
 
 def is_single(images: Any) -> bool:
     """Whether an argument is one image, not a list of images."""
-    if isinstance(images, np.ndarray | torch.Tensor):
-        return images.ndim != 4
+    if _is_array(images):
+        return bool(images.ndim != 4)
     return not isinstance(images, Iterable) or isinstance(images, str | bytes | Image.Image)
+
+
+def _is_array(image: Any) -> bool:
+    """Whether something is an array or a tensor; without torch in memory, nothing is a tensor."""
+    torch = sys.modules.get("torch")
+    return isinstance(image, np.ndarray) or (torch is not None and isinstance(image, torch.Tensor))
 
 
 def _channels_last(array: np.ndarray) -> np.ndarray:

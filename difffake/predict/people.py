@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from difffake.anomaly.scoring import Anomaly, read_anomaly
-from difffake.anomaly.storage import FILE
+from difffake.anomaly.file import FILE
 from difffake.errors import UserError
 from difffake.evaluation.calibration import Calibration, Limits, ScoreCalibration
 from difffake.faces.listing import Kind
 from difffake.files import absent
+from difffake.predict.scorer import AnomalyScores, Scorer
 
 Verdict = Literal["real", "fake", "cannot tell"]
 ANOMALY, FUSION = "anomaly", "fusion"
@@ -24,8 +22,8 @@ ANOMALY, FUSION = "anomaly", "fusion"
 class References:
     """Real images of one person, from `Predictor.references`, to compare files with."""
 
-    embeddings: Tensor
-    """(R, D)."""
+    embeddings: np.ndarray
+    """(R, D) float32."""
 
 
 @dataclass(frozen=True)
@@ -49,26 +47,22 @@ def verdict_of(value: float, limits: Limits | None, threshold: float | None) -> 
     return None if threshold is None else "fake" if value >= threshold else "real"
 
 
-def find_anomaly(
-    option: str | Path, ckpt: Path, device: torch.device, imports: Sequence[str] = ()
-) -> tuple[Anomaly, Path] | None:
+def find_anomaly(option: str | Path, scorer: Scorer) -> tuple[AnomalyScores, Path] | None:
     """The anomaly model that an option names, and its file.
 
     Args:
-        option: a file of `difffake fit-anomaly`, or none; auto is anomaly.safetensors beside the checkpoint, if it
+        option: a file of `difffake fit-anomaly`, or none; auto is anomaly.safetensors beside the scorer's file, if it
             exists.
-        ckpt: the checkpoint whose embeddings it must have been fitted to.
-        device: device to put it on.
-        imports: packages outside difffake whose code may run, for a model of your own.
+        scorer: the detector whose embeddings it must have been fitted to.
 
     Raises `UserError` if the file is missing or broken, or was fitted to another checkpoint.
     """
-    path = ckpt.parent / FILE if str(option) == "auto" else Path(option)
+    path = scorer.path.parent / FILE if str(option) == "auto" else Path(option)
     if str(option) == "none" or (str(option) == "auto" and not path.is_file()):
         return None
     if not path.is_file():
         raise UserError(f"{path} {absent(path)}: run difffake fit-anomaly first, or name its file")
-    return read_anomaly(path, ckpt, device, imports), path
+    return scorer.anomaly(path), path
 
 
 def calibration_of(calibration: Calibration | None, score: str, kind: Kind) -> ScoreCalibration | None:
@@ -89,12 +83,12 @@ class OtherScores:
         false_alarms: promised rate of false alarms of the verdicts.
     """
 
-    anomaly: Anomaly
+    anomaly: AnomalyScores
     calibration: Calibration | None
     false_alarms: float
 
     def of(
-        self, kind: Kind, logits: Sequence[float], embeddings: Tensor, name: str, references: References | None
+        self, kind: Kind, logits: Sequence[float], embeddings: np.ndarray, name: str, references: References | None
     ) -> tuple[OtherScore | None, OtherScore | None]:
         """Anomaly score and fusion of one person.
 

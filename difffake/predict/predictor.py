@@ -1,17 +1,14 @@
 """The Python interface for users: scores for images and videos from a checkpoint."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, overload
 
 import numpy as np
-import torch
 
-from difffake.data.batches import to_tensors, to_unit
 from difffake.errors import UsageError, UserError
-from difffake.evaluation.calibration import Calibration, find_calibration, too_few
+from difffake.evaluation.calibration import Calibration, calibration_file, read_calibration, too_few
 from difffake.faces.crops import MARGIN
 from difffake.faces.detection import FaceFinder, LandmarkDetector
 from difffake.faces.images import read_image
@@ -19,12 +16,10 @@ from difffake.faces.listing import Kind, kind_of
 from difffake.faces.model_file import landmarker_model
 from difffake.faces.video import read_clip
 from difffake.logits import mean_logit, sigmoid
-from difffake.models.checkpoint import load_detector
-from difffake.models.device import choose_device
-from difffake.models.weights import weights_file
 from difffake.predict.inputs import as_rgb, is_single
 from difffake.predict.people import OtherScores, References, calibration_of, find_anomaly, verdict_of
 from difffake.predict.prediction import FaceScore, Person, Prediction, Promise
+from difffake.predict.scorer import Scorer, Scores
 from difffake.predict.seen import SHARE, Seen, Shown
 
 FALSE_ALARMS = 0.05
@@ -75,11 +70,14 @@ class Predictor:
     ) -> None:
         if false_alarms is not None and not 0 < false_alarms < 1:
             raise UsageError(f"a false-alarm rate of {false_alarms} is out of range: choose one between 0 and 1")
-        self.device = choose_device(device)
-        path = weights_file(str(ckpt))
-        self.detector, self.info = load_detector(path, self.device, imports)
-        found = find_anomaly(anomaly, path, self.device, imports)
-        self.calibration: Calibration | None = find_calibration(calibration, path, found[1] if found else None)
+        self.scorer = open_scorer(Path(ckpt), device, imports)
+        found = find_anomaly(anomaly, self.scorer)
+        file = calibration_file(calibration, self.scorer.path)
+        self.calibration: Calibration | None = (
+            read_calibration(file, self.scorer.path, found[1] if found else None, self.scorer.checkpoint)
+            if file
+            else None
+        )
         if false_alarms is not None and not self.calibration:
             raise UsageError(
                 f"a false-alarm rate of {100 * false_alarms:g} % needs a calibration, and there is none: make one with "
@@ -88,7 +86,7 @@ class Predictor:
         self.false_alarms = FALSE_ALARMS if false_alarms is None else false_alarms
         self._others = OtherScores(found[0], self.calibration, self.false_alarms) if found else None
         self.frames = frames
-        self.margin = margin or self.info.margin or MARGIN
+        self.margin = margin or self.scorer.margin or MARGIN
         if not cropped and find_faces is None:
             find_faces = LandmarkDetector(landmarker_model(Path(landmarker) if landmarker else None))
         self._seen = Seen(None if cropped else find_faces, self.margin)
@@ -152,7 +150,7 @@ class Predictor:
             if not found:
                 raise UserError(f"{image if is_path else f'reference {number}'}: no face found")
             crops.append(found[0].pixels)
-        return References(self._scores(crops, "the references")[1])
+        return References(self._scores(crops, "the references").embeddings)
 
     def calibrated(self, kind: Kind, logit: float) -> float:
         """The calibrated probability of an image or video with this logit; its sigmoid without a calibration."""
@@ -232,7 +230,8 @@ class Predictor:
         """Score the faces of each person."""
         if known is not None and len(people) > 1:
             raise UserError(f"{name} shows {len(people)} people: references are for a file that shows one")
-        logits, embeddings = self._scores([face.crop.pixels for person in people for face in person], name)
+        scores = self._scores([face.crop.pixels for person in people for face in person], name)
+        logits = scores.logits.tolist()
         means, start = [], 0
         parts: list[slice] = []
         for person in people:
@@ -247,20 +246,26 @@ class Predictor:
                 for face, one in zip(person, logits[part], strict=True)
             ]
             others = (
-                self._others.of(kind, logits[part], embeddings[part], name, known) if self._others else (None, None)
+                self._others.of(kind, logits[part], scores.embeddings[part], name, known)
+                if self._others
+                else (None, None)
             )
-            verdict = verdict_of(logit, limits, self.info.threshold)
+            verdict = verdict_of(logit, limits, self.scorer.threshold)
             calibrated = self.calibrated(kind, logit) if promise else None
             found.append(Person(faces, logit, verdict, calibrated, *others))
         said = [*notes, *(promise.notes if promise else ())]
-        return Prediction(kind, max(means), self.info.threshold, found, notes=said, promise=promise, **seen)
+        return Prediction(kind, max(means), self.scorer.threshold, found, notes=said, promise=promise, **seen)
 
-    @torch.inference_mode()
-    def _scores(self, crops: list[np.ndarray], name: str) -> tuple[list[float], torch.Tensor]:
-        """Logits (N,) and embeddings (N, D) of crops."""
-        batch = to_tensors(crops, self.info.config.image_size)
-        outputs = [self.detector(to_unit(part)) for part in batch.to(self.device).split(32)]
-        logits = torch.cat([output.logit for output in outputs]).double().tolist()
-        if not all(map(math.isfinite, logits)):
+    def _scores(self, crops: list[np.ndarray], name: str) -> Scores:
+        """Scores of crops; an error if a logit is not finite."""
+        scores = self.scorer(crops)
+        if not np.isfinite(scores.logits).all():
             raise UserError(f"{name}: the detector's score is NaN or infinite: its checkpoint is broken")
-        return logits, torch.cat([output.embedding for output in outputs]).float().cpu()
+        return scores
+
+
+def open_scorer(path: Path, device: str = "auto", imports: Sequence[str] = ()) -> Scorer:
+    """Read the detector of a checkpoint or run folder; for the arguments and errors see `Predictor`."""
+    from difffake.predict.torch_scorer import TorchScorer  # here, because a detector may need no torch
+
+    return TorchScorer(path, device, imports)

@@ -1,0 +1,51 @@
+"""What `Predictor` needs of a detector: logits and embeddings of crops, whatever runs the network."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+
+class Scores(NamedTuple):
+    """A detector's scores of N crops."""
+
+    logits: np.ndarray
+    """(N,) float64, higher = more fake."""
+    embeddings: np.ndarray
+    """(N, D) float32."""
+
+
+class AnomalyScores(Protocol):
+    """An anomaly model that scores the images of one person."""
+
+    @property
+    def threshold(self) -> float | None:
+        """Smallest score at which a pair is called fake, from validation data; None if there is none."""
+
+    def frame_scores(self, embeddings: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Scores of pairs of frames, see `difffake.anomaly.scoring.Anomaly.frame_scores`."""
+
+    def reference_scores(self, embeddings: np.ndarray, references: np.ndarray) -> np.ndarray:
+        """Scores against real images, see `difffake.anomaly.scoring.Anomaly.reference_scores`."""
+
+
+class Scorer(Protocol):
+    """A detector. Call it with crops (H, W, 3) uint8 RGB of any sizes to get their `Scores`."""
+
+    path: Path
+    """The file that it was read from. A calibration and an anomaly model are looked for in the same folder."""
+    threshold: float | None
+    """Smallest logit at which a face is called fake, from validation data; None if there is none."""
+    margin: float | None
+    """Side of the training data's crops as a multiple of the side of the face's box; None if unknown."""
+
+    @property
+    def checkpoint(self) -> str:
+        """SHA-256 of the checkpoint of `difffake fit` whose scores it gives."""
+
+    def __call__(self, crops: Sequence[np.ndarray]) -> Scores:
+        """Scores of crops."""
+
+    def anomaly(self, path: Path) -> AnomalyScores:
+        """Read an anomaly model. Raises `UserError` if it was fitted to embeddings of another checkpoint."""
