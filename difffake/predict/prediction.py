@@ -7,6 +7,7 @@ from typing import Any
 from difffake.evaluation.calibration import Limits
 from difffake.faces.listing import Kind
 from difffake.logits import sigmoid
+from difffake.predict.credentials import Credentials
 from difffake.predict.people import OtherScore, Verdict, verdict_of
 
 
@@ -116,6 +117,14 @@ class Prediction:
     """Number and time in seconds of the chosen frames of a video in which no face was found."""
     total_frames: int = 1
     """Number of frames of the video that can be decoded; 1 for an image."""
+    frames_used: int = 1
+    """Number of frames in which faces were looked for; 1 for an image."""
+    faces_found: int = 1
+    """Number of faces in them, also of people who were not scored."""
+    seconds: float = field(default=0.0, compare=False)
+    """Time that the result took, without loading the detector."""
+    credentials: Credentials | None = field(default=None, compare=False)
+    """Content Credentials of the file, which change nothing of the score; None if none could be looked for."""
     notes: list[str] = field(default_factory=list)
     """Other remarks for the user, such as that the video is cut short; those of `promise` are among them."""
     promise: Promise | None = None
@@ -162,6 +171,10 @@ class Prediction:
             "people": [person.to_dict() for person in self.people],
             "frames_without_face": [{"frame": frame, "time": time} for frame, time in self.frames_without_face],
             "total_frames": self.total_frames,
+            "frames_used": self.frames_used,
+            "faces_found": self.faces_found,
+            "seconds": self.seconds,
+            "content_credentials": self.credentials.to_dict() if self.credentials else None,
             "notes": self.notes,
         }
 

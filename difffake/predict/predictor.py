@@ -1,6 +1,7 @@
 """The Python interface for users: scores for images and videos from a checkpoint."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, overload
@@ -8,19 +9,21 @@ from typing import Any, Self, overload
 import numpy as np
 
 from difffake.errors import UsageError, UserError
-from difffake.evaluation.calibration import Calibration, calibration_file, read_calibration, too_few
+from difffake.evaluation.calibration import Calibration, calibration_file, read_calibration
 from difffake.faces.crops import MARGIN
 from difffake.faces.detection import FaceFinder, LandmarkDetector
 from difffake.faces.images import read_image
-from difffake.faces.listing import Kind, kind_of
+from difffake.faces.listing import Kind, count, kind_of
 from difffake.faces.model_file import landmarker_model
 from difffake.faces.video import read_clip
-from difffake.logits import mean_logit, sigmoid
+from difffake.predict.credentials import read_credentials
 from difffake.predict.inputs import as_rgb, is_single
-from difffake.predict.people import OtherScores, References, calibration_of, find_anomaly, verdict_of
-from difffake.predict.prediction import FaceScore, Person, Prediction, Promise
+from difffake.predict.judge import Judge
+from difffake.predict.people import OtherScores, References, find_anomaly
+from difffake.predict.prediction import Prediction
 from difffake.predict.scorer import Scorer, Scores
-from difffake.predict.seen import SHARE, Seen, Shown
+from difffake.predict.seen import SHARE, Crop, Frame, Look, Seen, Shown
+from difffake.predict.within import Stopwatch, looks_within
 
 FALSE_ALARMS = 0.05
 """The promised rate of false alarms, unless another is chosen."""
@@ -35,6 +38,8 @@ class Predictor:
         ckpt: checkpoint of `difffake fit`, or the run folder, whose best.ckpt is used.
         landmarker: MediaPipe's face_landmarker.task; by default it is found as in `difffake prepare`.
         frames: number of frames to score per video, evenly spaced over the whole clip.
+        seconds: time per video after which no further frame is begun, so that the answer comes soon; None: all `frames`
+            are scored. The frames so far are always spread over the clip, and at least one face is scored.
         margin: side of the crop as a multiple of the side of the face's box; by default that of the detector's training
             data, or 1.3 if the checkpoint does not record it.
         device: auto, cpu, cuda or cuda:N.
@@ -50,8 +55,8 @@ class Predictor:
             calibrated, at most this share is called fake, and of fakes, at most this share real. Files between are
             neither. By default 0.05, if there is a calibration.
 
-    Raises `UsageError` if a rate is given without a calibration or out of range, and `UserError` if the checkpoint,
-    MediaPipe's model or the device cannot be used.
+    Raises `UsageError` if a rate is given without a calibration, or a rate or time is out of range, and `UserError` if
+    the checkpoint, MediaPipe's model or the device cannot be used.
     """
 
     def __init__(
@@ -67,7 +72,10 @@ class Predictor:
         calibration: str | Path = "auto",
         anomaly: str | Path = "auto",
         false_alarms: float | None = None,
+        seconds: float | None = None,
     ) -> None:
+        if seconds is not None and not seconds > 0:
+            raise UsageError(f"a time of {seconds:g} s is out of range: choose one above 0")
         if false_alarms is not None and not 0 < false_alarms < 1:
             raise UsageError(f"a false-alarm rate of {false_alarms} is out of range: choose one between 0 and 1")
         self.scorer = open_scorer(Path(ckpt), device, imports)
@@ -84,8 +92,9 @@ class Predictor:
                 f"difffake calibrate --ckpt {ckpt}, name its file with --calibration, or choose no rate"
             )
         self.false_alarms = FALSE_ALARMS if false_alarms is None else false_alarms
-        self._others = OtherScores(found[0], self.calibration, self.false_alarms) if found else None
-        self.frames = frames
+        others = OtherScores(found[0], self.calibration, self.false_alarms) if found else None
+        self._judge = Judge(self.scorer.threshold, self.calibration, self.false_alarms, others)
+        self.frames, self.seconds = frames, seconds
         self.margin = margin or self.scorer.margin or MARGIN
         if not cropped and find_faces is None:
             find_faces = LandmarkDetector(landmarker_model(Path(landmarker) if landmarker else None))
@@ -119,17 +128,22 @@ class Predictor:
         Raises `UserError` if a file cannot be read, something is not an image, no face is found, or a file shows
         several people and there are references.
         """
+        watch = Stopwatch()
         if isinstance(source, str | Path):
-            return self._predict_file(Path(source), references)
-        if is_single(source):
-            return self._predict_photo(as_rgb(source), name, references)
-        given = list(source)
-        if not given:
-            raise UserError(f"{name}: the list is empty")
-        if all(isinstance(one, str | Path) for one in given):
-            return [self._predict_file(Path(one), references) for one in given]
-        frames = [(number, None, as_rgb(image)) for number, image in enumerate(given)]
-        return self._predict_frames(frames, len(frames), "", name, references)
+            found = self._predict_file(Path(source), references, watch)
+        elif is_single(source):
+            found = self._predict_photo(as_rgb(source), name, references)
+        else:
+            given = list(source)
+            if not given:
+                raise UserError(f"{name}: the list is empty")
+            if all(isinstance(one, str | Path) for one in given):
+                return [self.predict(Path(one), references) for one in given]
+            frames = [(number, None, as_rgb(image)) for number, image in enumerate(given)]
+            found = self._predict_looks(self._seen.looks(frames), len(frames), [], name, references)
+        seconds = watch.seconds
+        credentials = read_credentials(Path(source)) if isinstance(source, str | Path) else None
+        return replace(found, seconds=seconds, credentials=credentials)
 
     def references(self, images: Sequence[Any]) -> References:
         """Read real images of one person once, to compare any number of files with them.
@@ -139,7 +153,7 @@ class Predictor:
 
         Raises `UserError` if there is no anomaly model, an image cannot be read, or no face is found in one.
         """
-        if not self._others:
+        if not self._judge.others:
             raise UserError(
                 "references need an anomaly model: run difffake fit-anomaly, or name its file with --anomaly"
             )
@@ -154,22 +168,7 @@ class Predictor:
 
     def calibrated(self, kind: Kind, logit: float) -> float:
         """The calibrated probability of an image or video with this logit; its sigmoid without a calibration."""
-        found = calibration_of(self.calibration, "classifier", kind)
-        return float(found.to_probability(logit)) if found else sigmoid(logit)
-
-    def _promise(self, kind: Kind, logit: float, people: int) -> Promise | None:
-        """What the calibration says of a file with this logit, which shows so many people."""
-        found = calibration_of(self.calibration, "classifier", kind)
-        if not found or not self.calibration:
-            return None
-        broken = []
-        if kind == "video" and not self.calibration.at("classifier", "video"):
-            broken.append("no videos calibrated: for videos, thresholds of single images are used and promise nothing")
-        if people > 1:
-            broken.append(f"{kind}s with several people get the highest of their scores: for them, nothing is promised")
-        notes = (*broken, *too_few(found, self.false_alarms))
-        rate = None if broken or not found.real.enough(self.false_alarms) else self.false_alarms
-        return Promise(rate, found.limits(self.false_alarms), self.calibrated(kind, logit), notes)
+        return self._judge.calibrated(kind, logit)
 
     def close(self) -> None:
         """Free MediaPipe's network; the predictor cannot be used afterwards."""
@@ -183,40 +182,54 @@ class Predictor:
     ) -> None:
         self.close()
 
-    def _predict_file(self, path: Path, known: References | None) -> Prediction:
+    def _predict_file(self, path: Path, known: References | None, watch: Stopwatch) -> Prediction:
+        name = str(path)
         if path.is_dir():
             raise UserError(f"{path} is a folder: give one of its files")
-        if kind_of(path) == "video":
+        if kind_of(path) != "video":
+            return self._predict_photo(read_image(path), name, known)
+        if self.seconds is None:
             clip = read_clip(path, self.frames)
-            return self._predict_frames(clip.frames, clip.total, clip.shortfall, str(path), known)
-        return self._predict_photo(read_image(path), str(path), known)
+            notes = [clip.shortfall] if clip.shortfall else []
+            return self._predict_looks(self._seen.looks(clip.frames), clip.total, notes, name, known)
+        seen = looks_within(path, self.frames, self.seconds, watch, lambda frame: self._scored(frame, name))
+        return self._predict_looks(seen.looks, seen.total, seen.notes, name, known)
+
+    def _scored(self, frame: Frame, name: str) -> Look:
+        """Look at one frame and score its faces at once."""
+        look = self._seen.look(frame)
+        self._score(look.crops, name)
+        return look
 
     def _predict_photo(self, image: np.ndarray, name: str, known: References | None) -> Prediction:
         people = [[Shown(0, None, crop)] for crop in self._seen.crops(image)]
         if not people:
             raise UserError(f"{name}: no face found")
-        return self._prediction("image", people, name, known)
+        return self._prediction("image", people, name, known, faces_found=len(people))
 
-    def _predict_frames(
-        self,
-        frames: Sequence[tuple[int, float | None, np.ndarray]],
-        total: int,
-        shortfall: str,
-        name: str,
-        known: References | None,
+    def _predict_looks(
+        self, looks: Sequence[Look], total: int, notes: Sequence[str], name: str, known: References | None
     ) -> Prediction:
-        """Score frames (number, seconds, image). `shortfall` says what is wrong with the video; empty if nothing is."""
-        notes = [shortfall] if shortfall else []
-        people = self._seen.people(frames)
+        """Score what was seen in the frames of a video, which has `total` of them; `notes` are of its reading."""
+        said = list(notes)
+        people = self._seen.people(looks)
         if not people:
-            raise UserError("; ".join([f"{name}: no face found in {len(frames)} frames", *notes]))
-        shown = {face.frame for person in people for face in person}
+            raise UserError("; ".join([f"{name}: no face found in {count(len(looks), 'frame')}", *said]))
         kept = [person for person in people if len(person) >= SHARE * len(people[0])]
         if left := len(people) - len(kept):
             who = f"{left} other people were seen" if left > 1 else "another person was seen"
-            notes.append(f"{who} in a few frames only and not scored")
-        missed = [(number, time) for number, time, _ in frames if number not in shown]
-        return self._prediction("video", kept, name, known, notes, frames_without_face=missed, total_frames=total)
+            said.append(f"{who} in a few frames only and not scored")
+        return self._prediction(
+            "video",
+            kept,
+            name,
+            known,
+            said,
+            frames_without_face=[(look.frame, look.time) for look in looks if not look.crops],
+            total_frames=total,
+            frames_used=len(looks),
+            faces_found=sum(len(look.crops) for look in looks),
+        )
 
     def _prediction(
         self,
@@ -230,31 +243,15 @@ class Predictor:
         """Score the faces of each person."""
         if known is not None and len(people) > 1:
             raise UserError(f"{name} shows {len(people)} people: references are for a file that shows one")
-        scores = self._scores([face.crop.pixels for person in people for face in person], name)
-        logits = scores.logits.tolist()
-        means, start = [], 0
-        parts: list[slice] = []
-        for person in people:
-            parts.append(slice(start, start := start + len(person)))
-            means.append(mean_logit(logits[parts[-1]]) if kind == "video" else logits[parts[-1].start])
-        promise = self._promise(kind, max(means), len(people))
-        limits = promise.limits if promise else None
-        found = []
-        for person, part, logit in zip(people, parts, means, strict=True):
-            faces = [
-                FaceScore(face.frame, face.time, face.crop.box, one)
-                for face, one in zip(person, logits[part], strict=True)
-            ]
-            others = (
-                self._others.of(kind, logits[part], scores.embeddings[part], name, known)
-                if self._others
-                else (None, None)
-            )
-            verdict = verdict_of(logit, limits, self.scorer.threshold)
-            calibrated = self.calibrated(kind, logit) if promise else None
-            found.append(Person(faces, logit, verdict, calibrated, *others))
-        said = [*notes, *(promise.notes if promise else ())]
-        return Prediction(kind, max(means), self.scorer.threshold, found, notes=said, promise=promise, **seen)
+        self._score([face.crop for person in people for face in person], name)
+        return self._judge(kind, people, name, known, notes, **seen)
+
+    def _score(self, crops: Sequence[Crop], name: str) -> None:
+        """Score the crops that have no score yet."""
+        new = [crop for crop in crops if crop.score is None]
+        if new:
+            for crop, logit, embedding in zip(new, *self._scores([crop.pixels for crop in new], name), strict=True):
+                crop.score = float(logit), embedding
 
     def _scores(self, crops: list[np.ndarray], name: str) -> Scores:
         """Scores of crops; an error if a logit is not finite."""

@@ -1,6 +1,7 @@
 """The faces that a file shows, cropped as in training, and which of them are one person."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -18,12 +19,15 @@ Frame = tuple[int, float | None, np.ndarray]
 """Number, seconds from the start, and picture (H, W, 3) uint8 of a frame."""
 
 
-class Crop(NamedTuple):
-    """A cropped face."""
+@dataclass(eq=False)
+class Crop:
+    """A cropped face, and its score as soon as it has one."""
 
     pixels: np.ndarray
     box: tuple[int, int, int, int] | None
     """(x0, y0, x1, y1) in pixels of the image; None if it is the whole image."""
+    score: tuple[float, np.ndarray] | None = None
+    """Logit and embedding (D,)."""
 
 
 class Shown(NamedTuple):
@@ -32,6 +36,18 @@ class Shown(NamedTuple):
     frame: int
     time: float | None
     crop: Crop
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What a frame shows."""
+
+    frame: int
+    time: float | None
+    faces: list[Face]
+    """Empty if the whole frame is a crop of one face."""
+    crops: list[Crop]
+    """Of the faces, in their order."""
 
 
 class Seen:
@@ -54,24 +70,40 @@ class Seen:
             return [Crop(image, None)]
         return [self._crop(image, face) for face in self.find_faces(image)]
 
-    def people(self, frames: Sequence[Frame]) -> list[list[Shown]]:
-        """The faces of each person in the order of time, first who is in most frames."""
+    def look(self, frame: Frame, last: Sequence[Face] = ()) -> Look:
+        """Find and crop the faces of a frame.
+
+        Args:
+            frame: the frame.
+            last: faces of the frame before; if there are any, they are looked for in their places too.
+        """
         self._check_open()
+        number, time, image = frame
         if self.find_faces is None:
-            return [[Shown(number, time, Crop(image, None)) for number, time, image in frames]]
+            return Look(number, time, [], [Crop(image, None)])
+        faces = self._faces(image, last)
+        return Look(number, time, faces, [self._crop(image, face) for face in faces])
+
+    def looks(self, frames: Iterable[Frame]) -> list[Look]:
+        """Find and crop the faces of successive frames."""
+        found: list[Look] = []
+        for place, frame in enumerate(frames):
+            found.append(self.look(frame, found[-1].faces if place % LOOK_AROUND else ()))
+        return found
+
+    def people(self, looks: Sequence[Look]) -> list[list[Shown]]:
+        """The faces of each person in the order of time, first who is in most frames."""
+        if self.find_faces is None:
+            return [[Shown(look.frame, look.time, look.crops[0]) for look in looks]]
         from difffake.faces.tracks import link  # here, because it needs scipy, and images do not
 
-        found: list[list[Face]] = []
-        crops: list[list[Crop]] = []
-        for place, (_, _, image) in enumerate(frames):
-            found.append(self._faces(image, found[-1] if place % LOOK_AROUND else []))
-            crops.append([self._crop(image, face) for face in found[-1]])
         people = []
-        for track in link(found):
+        for track in link([look.faces for look in looks]):
             person = []
             for place, face in sorted(track.faces.items(), key=lambda item: item[0]):
-                crop = next(cut for cut, other in zip(crops[place], found[place], strict=True) if other is face)
-                person.append(Shown(*frames[place][:2], crop))
+                look = looks[place]
+                crop = next(cut for cut, other in zip(look.crops, look.faces, strict=True) if other is face)
+                person.append(Shown(look.frame, look.time, crop))
             people.append(person)
         return people
 

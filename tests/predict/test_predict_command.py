@@ -16,11 +16,11 @@ from drawn_clips import SIDE, drawn, moved, write_clip
 from tiny import TinyRun
 
 from difffake.commands.main import main
-from difffake.commands.predict import _wrapped
 from difffake.faces.crops import crop_face
 from difffake.faces.detection import Face, LandmarkDetector
 from difffake.faces.images import read_image, write_png
 from difffake.models.checkpoint import load_detector
+from difffake.predict.table import _wrapped
 
 Run = Callable[..., str]
 FACE, PLACE = drawn(1)

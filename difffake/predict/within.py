@@ -1,0 +1,89 @@
+"""The frames of a video that can be looked at within a time."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+from difffake.faces.video import Frame, Video, even_indices, read_clip
+from difffake.predict.seen import Look
+
+
+class Stopwatch:
+    """Measures the time from its making."""
+
+    def __init__(self) -> None:
+        self._begin = monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Time that has passed."""
+        return monotonic() - self._begin
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What was seen in the frames that were looked at."""
+
+    looks: list[Look]
+    """In the order of time."""
+    total: int
+    """Number of frames of the video."""
+    notes: list[str]
+    """What is wrong with the video, and how many frames the time was enough for."""
+
+
+def middle_first(count: int) -> list[int]:
+    """The numbers below `count` in such an order that those so far are always spread evenly: middle, middles of halves.
+
+    >>> middle_first(8)
+    [4, 2, 6, 1, 3, 5, 7, 0]
+    """
+    order: list[int] = []
+    parts = [(0, count)] if count else []
+    while parts:
+        order += [(low + high) // 2 for low, high in parts]
+        halves = [half for low, high in parts for half in ((low, (low + high) // 2), ((low + high) // 2 + 1, high))]
+        parts = [(low, high) for low, high in halves if low < high]
+    return order
+
+
+def looks_within(path: Path, wanted: int, seconds: float, watch: Stopwatch, look: Callable[[Frame], Look]) -> Looks:
+    """Look at one frame after the other until the time is used.
+
+    It goes on after that until a face was seen, because without one there is no answer.
+
+    Args:
+        path: video file.
+        wanted: most frames, evenly spaced over the clip.
+        seconds: time on `watch` after which no further frame is begun.
+        watch: running stopwatch.
+        look: looks at a frame.
+
+    Raises `UserError` as `read_clip` does.
+    """
+    video = Video(path)
+    chosen = even_indices(video.total, wanted)
+    looks: list[Look] = []
+    stopped = False
+    for frame in _frames(path, video, [chosen[place] for place in middle_first(len(chosen))]):
+        looks.append(look(frame))
+        stopped = watch.seconds >= seconds and any(one.crops for one in looks)
+        if stopped:
+            break
+    notes = [video.shortfall] if video.shortfall else []
+    if (left := len(chosen) - len(looks)) and stopped:
+        notes.append(f"{seconds:g} s were enough for {len(looks)} of {len(chosen)} frames: more time, a surer score")
+    elif left:
+        notes.append(f"{left} of {len(chosen)} frames could not be decoded")
+    return Looks(sorted(looks, key=lambda one: one.frame), video.total, notes)
+
+
+def _frames(path: Path, video: Video, numbers: list[int]) -> Iterator[Frame]:
+    """The frames of these numbers; if none of them can be decoded, another one."""
+    found = False
+    for frame in video.frames(numbers):
+        found = True
+        yield frame
+    if not found:
+        yield from read_clip(path, 1).frames
