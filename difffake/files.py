@@ -52,18 +52,19 @@ def shortened(argument: str) -> str:
     return _ABSOLUTE.sub(shorten, argument)
 
 
-def refuse_existing(path: Path, overwrite: bool, inputs: Iterable[str | Path] = ()) -> None:
+def refuse_existing(path: Path, overwrite: bool, inputs: Iterable[str | Path] = (), option: str = "--out") -> None:
     """Raise `UserError` if an output would replace something that must be kept.
 
     Args:
         path: output file or folder.
         overwrite: allow a file, or a folder that is not empty, to be replaced. An input is never replaced.
         inputs: paths that the work reads. It is an error if `path` is one of them or contains one.
+        option: name of the option that names the output, for messages.
 
     Raises:
         UserError: `path` exists and must not be replaced, or nothing can be written there.
     """
-    _refuse_replacing(path, overwrite, inputs)
+    _refuse_replacing(path, overwrite, inputs, option)
     here = path.resolve()
     above = next((folder for folder in here.parents if folder.exists()), here)
     # Only trying shows it: permissions say nothing of a full disk, a file system that is read-only, or a special one.
@@ -73,25 +74,25 @@ def refuse_existing(path: Path, overwrite: bool, inputs: Iterable[str | Path] = 
                 (Path(probe) / f".partial-{os.getpid()}-{part}").mkdir()
     except OSError as error:
         reason = f"nothing can be written to {above} ({error.strerror})"
-        raise UserError(f"--out {path} cannot be written, because {reason}: choose another --out") from error
+        raise UserError(f"{option} {path} cannot be written, because {reason}: choose another {option}") from error
 
 
-def _refuse_replacing(path: Path, overwrite: bool, inputs: Iterable[str | Path] = ()) -> None:
+def _refuse_replacing(path: Path, overwrite: bool, inputs: Iterable[str | Path] = (), option: str = "--out") -> None:
     """As `refuse_existing`, without writing anything."""
     here = path.resolve()
     try:
         above = next((folder for folder in here.parents if folder.exists()), here)
         path.exists()
     except OSError as error:  # such as a name that is too long
-        raise UserError(f"--out {path} cannot be written ({error.strerror}): choose another --out") from error
+        raise UserError(f"{option} {path} cannot be written ({error.strerror}): choose another {option}") from error
     if not above.is_dir():
-        raise UserError(f"--out {path} cannot be written, because {above} is a file: choose another --out")
+        raise UserError(f"{option} {path} cannot be written, because {above} is a file: choose another {option}")
     for needed in map(Path, inputs):
         if needed.exists() and (here == needed.resolve() or here in needed.resolve().parents):
-            raise UserError(f"--out {path} would replace {needed}, which is an input: choose another --out")
+            raise UserError(f"{option} {path} would replace {needed}, which is an input: choose another {option}")
     if overwrite or not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
-    raise UserError(f"{path} exists already: choose another --out, or add --overwrite to replace it")
+    raise UserError(f"{path} exists already: choose another {option}, or add --overwrite to replace it")
 
 
 def refuse_existing_file(path: Path, overwrite: bool, inputs: Iterable[str | Path] = ()) -> None:
@@ -279,14 +280,16 @@ def continued_folder(path: Path, settings: str, overwrite: bool = False) -> Iter
     note.unlink()
 
 
-def remove_written(path: Path) -> None:
-    """Delete a folder that difffake wrote or that is empty. Raises `UserError` for any other folder."""
-    _refuse_foreign(path)
+def remove_written(path: Path, option: str = "--out") -> None:
+    """Delete a folder that difffake wrote or that is empty. Raises `UserError`, naming the option, for any other."""
+    _refuse_foreign(path, option)
     shutil.rmtree(path)
 
 
-def _refuse_foreign(path: Path) -> None:
+def _refuse_foreign(path: Path, option: str = "--out") -> None:
     if not path.is_dir():
-        raise UserError(f"{path} is a file: choose another --out")
+        raise UserError(f"{path} is a file: choose another {option}")
     if any(path.iterdir()) and not (path / MARKER).exists():
-        raise UserError(f"{path} was not written by difffake, so --overwrite does not delete it: choose another --out")
+        raise UserError(
+            f"{path} was not written by difffake, so --overwrite does not delete it: choose another {option}"
+        )

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 from difffake.commands.parse import AtLeast
 from difffake.errors import UserError
+from difffake.files import refuse_existing
 from difffake.predict.gather import check, expanded, named
+from difffake.predict.overlay import distinct_names, new_folder, write_overlay
 from difffake.predict.prediction import Prediction
 from difffake.predict.predictor import Predictor
 from difffake.predict.table import print_table
@@ -18,6 +20,7 @@ EXAMPLES = (
     "difffake predict --ckpt runs/lfw/best.ckpt --cropped faces/",
     "difffake predict --ckpt runs/lfw/best.ckpt --json clip.mp4 > scores.jsonl",
     "difffake predict --ckpt runs/lfw/best.ckpt clip.mp4 --reference her_portrait.jpg his_talk.png",
+    "difffake predict --ckpt runs/lfw/best.ckpt clip.mp4 photo.jpg --overlay pictures",
     "find archive -name '*.mp4' | difffake predict --ckpt runs/lfw/best.ckpt -",
 )
 
@@ -36,6 +39,8 @@ def predict(
     false_alarms: float | None = None,
     device: str = "auto",
     imports: list[str] | None = None,
+    overlay: Path | None = None,
+    overwrite: bool = False,
     json: bool = False,
 ) -> int:
     """Score the people in images and videos. A file that fails is reported and passed over.
@@ -59,6 +64,9 @@ def predict(
             "cannot tell". By default 0.05, if there is a calibration.
         device: auto, cpu, cuda or cuda:N.
         imports: packages of your own whose code may run, if the encoder is in one of them.
+        overlay: folder to write pictures to: of an image, each face with its activation map; of a video, a clip with
+            the people's boxes and scores, and each person's scores over time.
+        overwrite: replace an existing folder of pictures.
         json: print one line per file, a JSON object, instead of a table.
 
     Returns:
@@ -73,12 +81,17 @@ def predict(
         "anomaly": anomaly,
         "false_alarms": false_alarms,
     }
+    inputs = [*paths, *reference, ckpt]
+    if overlay:
+        refuse_existing(overlay, overwrite, inputs, "--overlay")
     with Predictor(ckpt, landmarker, frames, None, device, cropped, imports=imports or (), **options) as predictor:
         known = predictor.references(reference) if reference else None
+        if overlay:
+            new_folder(overlay, overwrite, inputs)
         for remark in remarks:
             console.print(remark)
         try:
-            for path in track(paths, "files"):
+            for path, name in zip(track(paths, "files"), distinct_names(paths), strict=True):
                 try:
                     check(path)
                     prediction = predictor.predict(path, known)
@@ -89,14 +102,25 @@ def predict(
                     if json:
                         print(json_format.dumps({"file": path.as_posix(), "error": reason}), flush=True)
                     continue
-                if json:
-                    print(json_format.dumps({"file": path.as_posix(), **prediction.to_dict()}), flush=True)
                 scored.append((path, prediction))
+                answer = {"file": path.as_posix(), **prediction.to_dict()}
+                if overlay:
+                    try:
+                        pictures = write_overlay(predictor, path, prediction, overlay, name)
+                    except Exception as error:  # the score stands
+                        failures += 1
+                        console.print(f"no pictures of {path}: {_reason(error, path)}")
+                        pictures = []
+                    answer["overlay"] = [picture.as_posix() for picture in pictures]
+                if json:
+                    print(json_format.dumps(answer), flush=True)
         finally:  # also if the user stopped the command: print what was scored before
             if scored and not json:
                 print_table(scored, predictor)
     if failures:
         console.print(f"{failures} of {len(paths)} files failed")
+    if overlay:
+        console.print(f"pictures in {overlay}")
     return 1 if failures else 0
 
 

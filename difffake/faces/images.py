@@ -78,3 +78,9 @@ def write_png(path: Path, image: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _PNG)[1]
     encoded.tofile(path)
+
+
+def write_jpeg(path: Path, image: np.ndarray, quality: int = 92) -> None:
+    """Write (H, W, 3) uint8 RGB as JPEG, for people to look at."""
+    encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    encoded.tofile(path)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -63,6 +65,13 @@ def activation_maps(detector: Detector, images: Tensor) -> tuple[Tensor, str]:
         f"encoder {detector.encoder.name} has no layer that gives a map of {' x '.join(map(str, shape))} to the logit, "
         "so it has no class activation map"
     )
+
+
+def over_face(face: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Draw a map (H, W) in [0, 1], from dark to yellow, over the face (H, W, 3) in gray; both colors are in [0, 1]."""
+    gray = face.mean(axis=2, keepdims=True)
+    heat = cv2.applyColorMap(np.round(255 * own).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1] / 255
+    return np.asarray(0.45 * gray + 0.55 * heat)
 
 
 def _as_map(output: Tensor, shape: tuple[int, ...]) -> Tensor | None:

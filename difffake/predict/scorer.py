@@ -49,3 +49,9 @@ class Scorer(Protocol):
 
     def anomaly(self, path: Path) -> AnomalyScores:
         """Read an anomaly model. Raises `UserError` if it was fitted to embeddings of another checkpoint."""
+
+    def activation_maps(self, crops: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Where each crop (H, W, 3) uint8 RGB raises the logit: a map (h, w) in [0, 1] of each.
+
+        Raises `UserError` if the detector has no such maps.
+        """

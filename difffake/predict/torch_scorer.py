@@ -10,6 +10,7 @@ import torch
 from difffake.anomaly.scoring import Anomaly, read_anomaly
 from difffake.data.batches import to_tensors, to_unit
 from difffake.files import sha256
+from difffake.models.activation import activation_maps
 from difffake.models.checkpoint import checkpoint_file, load_detector
 from difffake.models.device import choose_device
 from difffake.predict.scorer import Scores
@@ -52,3 +53,9 @@ class TorchScorer:
     def anomaly(self, path: Path) -> Anomaly:
         """Read an anomaly model of this checkpoint, see `read_anomaly`."""
         return read_anomaly(path, self.path, self.device, self.imports)
+
+    def activation_maps(self, crops: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Grad-CAM of the logit of each crop, see `difffake.models.activation`."""
+        batch = to_tensors(crops, self.info.config.image_size)
+        parts = [activation_maps(self.detector, to_unit(part))[0] for part in batch.to(self.device).split(BATCH)]
+        return list(torch.cat(parts).numpy())

@@ -5,15 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib import colormaps
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from difffake.data.batches import to_tensors, to_unit
 from difffake.data.faces_to_draw import Drawing, choose_rows
 from difffake.data.packed import read_crop
 from difffake.evaluation.pictures.tiles import Tile, tile_figure
-from difffake.models.activation import activation_maps
+from difffake.models.activation import activation_maps, over_face
 from difffake.models.detector import Detector
 from difffake.randomness import generator
 
@@ -57,7 +55,7 @@ def map_figure(
         for place, (image, own) in enumerate(zip(images.float().cpu(), maps, strict=True)):
             if not pictures[place]:
                 pictures[place].append(image.permute(1, 2, 0).numpy())
-            pictures[place].append(_over(image, own))
+            pictures[place].append(over_face(image.permute(1, 2, 0).numpy(), own.numpy()))
             of = f"{name}: " if len(detectors) > 1 else ""
             below[place].append(f"{of}fake {100 * probability[place]:.0f} %")
     methods = table["method"].str.replace("_", " ").to_numpy()
@@ -75,10 +73,3 @@ def _some(table: pd.DataFrame, among: np.ndarray, drawing: Drawing) -> list[int]
     if (table["label"].to_numpy()[among] == 1).any():
         return choose_rows(drawing.found.manifest, None, among, drawing.faces, drawing.seed)
     return [int(row) for row in generator(drawing.seed, _CHOICE).permutation(among)[: drawing.faces]]
-
-
-def _over(image: Tensor, own: Tensor) -> np.ndarray:
-    """A map (H, W) in color over the face (3, H, W) in gray."""
-    gray = image.mean(dim=0).numpy()[..., None]
-    heat = np.asarray(colormaps["inferno"](own.numpy()))[..., :3]
-    return np.asarray(0.45 * gray + 0.55 * heat)

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from difffake.data.keys import VIDEO
@@ -57,9 +59,7 @@ def timeline_figure(
             value = own["value"].to_numpy(np.float64)
             if name == CLASSIFIER:
                 value = expit(value)
-            course = pd.Series(value, time).groupby(level=0).mean()
-            axes.plot(course.index, course.to_numpy(), color=color, linewidth=1)
-            axes.plot(time, value, color=color, linestyle="", marker=marker, markersize=3)
+            draw_course(axes, time, value, color, marker)
             if at is not None:
                 axes.axhline(
                     float(expit(at)) if name == CLASSIFIER else at, color="black", linestyle="--", linewidth=0.8
@@ -74,6 +74,13 @@ def timeline_figure(
         axes.set_title("\n".join(lines), fontsize=8)
     figure.supxlabel("time in seconds" if rate else "number of the frame in the video", fontsize=9)
     return figure
+
+
+def draw_course(axes: Axes, time: ArrayLike, value: ArrayLike, color: str, marker: str) -> None:
+    """Draw values over time: a point each, and a line through the mean of those of one time."""
+    course = pd.Series(np.asarray(value), np.asarray(time)).groupby(level=0).mean()
+    axes.plot(course.index, course.to_numpy(), color=color, linewidth=1)
+    axes.plot(time, value, color=color, linestyle="", marker=marker, markersize=3)
 
 
 def chosen_videos(scores: pd.DataFrame, names: Sequence[str]) -> list[Course]:
