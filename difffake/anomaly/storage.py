@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from difffake.anomaly.density import Density, density_class, density_kind
 from difffake.anomaly.file import BROKEN, COMBINATION, broken, read_file
@@ -41,7 +41,9 @@ def save_anomaly(
             f"the metadata for {path} is not JSON ({error}): use text, finite numbers, lists and dicts"
         ) from None
     with staged_file(Path(path)) as partial:
-        save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, partial, {"anomaly": text})
+        # save_file would hide the file from other users.
+        kept = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
+        partial.write_bytes(save(kept, {"anomaly": text}))
 
 
 def load_anomaly(path: Path, imports: Sequence[str] = ()) -> tuple[Density, dict[str, Any]]:
@@ -73,3 +75,25 @@ def load_combination(path: Path) -> LearnedCombination:
         return LearnedCombination.from_state(state)
     except (SafetensorError, KeyError, RuntimeError, OSError) as error:
         raise UserError(f"{path} has no complete learned combination: fit it again or give another file") from error
+
+
+def rebind_anomaly(path: Path, checkpoint: str, out: Path, new: str) -> None:
+    """Copy a model that was fitted to a checkpoint's embeddings, for the same checkpoint in another file.
+
+    Args:
+        path: file that `save_anomaly` wrote.
+        checkpoint: SHA-256 of the checkpoint that it must belong to.
+        out: file to write.
+        new: SHA-256 of the other file.
+
+    Raises:
+        UserError: the file is broken, or belongs to another checkpoint.
+    """
+    _, header = read_file(path, "pt")
+    if header["metadata"].get("checkpoint") != checkpoint:
+        raise UserError(f"{path} was fitted to embeddings of another checkpoint: run fit-anomaly again")
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    header["metadata"]["checkpoint"] = new
+    with staged_file(out) as partial:
+        partial.write_bytes(save(tensors, {"anomaly": json.dumps(header, allow_nan=False)}))

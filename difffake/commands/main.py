@@ -31,6 +31,7 @@ COMMANDS = {
     "compare": "test whether runs or scores differ by more than chance",
     "figures": "draw what a detector learned from its regularizers",
     "predict": "score images, videos and folders",
+    "publish": "write a model folder with a card, and upload it to the Hub",
     "sweep": "run a W&B sweep file, without a server",
     "protocol": "print or run a paper's protocol, beside its published numbers",
     "report": "write one HTML page from result folders",

@@ -16,6 +16,7 @@ from difffake.predict.table import print_table
 from difffake.progress import console, track
 
 EXAMPLES = (
+    "difffake predict photo.jpg",
     "difffake predict --ckpt runs/lfw/best.ckpt clip.mp4 photos/",
     "difffake predict --ckpt runs/lfw/best.ckpt --cropped faces/",
     "difffake predict --ckpt runs/lfw/best.ckpt --json clip.mp4 > scores.jsonl",
@@ -28,7 +29,7 @@ EXAMPLES = (
 def predict(
     files: list[Path],
     /,
-    ckpt: Path,
+    ckpt: str | None = None,
     frames: Annotated[int, AtLeast(1)] = 32,
     seconds: float | None = None,
     cropped: bool = False,
@@ -48,7 +49,8 @@ def predict(
     Args:
         files: images, videos, patterns such as 'clips/*.mp4', or folders, of which all images and videos are scored; -
             reads their names from standard input, one on each line.
-        ckpt: checkpoint of difffake fit, or the run folder, whose best.ckpt is used.
+        ckpt: checkpoint of difffake fit, the run folder, whose best.ckpt is used, or a model folder of difffake
+            publish; or its OWNER/NAME on the Hugging Face Hub. By default, the weak detector of the package.
         frames: number of frames to score per video, evenly spaced over the whole clip.
         seconds: time per video after which no further frame is begun; the frames so far are spread over the clip. At
             least one face is scored. By default, all --frames are scored.
@@ -76,15 +78,19 @@ def predict(
     scored: list[tuple[Path, Prediction]] = []
     failures = 0
     options: dict[str, Any] = {
+        "landmarker": landmarker,
+        "frames": frames,
         "seconds": seconds,
+        "device": device,
+        "cropped": cropped,
         "calibration": calibration,
         "anomaly": anomaly,
         "false_alarms": false_alarms,
     }
-    inputs = [*paths, *reference, ckpt]
+    inputs = [*paths, *reference, *([Path(ckpt)] if ckpt else [])]
     if overlay:
         refuse_existing(overlay, overwrite, inputs, "--overlay")
-    with Predictor(ckpt, landmarker, frames, None, device, cropped, imports=imports or (), **options) as predictor:
+    with Predictor.from_pretrained(ckpt, imports=imports or (), **options) as predictor:
         known = predictor.references(reference) if reference else None
         if overlay:
             new_folder(overlay, overwrite, inputs)

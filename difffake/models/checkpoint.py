@@ -13,6 +13,8 @@ from difffake.data.pseudo import PseudoConfig
 from difffake.errors import UserError
 from difffake.models.detector import Detector, DetectorConfig, build_detector
 from difffake.models.lean_timm import lean_timm
+from difffake.models.model_config import CONFIG
+from difffake.models.model_folder import read_model
 from difffake.models.weights import KEY, weights_file
 
 PREFIX = "detector."
@@ -53,17 +55,21 @@ class CheckpointInfo:
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> "CheckpointInfo":
-        """The inverse of `to_dict`."""
+        """The inverse of `to_dict`, also after JSON, which has lists for tuples."""
         return CheckpointInfo(
-            DetectorConfig.from_dict(values["config"]),
+            DetectorConfig.from_dict(_tuples(values["config"])),
             values["threshold"],
             frozenset(values["training_keys"]),
             frozenset(values["validation_keys"]),
             values["seed"],
             values["margin"],
             values["trained_on"],
-            PseudoConfig(**values["pseudo"]),
+            PseudoConfig(**_tuples(values["pseudo"])),
         )
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 def load_detector(
@@ -72,7 +78,7 @@ def load_detector(
     """Load a detector in eval mode, and the information that the checkpoint stores about it.
 
     Args:
-        path: checkpoint of `difffake fit`.
+        path: checkpoint of `difffake fit`, or config.json of a model folder; or the run folder or model folder.
         device: device of the detector.
         imports: packages outside difffake whose code may run, for an encoder of your own.
 
@@ -87,7 +93,7 @@ def load_detector(
         with lean_timm(info.config.name):
             detector = build_detector(replace(info.config, trainable="all"), imports=imports)
         detector.load_state_dict(weights_below(checkpoint, PREFIX))
-    except (RuntimeError, ValueError, LookupError, TypeError) as error:
+    except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is not a complete checkpoint of `difffake fit` ({type(error).__name__})") from error
     return detector.eval().to(device), info
 
@@ -121,18 +127,23 @@ def _inherited(weights: str) -> dict[str, Any]:
 
 
 def checkpoint_file(path: Path) -> Path:
-    """The checkpoint of a path: best.ckpt in a run folder, or the file itself."""
+    """The checkpoint of a path: best.ckpt in a run folder, config.json in a model folder, or the file itself."""
     return weights_file(str(path))
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint. Its weights are memory-mapped, so weights that are not used, such as a guide's, are not read.
 
-    `path` may be a run folder. Raises `UserError` if the file is missing or broken.
+    `path` may be a run folder or a model folder, which has the same entries about the detector, and no others. Raises
+    `UserError` if the file is missing or broken.
     """
     path = checkpoint_file(path)
     if not path.is_file():
         raise UserError(f"{path} does not exist: give a checkpoint of `difffake fit`, such as runs/NAME/best.ckpt")
+    if path.name == CONFIG:
+        model = read_model(path)
+        weights = {PREFIX + name: value for name, value in model.weights.items()}
+        return {KEY: model.config["detector"], "state_dict": weights}
     try:
         found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         if not isinstance(found, dict):

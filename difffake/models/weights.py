@@ -14,6 +14,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from difffake.errors import UsageError, UserError
+from difffake.models.model_config import CONFIG
+from difffake.models.model_folder import read_model
 
 NONE, TIMM, LITE0 = "none", "timm", "package:efficientnet-lite0"
 KEY = "difffake"
@@ -31,7 +33,7 @@ def load_weights(network: nn.Module, weights: str, name: str) -> dict[str, Any] 
 
     Args:
         network: the network.
-        weights: a file, a run folder (its best checkpoint), or `package:efficientnet-lite0`.
+        weights: a file, a run folder (its best checkpoint), a model folder, or `package:efficientnet-lite0`.
         name: name of the encoder, for messages.
 
     Returns:
@@ -69,9 +71,11 @@ def load_weights(network: nn.Module, weights: str, name: str) -> dict[str, Any] 
 
 
 def weights_file(weights: str) -> Path:
-    """The file of `--model.weights`; for a run folder, its best checkpoint."""
+    """The file of `--model.weights`; for a model folder its config.json, for a run folder its best checkpoint."""
     path = Path(weights)
-    return path / "best.ckpt" if path.is_dir() else path
+    if not path.is_dir():
+        return path
+    return path / CONFIG if (path / CONFIG).is_file() else path / "best.ckpt"
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -79,6 +83,9 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"--model.weights {path} does not exist: name a file with weights, or write timm or none")
     try:
+        if path.name == CONFIG:
+            model = read_model(path)
+            return {KEY: model.config["detector"], **model.weights}
         if path.suffix == ".safetensors":
             return load_file(path)
         found = torch.load(path, map_location="cpu", weights_only=True)

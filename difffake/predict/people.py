@@ -57,12 +57,21 @@ def find_anomaly(option: str | Path, scorer: Scorer) -> tuple[AnomalyScores, Pat
 
     Raises `UserError` if the file is missing or broken, or was fitted to another checkpoint.
     """
-    path = scorer.path.parent / FILE if str(option) == "auto" else Path(option)
+    path = anomaly_file(option, scorer.path)
+    return (scorer.anomaly(path), path) if path else None
+
+
+def anomaly_file(option: str | Path, ckpt: Path) -> Path | None:
+    """The file that an option of `find_anomaly` names; None for none, and for auto if there is no file.
+
+    Raises `UserError` if a named file is missing.
+    """
+    path = ckpt.parent / FILE if str(option) == "auto" else Path(option)
     if str(option) == "none" or (str(option) == "auto" and not path.is_file()):
         return None
     if not path.is_file():
         raise UserError(f"{path} {absent(path)}: run difffake fit-anomaly first, or name its file")
-    return scorer.anomaly(path), path
+    return path
 
 
 def calibration_of(calibration: Calibration | None, score: str, kind: Kind) -> ScoreCalibration | None:

@@ -129,6 +129,8 @@ class Prediction:
     """Other remarks for the user, such as that the video is cut short; those of `promise` are among them."""
     promise: Promise | None = None
     """Calibrated probability and thresholds; None without a calibration."""
+    detector: str = ""
+    """What the detector was trained and measured on, in one line; empty if it is not from a model folder."""
 
     @property
     def probability(self) -> float:
@@ -176,6 +178,7 @@ class Prediction:
             "seconds": self.seconds,
             "content_credentials": self.credentials.to_dict() if self.credentials else None,
             "notes": self.notes,
+            "detector": self.detector,
         }
 
 

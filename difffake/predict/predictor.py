@@ -21,6 +21,7 @@ from difffake.predict.inputs import as_rgb, is_single
 from difffake.predict.judge import Judge
 from difffake.predict.people import OtherScores, References, find_anomaly
 from difffake.predict.prediction import Prediction
+from difffake.predict.pretrained import Pretrained
 from difffake.predict.scorer import Scorer, Scores
 from difffake.predict.seen import SHARE, Crop, Frame, Look, Seen, Shown
 from difffake.predict.within import Stopwatch, looks_within
@@ -29,13 +30,36 @@ FALSE_ALARMS = 0.05
 """The promised rate of false alarms, unless another is chosen."""
 
 
-class Predictor:
+class Predictor(Pretrained):
     """Finds, crops and scores faces in the same way as in training.
 
     It holds MediaPipe's network. Free it with `close`, or use `with Predictor(...) as predictor`.
 
+    Images are RGB: (H, W, 3) arrays of uint8, or of floats in [0, 1]; `predict` names other forms. A logit is any
+    number, higher = more fake; probabilities and rates are in [0, 1]; boxes are (x0, y0, x1, y1) in pixels.
+
+    Example:
+        ```python
+        import numpy as np
+        from PIL import Image
+
+        from difffake import Predictor
+
+        with Predictor.from_pretrained("runs/lfw") as predictor:  # without a name: the detector of the package
+            photo = predictor.predict("photo.jpg")
+            print(photo.verdict, photo.probability, photo.faces[0].box)
+            pixels = np.asarray(Image.open("photo.jpg").convert("RGB"))  # (H, W, 3) uint8
+            print(predictor.predict(pixels).logit, photo.logit)  # the same photograph
+            clip = predictor.predict([pixels, pixels[:, ::-1]])  # a list of images is one clip
+            for person in clip.people:
+                print(person.verdict, [face.frame for face in person.faces])
+            for result in predictor.predict(["photo.jpg", "clip.mp4"]):  # a list of paths gives a list
+                print(result.kind, result.to_dict()["verdict"])
+        ```
+
     Args:
-        ckpt: checkpoint of `difffake fit`, or the run folder, whose best.ckpt is used.
+        ckpt: checkpoint of `difffake fit`, the run folder, whose best.ckpt is used, or a model folder. For a name on
+            the Hub, or the detector of the package, use `from_pretrained`.
         landmarker: MediaPipe's face_landmarker.task; by default it is found as in `difffake prepare`.
         frames: number of frames to score per video, evenly spaced over the whole clip.
         seconds: time per video after which no further frame is begun, so that the answer comes soon; None: all `frames`
@@ -79,6 +103,7 @@ class Predictor:
         if false_alarms is not None and not 0 < false_alarms < 1:
             raise UsageError(f"a false-alarm rate of {false_alarms} is out of range: choose one between 0 and 1")
         self.scorer = open_scorer(Path(ckpt), device, imports)
+        super().__init__(self.scorer.path, anomaly=anomaly, calibration=calibration, imports=imports)
         found = find_anomaly(anomaly, self.scorer)
         file = calibration_file(calibration, self.scorer.path)
         self.calibration: Calibration | None = (
@@ -143,7 +168,7 @@ class Predictor:
             found = self._predict_looks(self._seen.looks(frames), len(frames), [], name, references)
         seconds = watch.seconds
         credentials = read_credentials(Path(source)) if isinstance(source, str | Path) else None
-        return replace(found, seconds=seconds, credentials=credentials)
+        return replace(found, seconds=seconds, credentials=credentials, detector=self.about)
 
     def references(self, images: Sequence[Any]) -> References:
         """Read real images of one person once, to compare any number of files with them.

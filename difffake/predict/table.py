@@ -53,6 +53,8 @@ def print_table(scored: Sequence[tuple[Path, Prediction]], predictor: Predictor)
         )
     for line in dict.fromkeys(rules([prediction for _, prediction in scored], number)):
         out.print(line)
+    if predictor.about:
+        out.print(predictor.about)
 
 
 def _rows(path: Path, prediction: Prediction, predictor: Predictor, number: int) -> Iterator[_Row]:

@@ -31,7 +31,7 @@ def test_every_command_explains_itself(
     assert f"usage: difffake {name}" in text
     assert "example" in text
     assert "(default: )" not in text
-    assert "--seed" in text or name in ("predict", "report", "pack")
+    assert "--seed" in text or name in ("predict", "publish", "report", "pack")
     assert name == "fit" or max(map(len, text.splitlines())) <= 80
 
 
@@ -77,7 +77,7 @@ def test_mistakes_end_in_one_line(
         ("predict a --ckpt x --framse 3", "difffake predict: --framse is not an option: did you mean --frames?"),
         ("predict a --ckpt x --frames many", "difffake predict: --frames many: give a whole number"),
         ("predict a --ckpt x --frames 0", "difffake predict: --frames 0 must be at least 1"),
-        ("predict a", "difffake predict: --ckpt is missing"),
+        ("robustness --manifest m --out o", "difffake robustness: --ckpt is missing"),
         (
             "prepare --reader fodler --root . --out o",
             "difffake prepare: --reader fodler is unknown: did you mean folder?",

@@ -1,7 +1,10 @@
 """`Predictor` from Python, on drawn faces with a face finder of the test's own."""
 
+import inspect
+import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -253,3 +256,23 @@ def test_a_predictor_that_is_forgotten_ends_quietly(tiny_run: TinyRun, shared_da
     portrait = shared_data / "london" / "001" / "neutral.jpg"
     answer = forgotten(tiny_run.ckpt, portrait, landmarker, "whole")
     assert (answer.stdout, answer.stderr) == ("image\n[]\n", "")
+
+
+def test_the_examples_of_docstring_and_guide_run(
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "lfw").symlink_to(tiny_run.folder)
+    for name in ("photo.jpg", "a.jpg", "portrait.jpg", "talk.png"):
+        Image.fromarray(FIRST).save(name)
+    for name in ("clip.mp4", "b.mp4"):
+        write_clip(tmp_path / name, [FIRST] * 4)
+    monkeypatch.setattr("difffake.predict.predictor.landmarker_model", lambda given: given)
+    monkeypatch.setattr("difffake.predict.predictor.LandmarkDetector", lambda model: find)
+    guide = (Path(__file__).parents[2] / "docs" / "guide.md").read_text()
+    for text in (inspect.getdoc(Predictor) or "", guide[guide.index("## Check a video") :]):
+        for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+            exec(compile(textwrap.dedent(block), "example", "exec"), {"image": FIRST})
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in said if line.startswith(("image ", "video "))] == ["image", "video"]
