@@ -122,7 +122,7 @@ class Prediction:
     faces_found: int = 1
     """Number of faces in them, also of people who were not scored."""
     seconds: float = field(default=0.0, compare=False)
-    """Time that the result took, without loading the detector."""
+    """Time that reading and scoring took, without loading the detector and without Content Credentials."""
     credentials: Credentials | None = field(default=None, compare=False)
     """Content Credentials of the file, which change nothing of the score; None if none could be looked for."""
     notes: list[str] = field(default_factory=list)
