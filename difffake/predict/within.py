@@ -34,15 +34,18 @@ class Looks:
 
 
 def middle_first(count: int) -> list[int]:
-    """The numbers below `count` in such an order that those so far are always spread evenly: middle, middles of halves.
+    """The numbers below `count` in such an order that those so far are always spread: middle, middles of halves, ...
+
+    Numbers of one step are ordered in the same way.
 
     >>> middle_first(8)
-    [4, 2, 6, 1, 3, 5, 7, 0]
+    [4, 2, 6, 5, 3, 7, 1, 0]
     """
     order: list[int] = []
     parts = [(0, count)] if count else []
     while parts:
-        order += [(low + high) // 2 for low, high in parts]
+        step = [(low + high) // 2 for low, high in parts]
+        order += [step[place] for place in middle_first(len(step))] if len(step) > 2 else step
         halves = [half for low, high in parts for half in ((low, (low + high) // 2), ((low + high) // 2 + 1, high))]
         parts = [(low, high) for low, high in halves if low < high]
     return order
