@@ -82,3 +82,4 @@ def test_predict_from_an_empty_folder(wheel: Path, tiny_run: TinyRun, tmp_path: 
     assert "failed: broken.jpg:" in errors
     assert "1 of 3 files failed" in errors
     assert "Traceback" not in errors
+    assert "INFO" not in errors  # of MediaPipe

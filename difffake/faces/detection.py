@@ -8,7 +8,7 @@ from types import TracebackType
 import cv2
 import numpy as np
 
-from difffake.faces.mediapipe_models import load
+from difffake.faces.mediapipe_models import load, silent_stderr
 from difffake.faces.squares import SMALLEST_SHARE, Box, distinct, pyramid, same_face, square_box, tiles
 
 SMALL = 64
@@ -179,8 +179,9 @@ class LandmarkDetector:
 
     def close(self) -> None:
         """Free MediaPipe's resources; a detector that is forgotten does so by itself."""
-        self._models.landmarker.close()
-        self._models.detector.close()
+        with silent_stderr():
+            self._models.landmarker.close()
+            self._models.detector.close()
 
     def __enter__(self) -> "LandmarkDetector":
         return self

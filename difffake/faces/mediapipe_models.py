@@ -36,7 +36,7 @@ def load(model: Path, max_faces: int, confidence: float) -> Models:
         confidence: least confidence in [0, 1] of the boxes that the detector gives.
     """
     _ignore_profiling_signal()
-    with _silent_stderr():
+    with silent_stderr():
         try:
             models = _load(model, max_faces, confidence)
         except (RuntimeError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
@@ -96,8 +96,8 @@ def _ignore_profiling_signal() -> None:
 
 
 @contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Drop what MediaPipe's C++ side writes while it starts: a dozen lines that no setting turns off.
+def silent_stderr() -> Iterator[None]:
+    """Drop what MediaPipe's C++ side writes while it starts and ends: a dozen lines that no setting turns off.
 
     Its errors come as Python exceptions all the same.
     """
