@@ -10,7 +10,7 @@ from difffake.errors import UserError
 from difffake.faces.images import read_image, write_jpeg
 from difffake.files import MARKER, refuse_existing, remove_written, staged_file
 from difffake.predict.annotated_clip import write_annotated_clip
-from difffake.predict.marks import Mark, marked, scale_of, scaled, scaled_box, with_caption
+from difffake.predict.marks import COLORS, Mark, marked, scale_of, scaled, scaled_box, with_caption
 from difffake.predict.prediction import Prediction
 from difffake.predict.predictor import Predictor
 
@@ -133,6 +133,7 @@ def _write_timeline(predictor: Predictor, path: Path, prediction: Prediction, ta
             f"person {number}: P(fake) {_percent(predictor, prediction, person.logit)}" + _verdict(person.verdict),
             [face.time or 0.0 for face in person.faces],
             [chance(face.logit) for face in person.faces],
+            COLORS[person.verdict],
         )
         for number, person in enumerate(prediction.people, 1)
     ]

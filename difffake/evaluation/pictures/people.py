@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from difffake.evaluation.pictures.timeline import draw_course
-from difffake.plots import WIDTH, in_percent, looks, tidy, wrapped
+from difffake.plots import WIDTH, in_percent, tidy, wrapped
 
 CAPTION = (
     "P(fake) of each scored frame over time, one panel per person. Dashed lines are the limits of the verdict on a "
@@ -27,6 +27,8 @@ class PersonCourse:
     """Seconds from the start of the video."""
     probability: Sequence[float]
     """P(fake) of the frames, in [0, 1]."""
+    color: str
+    """Of the line, such as that of the verdict."""
 
 
 def people_figure(
@@ -43,8 +45,8 @@ def people_figure(
     shown = people[:MOST]
     figure = Figure(figsize=(WIDTH, 1.5 * len(shown) + 1.1), layout="constrained")
     panels = figure.subplots(len(shown), 1, squeeze=False, sharex=True, sharey=True)[:, 0]
-    for axes, person, (color, _, marker) in zip(panels, shown, looks(len(shown)), strict=True):
-        draw_course(axes, person.time, person.probability, color, marker)
+    for axes, person in zip(panels, shown, strict=True):
+        draw_course(axes, person.time, person.probability, person.color, "o")
         for number, (what, at) in enumerate(limits.items()):
             axes.axhline(at, color="black", linestyle="--", linewidth=0.8)
             above = at < (0.85 if number == 0 else 0.15)  # away from the other line and inside the panel
