@@ -20,7 +20,7 @@ def test_the_packages_own_faces_are_credited() -> None:
     assert credit(real) == (
         "Faces: Face Research Lab London Set, L. DeBruine and B. Jones 2017, CC BY 4.0, doi 10.6084/m9.figshare.5047666"
     )
-    assert real.table.groupby("split")["identity"].nunique().to_dict() == {"test": 31, "train": 63, "val": 8}
+    assert real.table.groupby("split")["identity"].nunique().to_dict() == {"test": 31, "train": 59, "val": 12}
     assert (real.table.groupby("identity")["split"].agg(["nunique", "size"]) == (1, 2)).all(axis=None)
 
 
