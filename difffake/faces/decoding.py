@@ -90,7 +90,7 @@ def read_index(path: Path) -> Index:
                     if packet.is_keyframe:
                         keys.append(packet.pts)
         except (av.FFmpegError, OSError):
-            pass  # the rest of the file is missing or damaged: `Clip.shortfall` says so
+            pass  # the rest of the file is missing or damaged: `Video.shortfall` says so
     known = [value for value in pts if value is not None]
     if len(set(known)) < len(pts):
         return Index(announced, [], [], len(pts), rate)

@@ -25,23 +25,17 @@ class Frame(NamedTuple):
 
 @dataclass(frozen=True)
 class Clip:
-    """Some frames of a video, and the number of all its frames."""
+    """Some frames of a video."""
 
     frames: list[Frame]
     total: int
-    """Frames that are there and can be decoded, as far as was looked."""
-    announced: int
-    """Number of frames according to the container; 0 if it gives none."""
+    """Number of all frames of the video."""
+    shortfall: str
+    """As `Video.shortfall`."""
 
-    @property
-    def shortfall(self) -> str:
-        """A message for the user if clearly fewer frames could be decoded than announced; else empty.
 
-        A difference of a few frames is usual, because containers are often slightly wrong.
-        """
-        if self.announced - self.total <= max(2, 0.05 * self.announced):
-            return ""
-        return f"only {self.total} of {self.announced} announced frames could be decoded: the file is cut or damaged"
+class BrokenFrame(Exception):
+    """A frame cannot be decoded, so that which frames there are is known only after all were tried."""
 
 
 class Video:
@@ -49,19 +43,19 @@ class Video:
 
     Args:
         path: video file.
-        threads: that FFmpeg decodes with; 0 lets it choose.
+        threads: that FFmpeg decodes with; 0 lets it choose, 1 is best where several processes share the cores.
 
-    Raises `UserError` as `read_clip` does.
+    Raises:
+        UserError: the file cannot be opened, or holds no frame or frames of more than `MAX_PIXELS` pixels.
     """
 
     def __init__(self, path: Path, threads: int = 0) -> None:
         self._path, self._threads = path, threads
         self._index = read_index(path)
-
-    @property
-    def total(self) -> int:
-        """Number of frames, as the packets say."""
-        return len(self._index.pts) or self._index.packets
+        self._counted = False
+        self.there: Sequence[int] = range(len(self._index.pts) or self._index.packets)
+        """Numbers of the frames that are there: as the packets say, or after `count` those that can be decoded."""
+        self._check()
 
     @property
     def rate(self) -> float:
@@ -70,8 +64,18 @@ class Video:
 
     @property
     def shortfall(self) -> str:
-        """As `Clip.shortfall`."""
-        return Clip([], self.total, self._index.announced).shortfall
+        """A message for the user if clearly fewer frames are there than announced; else empty.
+
+        A difference of a few frames is usual, because containers are often slightly wrong.
+        """
+        total, announced = len(self.there), self._index.announced
+        if announced - total <= max(2, 0.05 * announced):
+            return ""
+        return f"only {total} of {announced} announced frames could be decoded: the file is cut or damaged"
+
+    def evenly(self, wanted: int) -> list[int]:
+        """Numbers of up to `wanted` frames, evenly spaced over those that are there."""
+        return [self.there[place] for place in even_indices(len(self.there), wanted)]
 
     def frames(self, numbers: Sequence[int]) -> Iterator[Frame]:
         """Decode frames one at a time; those that cannot be decoded are left out.
@@ -88,6 +92,38 @@ class Video:
             if frame is not None:
                 yield _frame(number, frame, self._index)
 
+    def sound(self, numbers: Sequence[int]) -> Iterator[Frame]:
+        """Decode frames one at a time, all of them.
+
+        Args:
+            numbers: of frames that are there, rising.
+
+        Raises `BrokenFrame` if a packet on the way cannot be decoded; call `count`, choose again and begin again.
+        """
+        if self._index.pts and not self._counted:
+            for number, frame in walk(self._path, self._index, numbers, self._threads):
+                if frame is None:
+                    raise BrokenFrame
+                yield _frame(number, frame, self._index)
+            return
+        wanted, decoded = set(numbers), 0
+        for number, each in every(self._path, self._index, self._threads):
+            decoded += 1
+            if number in wanted:
+                yield _frame(number, each, self._index)
+        if not self._counted and decoded != self._index.packets:
+            raise BrokenFrame
+
+    def count(self) -> None:
+        """Find out which frames can be decoded, by decoding all."""
+        self.there = [number for number, _ in every(self._path, self._index, self._threads)]
+        self._counted = True
+        self._check()
+
+    def _check(self) -> None:
+        if not self.there:
+            raise UserError(f"{self._path} holds no frame that FFmpeg can decode")
+
 
 def even_indices(total: int, wanted: int) -> list[int]:
     """Frame numbers in the middle of `wanted` equal parts of `total` frames; all frames of a shorter clip.
@@ -103,23 +139,13 @@ def even_indices(total: int, wanted: int) -> list[int]:
 
 
 def read_clip(path: Path, wanted: int, threads: int = 0) -> Clip:
-    """Decode up to `wanted` frames, evenly spaced over those that are there.
-
-    Args:
-        path: video file.
-        wanted: most frames.
-        threads: that FFmpeg decodes with; 0 lets it choose, 1 is best where several processes share the cores.
-
-    Raises:
-        UserError: the file cannot be opened, or holds no frame or frames of more than `MAX_PIXELS` pixels.
-    """
-    return _read(path, lambda there: [there[i] for i in even_indices(len(there), wanted)], threads)
+    """Decode up to `wanted` frames, evenly spaced over those that are there. For the arguments see `Video`."""
+    return _read(Video(path, threads), lambda video: video.evenly(wanted))
 
 
 def read_frames(path: Path, numbers: Sequence[int], threads: int = 0) -> Clip:
     """Decode the frames of these numbers, rising; those that are not there are left out. Else as `read_clip`."""
-    wanted = set(numbers)
-    return _read(path, lambda there: sorted(wanted & set(there)), threads)
+    return _read(Video(path, threads), lambda video: sorted(set(numbers) & set(video.there)))
 
 
 def announced_length(path: Path) -> int:
@@ -135,37 +161,13 @@ def announced_length(path: Path) -> int:
         return 0
 
 
-def _read(path: Path, choose: Callable[[Sequence[int]], list[int]], threads: int) -> Clip:
-    index = read_index(path)
-    # Where packets have no times, their frames are counted by decoding.
-    there: Sequence[int] = range(len(index.pts) or index.packets)
-    chosen = choose(there)
-    frames, whole = _decode(path, index, chosen, threads)
-    if not whole or len(frames) < len(chosen):
-        # Some frame is broken: which ones are not is known after all have been decoded.
-        there = [number for number, _ in every(path, index, threads)]
-        chosen = choose(there)
-        frames = [_frame(n, frame, index) for n, frame in every(path, index, threads) if n in set(chosen)]
-    if not frames and not there:
-        raise UserError(f"{path} holds no frame that FFmpeg can decode")
-    return Clip(frames, len(there), index.announced)
-
-
-def _decode(path: Path, index: Index, chosen: list[int], threads: int) -> tuple[list[Frame], bool]:
-    """The chosen frames, and whether all packets on the way to them could be decoded."""
-    frames: list[Frame] = []
-    if not index.pts:
-        wanted, count = set(chosen), 0
-        for number, each in every(path, index, threads):
-            count = number + 1
-            if number in wanted:
-                frames.append(_frame(number, each, index))
-        return frames, count == index.packets
-    for number, found in walk(path, index, chosen, threads):
-        if found is None:
-            return frames, False
-        frames.append(_frame(number, found, index))
-    return frames, True
+def _read(video: Video, choose: Callable[[Video], list[int]]) -> Clip:
+    try:
+        frames = list(video.sound(choose(video)))
+    except BrokenFrame:
+        video.count()
+        frames = list(video.sound(choose(video)))
+    return Clip(frames, len(video.there), video.shortfall)
 
 
 def _frame(number: int, frame: VideoFrame, index: Index) -> Frame:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, overload
@@ -15,14 +16,14 @@ from difffake.faces.detection import FaceFinder, LandmarkDetector
 from difffake.faces.images import read_image
 from difffake.faces.listing import Kind, count, kind_of
 from difffake.faces.model_file import landmarker_model
-from difffake.faces.video import read_clip
 from difffake.predict.credentials import read_credentials
 from difffake.predict.inputs import as_rgb, is_single
 from difffake.predict.judge import Judge
+from difffake.predict.overlap import look_through, scored
 from difffake.predict.people import OtherScores, References, find_anomaly
 from difffake.predict.prediction import Prediction
 from difffake.predict.pretrained import Pretrained
-from difffake.predict.scorer import Scorer, Scores
+from difffake.predict.scorer import Scorer
 from difffake.predict.seen import SHARE, Crop, Frame, Look, Seen, Shown
 from difffake.predict.within import Stopwatch, looks_within
 
@@ -164,8 +165,9 @@ class Predictor(Pretrained):
                 raise UserError(f"{name}: the list is empty")
             if all(isinstance(one, str | Path) for one in given):
                 return [self.predict(Path(one), references) for one in given]
-            frames = [(number, None, as_rgb(image)) for number, image in enumerate(given)]
-            found = self._predict_looks(self._seen.looks(frames), len(frames), [], name, references)
+            frames = ((number, None, as_rgb(image)) for number, image in enumerate(given))
+            looks = scored(self._seen.looks(frames), partial(self._score, name=name))
+            found = self._predict_looks(looks, len(given), [], name, references)
         seconds = watch.seconds
         credentials = read_credentials(Path(source)) if isinstance(source, str | Path) else None
         return replace(found, seconds=seconds, credentials=credentials, detector=self.about)
@@ -182,14 +184,15 @@ class Predictor(Pretrained):
             raise UserError(
                 "references need an anomaly model: run difffake fit-anomaly, or name its file with --anomaly"
             )
-        crops = []
+        crops: list[Crop] = []
         for number, image in enumerate(images):
             is_path = isinstance(image, str | Path)
             found = self._seen.crops(read_image(Path(image)) if is_path else as_rgb(image))
             if not found:
                 raise UserError(f"{image if is_path else f'reference {number}'}: no face found")
-            crops.append(found[0].pixels)
-        return References(self._scores(crops, "the references").embeddings)
+            crops.append(found[0])
+        self._score(crops, "the references")
+        return References(np.stack([crop.score[1] for crop in crops if crop.score]))
 
     def calibrated(self, kind: Kind, logit: float) -> float:
         """The calibrated probability of an image or video with this logit; its sigmoid without a calibration."""
@@ -214,9 +217,9 @@ class Predictor(Pretrained):
         if kind_of(path) != "video":
             return self._predict_photo(read_image(path), name, known)
         if self.seconds is None:
-            clip = read_clip(path, self.frames)
-            notes = [clip.shortfall] if clip.shortfall else []
-            return self._predict_looks(self._seen.looks(clip.frames), clip.total, notes, name, known)
+            looks, video = look_through(path, self.frames, self._seen, partial(self._score, name=name))
+            notes = [video.shortfall] if video.shortfall else []
+            return self._predict_looks(looks, len(video.there), notes, name, known)
         seen = looks_within(path, self.frames, self.seconds, watch, lambda frame: self._scored(frame, name))
         return self._predict_looks(seen.looks, seen.total, seen.notes, name, known)
 
@@ -272,18 +275,16 @@ class Predictor(Pretrained):
         return self._judge(kind, people, name, known, notes, **seen)
 
     def _score(self, crops: Sequence[Crop], name: str) -> None:
-        """Score the crops that have no score yet."""
+        """Score the crops that have no score yet; an error if a logit is not finite."""
         new = [crop for crop in crops if crop.score is None]
-        if new:
-            for crop, logit, embedding in zip(new, *self._scores([crop.pixels for crop in new], name), strict=True):
-                crop.score = float(logit), embedding
-
-    def _scores(self, crops: list[np.ndarray], name: str) -> Scores:
-        """Scores of crops; an error if a logit is not finite."""
-        scores = self.scorer(crops)
+        pixels = [crop.pixels for crop in new if crop.pixels is not None]
+        if not pixels:
+            return
+        scores = self.scorer(pixels)
         if not np.isfinite(scores.logits).all():
             raise UserError(f"{name}: the detector's score is NaN or infinite: its checkpoint is broken")
-        return scores
+        for crop, logit, embedding in zip(new, *scores, strict=True):
+            crop.score, crop.pixels = (float(logit), embedding), None
 
 
 def open_scorer(path: Path, device: str = "auto", imports: Sequence[str] = ()) -> Scorer:

@@ -1,6 +1,6 @@
 """The faces that a file shows, cropped as in training, and which of them are one person."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,7 +23,8 @@ Frame = tuple[int, float | None, np.ndarray]
 class Crop:
     """A cropped face, and its score as soon as it has one."""
 
-    pixels: np.ndarray
+    pixels: np.ndarray | None
+    """(H, W, 3) uint8 RGB; None after it was scored, because the crops of a long video would fill the memory."""
     box: tuple[int, int, int, int] | None
     """(x0, y0, x1, y1) in pixels of the image; None if it is the whole image."""
     score: tuple[float, np.ndarray] | None = None
@@ -84,12 +85,13 @@ class Seen:
         faces = self._faces(image, last)
         return Look(number, time, faces, [self._crop(image, face) for face in faces])
 
-    def looks(self, frames: Iterable[Frame]) -> list[Look]:
+    def looks(self, frames: Iterable[Frame]) -> Iterator[Look]:
         """Find and crop the faces of successive frames."""
-        found: list[Look] = []
+        last: Sequence[Face] = ()
         for place, frame in enumerate(frames):
-            found.append(self.look(frame, found[-1].faces if place % LOOK_AROUND else ()))
-        return found
+            look = self.look(frame, last if place % LOOK_AROUND else ())
+            last = look.faces
+            yield look
 
     def people(self, looks: Sequence[Look]) -> list[list[Shown]]:
         """The faces of each person in the order of time, first who is in most frames."""

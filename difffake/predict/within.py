@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from difffake.faces.video import Frame, Video, even_indices, read_clip
+from difffake.faces.video import Frame, Video, read_clip
 from difffake.predict.seen import Look
 
 
@@ -66,7 +66,7 @@ def looks_within(path: Path, wanted: int, seconds: float, watch: Stopwatch, look
     Raises `UserError` as `read_clip` does.
     """
     video = Video(path)
-    chosen = even_indices(video.total, wanted)
+    chosen = video.evenly(wanted)
     looks: list[Look] = []
     stopped = False
     for frame in _frames(path, video, [chosen[place] for place in middle_first(len(chosen))]):
@@ -79,7 +79,7 @@ def looks_within(path: Path, wanted: int, seconds: float, watch: Stopwatch, look
         notes.append(f"{seconds:g} s were enough for {len(looks)} of {len(chosen)} frames: more time, a surer score")
     elif left:
         notes.append(f"{left} of {len(chosen)} frames could not be decoded")
-    return Looks(sorted(looks, key=lambda one: one.frame), video.total, notes)
+    return Looks(sorted(looks, key=lambda one: one.frame), len(video.there), notes)
 
 
 def _frames(path: Path, video: Video, numbers: list[int]) -> Iterator[Frame]:

@@ -1,0 +1,84 @@
+"""Decoding, face detection and scoring of a video at the same time, each in a thread of its own."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from difffake.faces.video import BrokenFrame, Video
+from difffake.predict.seen import Crop, Look, Seen
+
+T = TypeVar("T")
+
+AHEAD = 3
+"""Decoded frames that wait for face detection."""
+BATCH = 8
+"""Crops that are scored together, in the order of the frames."""
+BEHIND = 4
+"""Batches that wait for the detector."""
+
+_END = object()
+
+
+def ahead(items: Iterator[T], size: int) -> Iterator[T]:
+    """The items of an iterator, made in a thread ahead of their use.
+
+    Args:
+        items: an iterator; its exceptions are raised here.
+        size: most items that wait for their use.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        coming = deque(pool.submit(next, items, _END) for _ in range(size))
+        while (item := coming.popleft().result()) is not _END:
+            coming.append(pool.submit(next, items, _END))
+            yield item  # type: ignore[misc]
+
+
+def scored(looks: Iterable[Look], score: Callable[[Sequence[Crop]], object]) -> list[Look]:
+    """Score the crops of all looks in a thread, while the next looks are made.
+
+    Batches do not depend on the time that anything takes, so that scores do not either.
+
+    Args:
+        looks: what was seen in frames.
+        score: scores crops, which keep their scores; its exceptions are raised here.
+    """
+    done: list[Look] = []
+    waiting: list[Crop] = []
+    running: deque[Future[object]] = deque()
+    with ThreadPoolExecutor(1) as pool:
+        for look in looks:
+            done.append(look)
+            waiting += look.crops
+            while len(waiting) >= BATCH:
+                running.append(pool.submit(score, waiting[:BATCH]))
+                del waiting[:BATCH]
+            if len(running) > BEHIND:
+                running.popleft().result()
+        if waiting:
+            running.append(pool.submit(score, waiting))
+        for job in running:
+            job.result()
+    return done
+
+
+def look_through(
+    path: Path, wanted: int, seen: Seen, score: Callable[[Sequence[Crop]], object]
+) -> tuple[list[Look], Video]:
+    """Look at evenly spaced frames of a video and score the faces. Only a few frames are in memory at a time.
+
+    Args:
+        path: video file.
+        wanted: most frames.
+        seen: finds and crops faces.
+        score: scores crops, which keep their scores.
+
+    Raises `UserError` as `Video` does.
+    """
+    video = Video(path)
+    try:
+        return scored(seen.looks(ahead(video.sound(video.evenly(wanted)), AHEAD)), score), video
+    except BrokenFrame:
+        video.count()
+        return scored(seen.looks(ahead(video.sound(video.evenly(wanted)), AHEAD)), score), video
