@@ -43,7 +43,7 @@ def write_annotated_clip(source: Path, prediction: Prediction, percent: Percent,
     rate = min(max(video.rate, 1.0), 120.0)
     scored = sorted({face.frame for face in prediction.faces} | {frame for frame, _ in prediction.frames_without_face})
     times = [face.time or 0.0 for face in prediction.faces] + [at or 0.0 for _, at in prediction.frames_without_face]
-    numbers = shown_frames(scored, video.total, rate)
+    numbers = shown_frames(scored, len(video.there), rate)
     with av.open(str(target), "w", format="mp4", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=Fraction(rate).limit_denominator(1001))
         stream.options = {"crf": "23", "preset": "veryfast"}

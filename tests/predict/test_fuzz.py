@@ -1,7 +1,9 @@
 """Broken and malicious files: 500 mutations of small pictures and clips, none of which may crash or hang anything."""
 
+import struct
 import subprocess
 import sys
+import zlib
 from collections import Counter
 from pathlib import Path
 
@@ -85,9 +87,45 @@ def run(ckpt: Path, folder: Path) -> Counter[str]:
     return Counter(outcome for _, outcome in lines)
 
 
-def test_every_kind_of_file_is_read(tiny_run: TinyRun, tmp_path: Path) -> None:
-    seeds = write_seeds(tmp_path / "seeds")
-    assert run(tiny_run.ckpt, tmp_path / "seeds") == {"scored": len(seeds)}
+def write_traps(folder: Path) -> int:
+    """Files that are not what they say, and that are refused. Returns their number."""
+    folder.mkdir(exist_ok=True)
+    before = len(list(folder.iterdir()))
+    (folder / "empty.png").touch()
+    (folder / "empty.mp4").touch()
+    (folder / "text.jpg").write_text("no picture")
+    (folder / "text.mov").write_text("no clip")
+    (folder / "picture_as_clip.mp4").write_bytes((folder / "a.jpg").read_bytes())
+    (folder / "clip_as_picture.jpg").write_bytes((folder / "h264.mp4").read_bytes())
+    huge = bytearray((folder / "alpha.png").read_bytes())
+    huge[16:24] = struct.pack(">II", 100_000, 100_000)  # width and height
+    huge[29:33] = struct.pack(">I", zlib.crc32(huge[12:29]))
+    (folder / "huge.png").write_bytes(huge)
+    huge = bytearray((folder / "a.jpg").read_bytes())
+    size = huge.index(b"\xff\xc0") + 5
+    huge[size : size + 4] = struct.pack(">HH", 65_500, 65_500)
+    (folder / "huge.jpg").write_bytes(huge)
+    with av.open(str(folder / "sound.mp4"), "w") as container:
+        stream = container.add_stream("aac", rate=16_000)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), "fltp", "mono")
+        sound.rate = 16_000
+        container.mux(stream.encode(sound))
+        container.mux(stream.encode())
+    return len(list(folder.iterdir())) - before
+
+
+def test_every_kind_of_file_is_read_and_what_is_none_is_refused(tiny_run: TinyRun, tmp_path: Path) -> None:
+    folder = tmp_path / "seeds"
+    write_seeds(folder)
+    write(folder / "see_through.mov", "qtrle", "argb")
+    long = bytearray((folder / "a.avi").read_bytes())  # six frames that say that they are two million
+    for place in (long.index(b"avih") + 24, long.index(b"strh") + 40):
+        assert struct.unpack("<I", long[place : place + 4]) == (6,)
+        long[place : place + 4] = struct.pack("<I", 2_000_000)
+    (folder / "long.avi").write_bytes(long)
+    good = len(list(folder.iterdir()))
+    refused = write_traps(folder)
+    assert run(tiny_run.ckpt, folder) == {"scored": good, "refused": refused}
 
 
 @pytest.mark.parametrize("seed", [0])
