@@ -3,10 +3,9 @@
 import torch
 from torch import Tensor
 
+from difffake.anomaly.pairs import NOISE
 from difffake.errors import UserError
 
-NOISE = 1e-5
-"""Differences below this share of the embeddings' largest entry count as rounding errors of float32 networks."""
 COMBINATIONS = ("abs", "sub", "square", "cube", "concat", "single")
 
 

@@ -9,6 +9,8 @@ from difffake.errors import UserError
 from difffake.randomness import named_generator
 
 Indices = NDArray[np.int64]
+NOISE = 1e-5
+"""Differences below this share of the embeddings' largest entry count as rounding errors of float32 networks."""
 
 
 @dataclass(frozen=True)

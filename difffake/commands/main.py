@@ -32,6 +32,7 @@ COMMANDS = {
     "figures": "draw what a detector learned from its regularizers",
     "predict": "score images, videos and folders",
     "publish": "write a model folder with a card, and upload it to the Hub",
+    "export": "write a detector as an ONNX file or torch.export program",
     "sweep": "run a W&B sweep file, without a server",
     "protocol": "print or run a paper's protocol, beside its published numbers",
     "report": "write one HTML page from result folders",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from difffake.commands.parse import AtLeast
-from difffake.errors import UserError
+from difffake.errors import UsageError, UserError
 from difffake.files import refuse_existing
 from difffake.predict.gather import check, expanded, named
 from difffake.predict.overlay import distinct_names, new_folder, write_overlay
@@ -18,6 +18,7 @@ from difffake.progress import console, track
 EXAMPLES = (
     "difffake predict photo.jpg",
     "difffake predict --ckpt runs/lfw/best.ckpt clip.mp4 photos/",
+    "difffake predict --onnx runs/lfw/detector.onnx photo.jpg",
     "difffake predict --ckpt runs/lfw/best.ckpt --cropped faces/",
     "difffake predict --ckpt runs/lfw/best.ckpt --json clip.mp4 > scores.jsonl",
     "difffake predict --ckpt runs/lfw/best.ckpt clip.mp4 --reference her_portrait.jpg his_talk.png",
@@ -30,6 +31,7 @@ def predict(
     files: list[Path],
     /,
     ckpt: str | None = None,
+    onnx: Path | None = None,
     frames: Annotated[int, AtLeast(1)] = 32,
     seconds: float | None = None,
     cropped: bool = False,
@@ -51,6 +53,7 @@ def predict(
             reads their names from standard input, one on each line.
         ckpt: checkpoint of difffake fit, the run folder, whose best.ckpt is used, or a model folder of difffake
             publish; or its OWNER/NAME on the Hugging Face Hub. By default, the weak detector of the package.
+        onnx: file of difffake export, instead of --ckpt; it runs without torch, which starts faster.
         frames: number of frames to score per video, evenly spaced over the whole clip.
         seconds: time per video after which no further frame is begun; the frames so far are spread over the clip. At
             least one face is scored. By default, all --frames are scored.
@@ -74,6 +77,10 @@ def predict(
     Returns:
         The exit status: 1 if any file failed.
     """
+    if ckpt and onnx:
+        raise UsageError("--ckpt and --onnx name two detectors: give one of them")
+    if onnx and onnx.suffix != ".onnx":
+        raise UsageError(f"--onnx {onnx} is no .onnx file: make one with difffake export, or give --ckpt")
     paths, remarks = expanded(named(files))
     scored: list[tuple[Path, Prediction]] = []
     failures = 0
@@ -87,10 +94,12 @@ def predict(
         "anomaly": anomaly,
         "false_alarms": false_alarms,
     }
-    inputs = [*paths, *reference, *([Path(ckpt)] if ckpt else [])]
+    given = ckpt or onnx
+    inputs = [*paths, *reference, *([Path(given)] if given else [])]
     if overlay:
         refuse_existing(overlay, overwrite, inputs, "--overlay")
-    with Predictor.from_pretrained(ckpt, imports=imports or (), **options) as predictor:
+    options["imports"] = imports or ()
+    with Predictor(onnx, **options) if onnx else Predictor.from_pretrained(ckpt, **options) as predictor:
         known = predictor.references(reference) if reference else None
         if overlay:
             new_folder(overlay, overwrite, inputs)

@@ -59,8 +59,9 @@ class Predictor(Pretrained):
         ```
 
     Args:
-        ckpt: checkpoint of `difffake fit`, the run folder, whose best.ckpt is used, or a model folder. For a name on
-            the Hub, or the detector of the package, use `from_pretrained`.
+        ckpt: checkpoint of `difffake fit`, the run folder, whose best.ckpt is used, or a model folder; or an
+            .onnx file of `difffake export`, which needs no torch. For a name on the Hub, or the detector of the
+            package, use `from_pretrained`.
         landmarker: MediaPipe's face_landmarker.task; by default it is found as in `difffake prepare`.
         frames: number of frames to score per video, evenly spaced over the whole clip.
         seconds: time per video after which no further frame is begun, so that the answer comes soon; None: all `frames`
@@ -288,7 +289,13 @@ class Predictor(Pretrained):
 
 
 def open_scorer(path: Path, device: str = "auto", imports: Sequence[str] = ()) -> Scorer:
-    """Read the detector of a checkpoint or run folder; for the arguments and errors see `Predictor`."""
-    from difffake.predict.torch_scorer import TorchScorer  # here, because a detector may need no torch
+    """Read the detector of a checkpoint, run folder or ONNX file; for the arguments and errors see `Predictor`."""
+    if path.suffix == ".onnx":
+        from difffake.predict.onnx_scorer import OnnxScorer
+
+        if device not in ("auto", "cpu"):
+            raise UsageError(f"--device {device}: an ONNX file runs on the CPU; give its checkpoint instead")
+        return OnnxScorer(path)
+    from difffake.predict.torch_scorer import TorchScorer  # here, because an ONNX file needs no torch
 
     return TorchScorer(path, device, imports)

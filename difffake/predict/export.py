@@ -1,0 +1,258 @@
+"""A detector as an ONNX file or as a program of torch.export, checked against the detector itself.
+
+Both take images (B, 3, S, S) of uint8 RGB at the detector's side S, for any B, and normalize them. Both give the logits
+(B,) and the embeddings (B, D).
+"""
+
+import contextlib
+import io
+import logging
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from difffake import __version__
+from difffake.data.batches import to_unit
+from difffake.errors import UserError
+from difffake.files import sha256
+from difffake.models.checkpoint import CheckpointInfo, checkpoint_file, load_detector
+from difffake.models.detector import Detector
+from difffake.predict.onnx_scorer import INPUT, KEY, OUTPUTS, Facts, OnnxScorer
+from difffake.predict.scorer import Scores
+
+TOLERANCE = 1e-4
+"""Largest difference of a logit, and of an embedding relative to its largest number (at least 1)."""
+BATCHES = (1, 2, 5, 33)
+"""Batch sizes that are checked; the last is more than the scorer's own batch."""
+TURNS, SECONDS = 20, 5.0
+"""Of measuring the speed: largest number of calls, and seconds after which there are no more, but at least 3."""
+OPSET = 18
+"""Of the ONNX operators: the lowest of torch's exporter, which most runtimes know."""
+EXTRA = "difffake.json"
+"""Entry of a .pt2 file with `Facts` as JSON."""
+Run = Callable[[np.ndarray], Scores]
+"""From images (B, 3, S, S) uint8 to their scores."""
+
+
+class Exportable(nn.Module):
+    """A detector with the conversion of its input from uint8.
+
+    Args:
+        detector: detector in eval mode, on the CPU.
+    """
+
+    def __init__(self, detector: Detector) -> None:
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B,) and embeddings (B, D) of images (B, 3, S, S) uint8 RGB."""
+        output = self.detector(images.to(torch.float32) / 255)
+        return output.logit, output.embedding
+
+
+def load_exportable(ckpt: Path, imports: tuple[str, ...] = ()) -> tuple[Exportable, Facts]:
+    """Read a checkpoint on the CPU, with what an exported file says about it.
+
+    Args:
+        ckpt: checkpoint of `difffake fit`, or the run folder.
+        imports: packages of your own whose code may run, if the encoder is in one of them.
+
+    Raises `UserError` as `load_detector` does.
+    """
+    with contextlib.suppress(ImportError):
+        import timm  # noqa: F401  # all of it: torch's exporter cannot follow a network of `lean_timm`
+    path = checkpoint_file(ckpt)
+    detector, info = load_detector(path, "cpu", imports)
+    return Exportable(detector).eval(), facts_of(info, path)
+
+
+def facts_of(info: CheckpointInfo, ckpt: Path) -> Facts:
+    """The facts of a checkpoint for a file with float32 weights."""
+    config = info.config
+    numbers = (info.margin, info.threshold)
+    return Facts(__version__, sha256(ckpt), config.name, config.image_size, *numbers, info.trained_on, "float32")
+
+
+def export_onnx(network: Exportable, facts: Facts, path: Path) -> None:
+    """Write an ONNX file. Raises `UserError` if torch cannot export the encoder."""
+    with _quiet(facts.encoder), _plain_layout(network):
+        program = torch.onnx.export(
+            network,
+            (_example(facts),),
+            dynamo=True,
+            verbose=False,
+            input_names=[INPUT],
+            output_names=list(OUTPUTS),
+            dynamic_shapes={INPUT: {0: torch.export.Dim("batch")}},
+            opset_version=OPSET,
+        )
+        assert program is not None
+        program.optimize()
+        program.model.metadata_props[KEY] = facts.to_json()
+        program.model.doc_string = "images: (batch, 3, side, side) uint8 RGB; the normalization is inside"
+        program.save(path, external_data=False)
+
+
+def export_torch(network: Exportable, facts: Facts, path: Path) -> None:
+    """Write a program of torch.export. Raises `UserError` if torch cannot export the encoder."""
+    with _quiet(facts.encoder), _plain_layout(network):
+        dimension = torch.export.Dim("batch", min=1)
+        program = torch.export.export(network, (_example(facts),), dynamic_shapes={INPUT: {0: dimension}})
+        torch.export.save(program, path, extra_files={EXTRA: facts.to_json()})
+
+
+def onnx_runner(path: Path, threads: int | None = None) -> Run:
+    """The function of an exported ONNX file."""
+    return OnnxScorer(path, threads).run
+
+
+def torch_runner(path: Path) -> Run:
+    """The function of a saved program of torch.export."""
+    return _runner(torch.export.load(path).module())
+
+
+def detector_runner(network: Exportable) -> Run:
+    """The detector as `predict` runs it: images with channels last."""
+    return _runner(lambda images: network.detector(to_unit(images))[:2])
+
+
+class Difference(NamedTuple):
+    """How far an exported file is from the detector."""
+
+    logit: float
+    """Largest absolute difference of a logit."""
+    embedding: float
+    """Largest difference of an embedding's number, relative to the largest number of all (at least 1)."""
+
+    @property
+    def small(self) -> bool:
+        """Whether both are at most `TOLERANCE`; false for NaN."""
+        return self.logit <= TOLERANCE and self.embedding <= TOLERANCE
+
+
+def largest_difference(reference: Run, exported: Run, side: int, seed: int = 0) -> Difference:
+    """Compare two runners on random images of low and high contrast, in batches of each size in `BATCHES`."""
+    found = []
+    rng = np.random.default_rng(seed)
+    for count in BATCHES:
+        contrast = rng.uniform(0.05, 1, size=(count, 1, 1, 1))
+        coarse = rng.uniform(0, 255, size=(count, 3, -(-side // 8), -(-side // 8)))
+        smooth = coarse.repeat(8, axis=2).repeat(8, axis=3)[..., :side, :side]
+        noise = rng.uniform(0, 255, size=(count, 3, side, side))
+        images = (smooth * (1 - contrast) + noise * contrast).astype(np.uint8)
+        one, other = reference(images), exported(images)
+        scale = max(1.0, float(np.abs(one.embeddings).max()))
+        gaps = [np.abs(first - second).max() for first, second in zip(one, other, strict=True)]
+        found.append((float(gaps[0]), float(gaps[1]) / scale))
+    return Difference(*np.max(found, axis=0).tolist())
+
+
+def check(reference: Run, exported: Run, facts: Facts) -> Difference:
+    """The largest difference. Raises `UserError` if it is above `TOLERANCE`."""
+    found = largest_difference(reference, exported, facts.image_size)
+    if not found.small:
+        raise UserError(
+            f"the exported encoder {facts.encoder} differs from the checkpoint by {found.logit:.2g} in a logit and "
+            f"{found.embedding:.2g} in an embedding, more than {TOLERANCE:g}: nothing was written; try another version "
+            "of torch or onnxruntime"
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Speeds:
+    """Seconds of calls of the detector and of its exported file, which took turns."""
+
+    batch: int
+    """Images per call."""
+    detector: list[float]
+    exported: list[float]
+
+    @property
+    def ratio(self) -> tuple[float, float, float]:
+        """How many times as fast the exported file is: lower quartile, median and upper quartile over the turns."""
+        low, middle, high = np.quantile(np.divide(self.detector, self.exported), (0.25, 0.5, 0.75)).tolist()
+        return low, middle, high
+
+    def __str__(self) -> str:
+        """One line with images per second."""
+        before, after = (self.batch / statistics.median(taken) for taken in (self.detector, self.exported))
+        low, middle, high = self.ratio
+        return f"checkpoint {before:.3g}, file {after:.3g}, {middle:.2f} times as fast ({low:.2f} to {high:.2f})"
+
+
+def speeds(reference: Run, exported: Run, side: int, batch: int) -> Speeds:
+    """Measure the detector and its exported file in turns, so that a busy machine slows both.
+
+    Args:
+        reference: runner of the detector.
+        exported: runner of the file.
+        side: side of the images in pixels.
+        batch: images per call.
+    """
+    images = np.random.default_rng(0).integers(0, 256, (batch, 3, side, side), dtype=np.uint8)
+    found = Speeds(batch, [], [])
+    begin = time.perf_counter()
+    for number in range(TURNS + 1):  # the first is not counted
+        for run, taken in ((reference, found.detector), (exported, found.exported))[:: 1 if number % 2 else -1]:
+            start = time.perf_counter()
+            run(images)
+            if number:
+                taken.append(time.perf_counter() - start)
+        if number >= 3 and time.perf_counter() - begin > SECONDS:
+            break
+    return found
+
+
+def threads() -> int:
+    """Number of CPU threads that torch uses."""
+    return torch.get_num_threads()
+
+
+def _runner(network: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Run:
+    @torch.inference_mode()
+    def run(images: np.ndarray) -> Scores:
+        logit, embedding = network(torch.from_numpy(images))
+        return Scores(logit.double().numpy(), embedding.numpy())
+
+    return run
+
+
+def _example(facts: Facts) -> Tensor:
+    """Two images: torch takes a size of 1 for a constant."""
+    return torch.zeros(2, 3, facts.image_size, facts.image_size, dtype=torch.uint8)
+
+
+@contextlib.contextmanager
+def _plain_layout(network: Exportable) -> Iterator[None]:
+    """With weights in torch's usual layout: with channels last, programs keep strides, as gathers of single numbers."""
+    network.to(memory_format=torch.contiguous_format)
+    try:
+        yield
+    finally:
+        network.to(memory_format=torch.channels_last)
+
+
+@contextlib.contextmanager
+def _quiet(encoder: str) -> Iterator[None]:
+    """Without the exporter's remarks. Its errors become one line."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    except (RuntimeError, ValueError, TypeError, LookupError, NotImplementedError, AssertionError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(f"torch cannot export the encoder {encoder} ({reason})") from error
+    finally:
+        logging.disable(level)
