@@ -115,7 +115,11 @@ class Video:
             raise BrokenFrame
 
     def count(self) -> None:
-        """Find out which frames can be decoded, by decoding all."""
+        """Find out which frames can be decoded, by decoding all.
+
+        From then on one thread decodes: what several threads put into damaged frames differs from time to time.
+        """
+        self._threads = 1
         self.there = [number for number, _ in every(self._path, self._index, self._threads)]
         self._counted = True
         self._check()
