@@ -35,7 +35,8 @@ docs: $(READY)  ## the documentation as pages in site/
 	$(BIN)/mkdocs build --strict
 
 # albumentations asks for a second OpenCV wheel, which would overwrite the first; it runs with ours.
-# Those of faces, prepare and the loader need real data: make benchmarks PHOTOGRAPHS=FOLDER VIDEOS=FOLDER MANIFEST=FOLDER
+# Those of faces, prepare and the loader need real data: make benchmarks PHOTOGRAPHS=FOLDER VIDEOS=FOLDER MANIFEST=FOLDER;
+# that of export needs a detector: CKPT=FILE
 benchmarks: $(READY)  ## speed against the named references
 	$(BIN)/uv pip install --quiet --python $(BIN)/python pydantic
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps albumentations==2.0.8 albucore==0.0.24 stringzilla simsimd
@@ -45,6 +46,7 @@ benchmarks: $(READY)  ## speed against the named references
 	$(if $(PHOTOGRAPHS),$(BIN)/python benchmarks/faces.py --photographs $(PHOTOGRAPHS))
 	$(if $(VIDEOS),$(BIN)/python benchmarks/prepare.py $(VIDEOS))
 	$(if $(MANIFEST),$(BIN)/python benchmarks/dataloader.py $(MANIFEST))
+	$(if $(CKPT),$(BIN)/python benchmarks/export.py --ckpt $(CKPT))
 
 clean:
 	rm -rf $(VENV) build site demo
