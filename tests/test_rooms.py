@@ -9,7 +9,7 @@ import difffake
 PACKAGE = Path(difffake.__file__).parent
 ROOMS = (
     "drawn", "faces", "readers", "data", "models", "diffusion", "forge", "anomaly", "regularizers", "training",
-    "evaluation", "sweeps", "predict", "commands",
+    "evaluation", "sweeps", "predict", "serve", "commands",
 )  # fmt: skip
 """From the lowest to the highest; a module at the top of the package may be imported by all."""
 DOORS = ("__init__.py", "__main__.py")

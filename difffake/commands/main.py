@@ -31,6 +31,7 @@ COMMANDS = {
     "compare": "test whether runs or scores differ by more than chance",
     "figures": "draw what a detector learned from its regularizers",
     "predict": "score images, videos and folders",
+    "serve": "show a web page that checks pictures and clips",
     "publish": "write a model folder with a card, and upload it to the Hub",
     "export": "write a detector as an ONNX file or torch.export program",
     "sweep": "run a W&B sweep file, without a server",

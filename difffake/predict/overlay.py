@@ -101,7 +101,7 @@ def drawn_photo(predictor: Predictor, image: np.ndarray, prediction: Prediction)
     for box, own in zip(boxes, maps, strict=False):
         x0, y0, x1, y1 = scaled_box(box, scale) or box
         part = picture[y0:y1, x0:x1]
-        part[:] = _over(part, own)
+        part[:] = over(part, own)
     marks = [
         Mark(
             scaled_box(person.faces[0].box, scale),
@@ -113,7 +113,8 @@ def drawn_photo(predictor: Predictor, image: np.ndarray, prediction: Prediction)
     return with_caption(marked(picture, marks), [*below, *([MAP] if maps else [])])
 
 
-def _over(face: np.ndarray, own: np.ndarray) -> np.ndarray:
+def over(face: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Draw an activation map (h, w) in [0, 1] over a face (H, W, 3) uint8."""
     from difffake.models.activation import over_face
 
     height, width = face.shape[:2]

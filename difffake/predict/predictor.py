@@ -29,6 +29,8 @@ from difffake.predict.within import Stopwatch, looks_within
 
 FALSE_ALARMS = 0.05
 """The promised rate of false alarms, unless another is chosen."""
+IMAGES = "the images"
+"""Name of images that have none, in error messages."""
 
 
 class Predictor(Pretrained):
@@ -129,14 +131,14 @@ class Predictor(Pretrained):
 
     @overload
     def predict(
-        self, source: list[str] | list[Path], references: References | None = None, name: str = "the images"
+        self, source: list[str] | list[Path], references: References | None = None, name: str | None = None
     ) -> list[Prediction]: ...
 
     @overload
-    def predict(self, source: Any, references: References | None = None, name: str = "the images") -> Prediction: ...
+    def predict(self, source: Any, references: References | None = None, name: str | None = None) -> Prediction: ...
 
     def predict(
-        self, source: Any, references: References | None = None, name: str = "the images"
+        self, source: Any, references: References | None = None, name: str | None = None
     ) -> Prediction | list[Prediction]:
         """Score every face of a photograph, or every person of a video.
 
@@ -146,8 +148,8 @@ class Predictor(Pretrained):
                 scored like the frames of one video; or a list of paths, each of which is scored by itself.
             references: real images of the same person, from `references`. Then the anomaly score compares the source
                 with them, and not the frames of a video with one another.
-            name: name of images that are no files, for error messages. The choice of the frames that are compared with
-                one another depends on it.
+            name: name of the source in error messages; by default its path, or "the images". The choice of the frames
+                that are compared with one another depends on it. In a list of paths, each has its own.
 
         Returns:
             The result; of a list of paths, a list with the result of each.
@@ -157,10 +159,11 @@ class Predictor(Pretrained):
         """
         watch = Stopwatch()
         if isinstance(source, str | Path):
-            found = self._predict_file(Path(source), references, watch)
+            found = self._predict_file(Path(source), name or str(Path(source)), references, watch)
         elif is_single(source):
-            found = self._predict_photo(as_rgb(source), name, references)
+            found = self._predict_photo(as_rgb(source), name or IMAGES, references)
         else:
+            name = name or IMAGES
             given = list(source)
             if not given:
                 raise UserError(f"{name}: the list is empty")
@@ -195,6 +198,11 @@ class Predictor(Pretrained):
         self._score(crops, "the references")
         return References(np.stack([crop.score[1] for crop in crops if crop.score]))
 
+    @property
+    def has_anomaly(self) -> bool:
+        """Whether there is an anomaly model, which references need."""
+        return self._judge.others is not None
+
     def calibrated(self, kind: Kind, logit: float) -> float:
         """The calibrated probability of an image or video with this logit; its sigmoid without a calibration."""
         return self._judge.calibrated(kind, logit)
@@ -211,8 +219,7 @@ class Predictor(Pretrained):
     ) -> None:
         self.close()
 
-    def _predict_file(self, path: Path, known: References | None, watch: Stopwatch) -> Prediction:
-        name = str(path)
+    def _predict_file(self, path: Path, name: str, known: References | None, watch: Stopwatch) -> Prediction:
         if path.is_dir():
             raise UserError(f"{path} is a folder: give one of its files")
         if kind_of(path) != "video":

@@ -31,7 +31,7 @@ def test_every_command_explains_itself(
     assert f"usage: difffake {name}" in text
     assert "example" in text
     assert "(default: )" not in text
-    assert "--seed" in text or name in ("predict", "publish", "report", "pack")
+    assert "--seed" in text or name in ("predict", "publish", "serve", "report", "pack")
     assert name == "fit" or max(map(len, text.splitlines())) <= 80
 
 
