@@ -9,6 +9,7 @@ from difffake.errors import UserError
 from difffake.progress import console
 
 EXAMPLES = (
+    "difffake serve",
     "difffake serve --ckpt runs/lfw/best.ckpt",
     "difffake serve --ckpt runs/lfw/best.ckpt --port 8000 --limit-mb 50 --limit-seconds 120",
 )

@@ -38,7 +38,7 @@ _WORDS = {
         "unsure",
         "cannot tell",
         "The detector cannot tell.",
-        "Neither answer can be given for this score without more errors than are promised.",
+        "For a score like this, neither answer would be right often enough.",
         "It is no hint in either direction, whatever the numbers below are.",
     ),
     None: Words(
