@@ -32,3 +32,17 @@ def write_clip(path: Path, frames: list[np.ndarray], rate: int = 10) -> None:
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
+
+
+class KnownFaces:
+    """In place of MediaPipe, a finder that knows the face `drawn(1)`: two in a wide picture, none in a dark one."""
+
+    def __init__(self, model: Path) -> None:
+        _, self.face = drawn(1)
+
+    def __call__(self, image: np.ndarray) -> list[Face]:
+        """The faces of an image whose height is SIDE."""
+        return [] if image.mean() < 20 else [self.face, moved(self.face, SIDE)][: image.shape[1] // SIDE]
+
+    def close(self) -> None:
+        """Nothing is open."""

@@ -12,18 +12,18 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from drawn_clips import SIDE, drawn, moved, write_clip
+from drawn_clips import KnownFaces, drawn, write_clip
 from tiny import TinyRun
 
 from difffake.commands.main import main
 from difffake.faces.crops import crop_face
-from difffake.faces.detection import Face, LandmarkDetector
+from difffake.faces.detection import LandmarkDetector
 from difffake.faces.images import read_image, write_png
 from difffake.models.checkpoint import load_detector
 from difffake.predict.table import _wrapped
 
 Run = Callable[..., str]
-FACE, PLACE = drawn(1)
+FACE, _ = drawn(1)
 
 
 @pytest.fixture
@@ -41,19 +41,7 @@ def run(tiny_run: TinyRun, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
 def known_faces(monkeypatch: pytest.MonkeyPatch) -> None:
     """In place of MediaPipe, a finder that knows the drawn faces: two in a wide picture, none in a dark one."""
 
-    class Known:
-        def __init__(self, model: Path) -> None:
-            pass
-
-        def __call__(self, image: np.ndarray) -> list[Face]:
-            if image.mean() < 20:
-                return []
-            return [PLACE, moved(PLACE, SIDE)][: image.shape[1] // SIDE]
-
-        def close(self) -> None:
-            pass
-
-    monkeypatch.setattr("difffake.predict.predictor.LandmarkDetector", Known)
+    monkeypatch.setattr("difffake.predict.predictor.LandmarkDetector", KnownFaces)
     monkeypatch.setattr("difffake.predict.predictor.landmarker_model", lambda given: given)
 
 
