@@ -3,7 +3,7 @@
 import errno
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence, Set
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,10 +37,10 @@ class Index(NamedTuple):
     rate: float
     """Frames per second, as the container claims; for frames whose packets have no time."""
 
-    def key_before(self, number: int) -> int:
-        """The last frame up to `number` that decoding can begin with; the first frame of all if the file marks none."""
-        place = bisect_right(self.keys, number)
-        return self.keys[place - 1] if place else 0
+    def key_before(self, number: int, back: int = 0) -> int:
+        """The last frame up to `number` that decoding can begin with, or `back` such frames before; else the first."""
+        place = bisect_right(self.keys, number) - back
+        return self.keys[place - 1] if place > 0 else 0
 
 
 @contextmanager
@@ -102,31 +102,53 @@ def read_index(path: Path) -> Index:
 def walk(path: Path, index: Index, numbers: Sequence[int], threads: int) -> Iterator[tuple[int, VideoFrame | None]]:
     """The frames of these numbers, in their order; None for one that cannot be decoded. Packets must have times.
 
-    Goes to the last key frame before the next frame where that leaves out others, or where it lies behind.
+    Goes to the last key frame before the next frame where that leaves out others, or where it lies behind. Seeking in
+    MPEG program streams ends behind that key frame: then it goes to the one before, and opens the file again to go to
+    the first.
     """
     number_of = {value: number for number, value in enumerate(index.pts)}
     times = {index.pts[number] for number in numbers}
-    with opened(path, threads) as (container, stream):
+    with ExitStack() as files:
+        container, stream = files.enter_context(opened(path, threads))
         at, coming = -1, frames_of(container, stream, times)  # the last frame that came out, and those after it
-        lost = False
+        lost, back = False, 0
         for number in numbers:
-            key = index.key_before(number)
+            keys: list[int | None] = [index.key_before(number, further) for further in range(back, 2)]
+            if not lost and at < number and index.key_before(number, back) <= at + 1:
+                keys.insert(0, None)  # no seeking
+            if not index.key_before(number, 1):
+                keys.append(-1)  # the file again
             found = None
-            try:
-                if lost or number <= at or key > at + 1:
-                    container.seek(index.pts[key], stream=stream)
-                    coming = frames_of(container, stream, times)
-            except av.FFmpegError:
-                coming = iter(())
-            for frame, sound in coming:
-                if not sound or frame is None or frame.pts not in number_of:
-                    break
-                at = number_of[frame.pts]
-                if at >= number:
-                    found = frame if at == number else None
+            for key in keys:
+                if key == -1:
+                    files.close()
+                    container, stream = files.enter_context(opened(path, threads))
+                elif key is not None:
+                    try:
+                        container.seek(index.pts[key], stream=stream)
+                    except av.FFmpegError:
+                        continue
+                if key is not None:
+                    coming, at = frames_of(container, stream, times), -1
+                at, found = _next(coming, number, number_of, at)
+                if found is not None:
+                    back = 1 if key is not None and key != index.key_before(number) else back
                     break
             lost = found is None
             yield number, found
+
+
+def _next(
+    coming: Iterator[tuple[VideoFrame | None, bool]], number: int, number_of: dict[int, int], at: int
+) -> tuple[int, VideoFrame | None]:
+    """The last number that came out, and the frame of a number; None if a frame before it is broken."""
+    for frame, sound in coming:
+        if not sound or frame is None or frame.pts not in number_of:
+            break
+        at = number_of[frame.pts]
+        if at >= number:
+            return at, frame if at == number else None
+    return at, None
 
 
 def every(path: Path, index: Index, threads: int) -> Iterator[tuple[int, VideoFrame]]:

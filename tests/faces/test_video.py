@@ -152,6 +152,15 @@ def test_a_frame_has_the_same_number_in_every_format_and_however_it_is_reached(t
     assert [frame.number for frame in read_clip(tmp_path / name, 2).frames] == [15, 45]
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_no_sound_file_is_taken_for_a_broken_one(tmp_path: Path, name: str) -> None:
+    """Seeking in MPEG program streams ends behind the key frame, which looks as if a frame was missing."""
+    encode(tmp_path / name, *FORMATS[name])
+    video = Video(tmp_path / name)
+    for numbers in ([1, 40, 59], [13], [58, 59]):
+        assert [frame.number for frame in video.sound([video.there[number] for number in numbers])] == numbers
+
+
 def test_only_what_leads_to_a_frame_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encode(tmp_path / "a.mp4", "libx264", "yuv420p", {"g": "10", "bf": "2"})
     decoded = []

@@ -1,0 +1,108 @@
+"""How fast `difffake predict` scores videos, against the slowest of its parts alone: decoding, faces, or the encoder.
+
+    python benchmarks/predict.py /datasets/clips --ckpt runs/first/best.ckpt --long talk.mp4
+
+The parts run one after the other on frames and crops in memory; difffake runs them at the same time. With --long, one
+clip is also scored with 32 frames and with two frames per second, each by the command in a process of its own, so that
+the time includes its start. The last line is one JSON object.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from difffake import Predictor
+from difffake.faces.detection import LandmarkDetector
+from difffake.faces.listing import list_media
+from difffake.faces.model_file import landmarker_model
+from difffake.faces.video import Video, read_clip
+from difffake.predict.seen import Seen
+from difffake.predict.torch_scorer import TorchScorer
+
+
+def main() -> None:
+    """Time the parts and the whole in turn and print frames per second, shares and ratio."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("root", type=Path, help="folder of videos")
+    parser.add_argument("--ckpt", type=Path, required=True)
+    parser.add_argument("--frames", type=int, default=32)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--long", type=Path, help="one clip of a minute or so")
+    options = parser.parse_args()
+    paths = [path for path in list_media(options.root).media if path.suffix.lower() not in (".jpg", ".png")]
+
+    scorer = TorchScorer(options.ckpt, "cpu")
+    clips = [read_clip(path, options.frames).frames for path in paths]
+    with LandmarkDetector(landmarker_model(None)) as detector:
+        seen = Seen(detector, scorer.margin or 1.3)
+        crops = [crop.pixels for clip in clips for look in seen.looks(clip) for crop in look.crops]
+        pixels = [crop for crop in crops if crop is not None]
+        parts: dict[str, Callable[[], object]] = {
+            "decoding": lambda: [list(video.sound(video.evenly(options.frames))) for video in map(Video, paths)],
+            "faces": lambda: [list(seen.looks(clip)) for clip in clips],
+            "encoder": lambda: scorer(pixels),
+        }
+        with Predictor(options.ckpt, frames=options.frames, device="cpu") as predictor:
+            parts["all at once"] = lambda: predictor.predict(paths)
+            times = {name: [] for name in parts}  # type: dict[str, list[float]]
+            for _ in range(options.repeats + 1):
+                for name, part in parts.items():
+                    begin = time.perf_counter()
+                    part()
+                    times[name].append(time.perf_counter() - begin)
+    count = sum(map(len, clips))
+    middle = {name: statistics.median(taken[1:]) for name, taken in times.items()}  # the first time warms up
+    alone = {name: seconds for name, seconds in middle.items() if name != "all at once"}
+    found: dict[str, object] = {"clips": len(paths), "frames": count, "crops": len(pixels), "cores": os.cpu_count()}
+    for name, seconds in middle.items():
+        low, high = min(times[name][1:]), max(times[name][1:])
+        share = f", {100 * seconds / sum(alone.values()):.0f} % of the parts" if name in alone else ""
+        print(f"{name}: {count / seconds:.1f} frames/s ({count / high:.1f} to {count / low:.1f}){share}")
+        found[name] = round(count / seconds, 1)
+    slowest = max(alone, key=lambda name: alone[name])
+    ratios = [taken[slowest] / taken["all at once"] for taken in _rows(times)]
+    print(f"{np.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) of the speed of {slowest} alone")
+    found |= {"slowest": slowest, "ratio": round(float(np.median(ratios)), 3)}
+    if options.long:
+        found |= _long(options.long, options.ckpt)
+    print(json.dumps(found))
+
+
+def _rows(times: dict[str, list[float]]) -> list[dict[str, float]]:
+    """Times of the repeats after the first, by part."""
+    return [dict(zip(times, row, strict=True)) for row in zip(*times.values(), strict=True)][1:]
+
+
+def _long(path: Path, ckpt: Path) -> dict[str, float]:
+    """Seconds and memory of the command on one long clip."""
+    video = Video(path)
+    length = len(video.there) / video.rate
+    found = {"long clip, s": round(length, 1)}
+    for name, frames in (("32 frames", 32), ("two frames per second", round(2 * length))):
+        # A process between, because the children of this one may have taken more memory before.
+        code = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); "
+        code += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+        words = [sys.executable, "-m", "difffake", "predict", "--ckpt", str(ckpt), "--frames", str(frames)]
+        begin = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words, "--device", "cpu", str(path)],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        seconds, megabytes = time.perf_counter() - begin, int(done.stdout) / 1024
+        print(f"{name} of {length:.0f} s: {seconds:.1f} s, {seconds / length:.2f} of its length, {megabytes:.0f} MB")
+        found |= {f"{name}, s": round(seconds, 2), f"{name}, MB": round(megabytes)}
+    return found
+
+
+if __name__ == "__main__":
+    main()
