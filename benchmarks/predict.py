@@ -24,22 +24,22 @@ from difffake.faces.detection import LandmarkDetector
 from difffake.faces.listing import list_media
 from difffake.faces.model_file import landmarker_model
 from difffake.faces.video import Video, read_clip
+from difffake.predict.predictor import open_scorer
 from difffake.predict.seen import Seen
-from difffake.predict.torch_scorer import TorchScorer
 
 
 def main() -> None:
     """Time the parts and the whole in turn and print frames per second, shares and ratio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", type=Path, help="folder of videos")
-    parser.add_argument("--ckpt", type=Path, required=True)
+    parser.add_argument("--ckpt", type=Path, required=True, help="checkpoint, or an ONNX file of difffake export")
     parser.add_argument("--frames", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--long", type=Path, help="one clip of a minute or so")
     options = parser.parse_args()
     paths = [path for path in list_media(options.root).media if path.suffix.lower() not in (".jpg", ".png")]
 
-    scorer = TorchScorer(options.ckpt, "cpu")
+    scorer = open_scorer(options.ckpt, "cpu")
     clips = [read_clip(path, options.frames).frames for path in paths]
     with LandmarkDetector(landmarker_model(None)) as detector:
         seen = Seen(detector, scorer.margin or 1.3)
@@ -53,11 +53,13 @@ def main() -> None:
         with Predictor(options.ckpt, frames=options.frames, device="cpu") as predictor:
             parts["all at once"] = lambda: predictor.predict(paths)
             times = {name: [] for name in parts}  # type: dict[str, list[float]]
+            busy = dict.fromkeys(parts, 0.0)
             for _ in range(options.repeats + 1):
                 for name, part in parts.items():
-                    begin = time.perf_counter()
+                    begin, before = time.perf_counter(), time.process_time()
                     part()
                     times[name].append(time.perf_counter() - begin)
+                    busy[name] = time.process_time() - before
     count = sum(map(len, clips))
     middle = {name: statistics.median(taken[1:]) for name, taken in times.items()}  # the first time warms up
     alone = {name: seconds for name, seconds in middle.items() if name != "all at once"}
@@ -65,7 +67,10 @@ def main() -> None:
     for name, seconds in middle.items():
         low, high = min(times[name][1:]), max(times[name][1:])
         share = f", {100 * seconds / sum(alone.values()):.0f} % of the parts" if name in alone else ""
-        print(f"{name}: {count / seconds:.1f} frames/s ({count / high:.1f} to {count / low:.1f}){share}")
+        print(
+            f"{name}: {count / seconds:.1f} frames/s ({count / high:.1f} to {count / low:.1f}){share}, "
+            f"{1000 * busy[name] / count:.1f} ms of processors per frame"
+        )
         found[name] = round(count / seconds, 1)
     slowest = max(alone, key=lambda name: alone[name])
     ratios = [taken[slowest] / taken["all at once"] for taken in _rows(times)]
@@ -90,7 +95,8 @@ def _long(path: Path, ckpt: Path) -> dict[str, float]:
         # A process between, because the children of this one may have taken more memory before.
         code = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); "
         code += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-        words = [sys.executable, "-m", "difffake", "predict", "--ckpt", str(ckpt), "--frames", str(frames)]
+        option = "--onnx" if ckpt.suffix == ".onnx" else "--ckpt"
+        words = [sys.executable, "-m", "difffake", "predict", option, str(ckpt), "--frames", str(frames)]
         begin = time.perf_counter()
         done = subprocess.run(
             [sys.executable, "-c", code, *words, "--device", "cpu", str(path)],
