@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,9 @@ class Card:
     measured: tuple[Row, ...] = ()
     """Of each data set, the row of the classifier for all of it: `dataset`, `level`, `testbed`, `auc`, `auc_low` and
     `auc_high`."""
+    promised: tuple[Row, ...] = ()
+    """Of each score and data set, what became of each promised false-alarm rate: `score`, `level`, `dataset`,
+    `compression`, `rate`, `realized`, `realized_low` and `realized_high`."""
     rounded: bool = False
     """Whether the results were measured with more exact weights than those of the folder."""
 
@@ -78,7 +81,7 @@ def training_facts(ckpt: Path, info: "CheckpointInfo") -> tuple[list[tuple[str, 
 
 def results_facts(
     results: Sequence[Path], checkpoints: Mapping[str, str], dtype: str
-) -> tuple[list[tuple[str, str]], list[Row], list[Row], bool]:
+) -> tuple[list[tuple[str, str]], dict[str, Any]]:
     """What folders of results say.
 
     Args:
@@ -87,7 +90,7 @@ def results_facts(
         dtype: type of the weights of the new folder.
 
     Returns:
-        Sentences, rows, `Card.measured`, and whether any of them was measured with more exact weights than float16.
+        Sentences for `Card.about`, and the card's `rows`, `measured`, `promised` and `rounded`.
 
     Raises:
         UserError: a folder has no results, or those of another checkpoint.
@@ -100,6 +103,7 @@ def results_facts(
 
     sentences: list[tuple[str, str]] = []
     rows: list[Row] = []
+    promised: list[Row] = []
     measured: dict[str, Row] = {}
     rounded = False
     for path, folder in zip(results, read_folders(results) if results else (), strict=True):
@@ -111,12 +115,26 @@ def results_facts(
         text = dict(about(folder)).get("Test", "")
         sentences.append((f"{TEST} on {', '.join(dict.fromkeys(row['dataset'] for row in folder.rows))}", text))
         rows += folder.rows
+        promised += [one for domain in folder.domains for one in _promised(domain)]
         # A later row of a data set replaces an earlier one: whole videos count more than frames.
         for row in sorted(whole_rows(folder.rows), key=lambda row: str(row["level"])):
             if row["score"] == CLASSIFIER and row["auc"] is not None:
                 kept = {name: row.get(name) for name in ("dataset", "level", "auc", "auc_low", "auc_high")}
                 measured[row["dataset"]] = kept | {"testbed": row["dataset"] in folder.testbeds}
-    return sentences, rows, list(measured.values()), rounded
+    fields = {"rows": rows, "measured": measured.values(), "promised": promised}
+    return sentences, {name: tuple(values) for name, values in fields.items()} | {"rounded": rounded}
+
+
+def _promised(domain: Row) -> Iterator[Row]:
+    """What became of the promises of one score, where enough real faces calibrated."""
+    for tested in domain["sets"]:
+        for promise in tested.get("promised") or ():
+            if promise["fake_above"] is not None and promise.get("realized") is not None:
+                where = {"score": domain["score"], "level": domain["level"]}
+                where |= {name: tested[name] for name in ("dataset", "compression")}
+                yield where | {
+                    name: promise.get(name) for name in ("rate", "realized", "realized_low", "realized_high")
+                }
 
 
 def measured_line(config: Mapping[str, Any], subject: str = "") -> str:

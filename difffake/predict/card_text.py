@@ -40,7 +40,7 @@ def card_text(card: Card, info: CheckpointInfo, line: str, dtype: str, calibrati
         _results(card),
         _base_rates(card),
         _training(card, info, dtype),
-        _calibration(calibration),
+        _calibration(calibration, card.promised),
         _limits(card),
     ]
     return _head(card) + "\n\n".join(filter(None, parts)) + "\n"
@@ -175,7 +175,7 @@ def _training(card: Card, info: CheckpointInfo, dtype: str) -> str:
     return "\n\n".join(parts)
 
 
-def _calibration(calibration: Calibration | None) -> str:
+def _calibration(calibration: Calibration | None, promised: Sequence[Row]) -> str:
     if not calibration:
         return "## Calibration\n\nNone: probabilities are not calibrated, and no rate of false alarms is promised."
     fakes = "pseudo-deepfakes" if calibration.fakes == "pseudo" else "fakes"
@@ -186,7 +186,16 @@ def _calibration(calibration: Calibration | None) -> str:
             cells.append([score, level, str(one.real.units), str(one.fake.units), ", ".join(rates) or "none"])
     table = _table(["Score", "Level", "Real units", "Fake units", "False alarms that can be promised"], cells)
     text = f"By {calibration.method}, on validation data with {fakes}. A promise holds for files like these data only."
-    return f"## Calibration\n\n{text}\n\n{table}"
+    if not promised:
+        return f"## Calibration\n\n{text}\n\n{table}"
+    columns = ["Score", "Level", "Data set", "Promised", "Real files called fake"]
+    cells = [
+        [row["score"], row["level"], " ".join(filter(None, (row["dataset"], row["compression"]))),
+         f"{100 * row['rate']:g}", _with_interval(row, "realized")]
+        for row in promised
+    ]  # fmt: skip
+    came = "What became of it on the tests, in percent with 95 % intervals. Where it is more, those files differ."
+    return f"## Calibration\n\n{text}\n\n{table}\n\n{came}\n\n{_table(columns, cells)}"
 
 
 def _limits(card: Card) -> str:

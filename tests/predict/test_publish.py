@@ -144,6 +144,23 @@ def test_alarms_are_counted_by_hand(run: Path, tmp_path: Path) -> None:
     assert "495 real files and 80 of the fakes are called fake" in (tmp_path / "model" / "README.md").read_text()
 
 
+def test_the_card_says_what_became_of_the_promises(run: Path, tmp_path: Path) -> None:
+    results = json.loads((run / "results" / "results.json").read_text())
+    kept = {"rate": 0.05, "fake_above": 1.0, "realized": 0.153, "realized_low": 0.132, "realized_high": 0.175}
+    none = {"rate": 0.01, "fake_above": None, "realized": 0.0, "realized_low": 0.0, "realized_high": 0.004}
+    tested = {"dataset": "drawn-b", "compression": "c23", "promised": [none, kept]}
+    tested |= {"auc": 0.8, "shift": 0.6, "false_alarm_rate": 0.2}
+    pooled = {"pooled_auc": 0.8, "pooled_false_alarm_rate": 0.2}
+    results["domains"] = [{"score": "classifier", "level": "frame", "sets": [tested]} | pooled]
+    shutil.copytree(run / "results", tmp_path / "results")
+    (tmp_path / "results" / "results.json").write_text(json.dumps(results))
+    call("publish", "--ckpt", run, "--out", tmp_path / "model", "--results", tmp_path / "results", "--name", "a")
+    text = (tmp_path / "model" / "README.md").read_text()
+    table = text.partition("Real files called fake")[2].partition("## ")[0]
+    assert table.count("drawn-b") == 1
+    assert "| classifier | frame | drawn-b c23 | 5 | 15.3 [13.2, 17.5] |" in table
+
+
 def test_without_results_the_card_says_so(run: Path, tmp_path: Path) -> None:
     publish(run, tmp_path / "model", anomaly="none", calibration="none")
     names = {file.name for file in (tmp_path / "model").iterdir()} - {".difffake"}
