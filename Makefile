@@ -47,6 +47,7 @@ benchmarks: $(READY)  ## speed against the named references
 	$(if $(VIDEOS),$(BIN)/python benchmarks/prepare.py $(VIDEOS))
 	$(if $(MANIFEST),$(BIN)/python benchmarks/dataloader.py $(MANIFEST))
 	$(if $(CKPT),$(BIN)/python benchmarks/export.py --ckpt $(CKPT))
+	$(if $(VIDEOS),$(BIN)/python benchmarks/predict.py $(VIDEOS) --ckpt difffake/detector)
 
 clean:
 	rm -rf $(VENV) build site demo
