@@ -84,6 +84,7 @@ def export(
             loss = auc_loss(OnnxScorer(whole), OnnxScorer(partial), faces, limit, seed)
         measured = [work.speeds(reference, exported, facts.image_size, batch) for batch in (1, 32)]
     side = facts.image_size
+    kept = [] if int8 else work.copy_companions(ckpt, out.parent)  # an int8 file gives other scores
     say(f"{out}: {facts.encoder}, images (batch, 3, {side}, {side}) uint8, {out.stat().st_size / 1e6:.1f} MB")
     say(
         f"largest difference from the checkpoint{' (before int8)' if int8 else ''}: logit {difference.logit:.1g}, "
@@ -91,6 +92,8 @@ def export(
     )
     for speed in measured:
         say(f"images/s in batches of {speed.batch}: {speed}")
+    for line in kept:
+        say(line)
     say(f"CPU threads of both: {work.threads()}; in brackets, quartiles over the calls")
     if int8:
         say(str(loss) if loss else f"{manifest} has no split test or val with reals and fakes: no loss of AUC measured")

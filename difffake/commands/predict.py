@@ -12,7 +12,7 @@ from difffake.predict.gather import check, expanded, named
 from difffake.predict.overlay import distinct_names, new_folder, write_overlay
 from difffake.predict.prediction import Prediction
 from difffake.predict.predictor import Predictor
-from difffake.predict.table import print_table
+from difffake.predict.table import print_table, printable
 from difffake.progress import console, track
 
 EXAMPLES = (
@@ -113,7 +113,7 @@ def predict(
                 except Exception as error:  # any error of a library: the other files are still scored
                     failures += 1
                     reason = _reason(error, path)
-                    console.print(f"failed: {path}: {reason}")
+                    console.print(f"failed: {printable(path)}: {reason}")
                     if json:
                         print(json_format.dumps({"file": path.as_posix(), "error": reason}), flush=True)
                     continue
@@ -124,7 +124,7 @@ def predict(
                         pictures = write_overlay(predictor, path, prediction, overlay, name)
                     except Exception as error:  # the score stands
                         failures += 1
-                        console.print(f"no pictures of {path}: {_reason(error, path)}")
+                        console.print(f"no pictures of {printable(path)}: {_reason(error, path)}")
                         pictures = []
                     answer["overlay"] = [picture.as_posix() for picture in pictures]
                 if json:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from difffake.models.model_folder import Dtype
+from difffake.predict.hub import check_name
 from difffake.predict.hub import push as upload
 from difffake.predict.publish import publish as write_folder
 from difffake.progress import console
@@ -53,6 +54,8 @@ def publish(
         imports: packages of your own whose code may run, if the encoder is in one of them.
         overwrite: replace an existing folder.
     """
+    if push:
+        check_name(push)
     write_folder(
         ckpt, out, results, name or push or "", license, data_licenses, dtype, anomaly, calibration, imports, overwrite
     )

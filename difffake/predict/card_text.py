@@ -73,11 +73,13 @@ def _head(card: Card) -> str:
 
 
 def _usage(name: str) -> str:
+    on_hub = "/" in name
+    name, where = (name, "the name on the Hub, or this folder") if on_hub else (".", "in this folder")
     return f"""## Use
 
 ```bash
 pip install difffake
-difffake predict --ckpt {name} photo.jpg clip.mp4    # the name on the Hub, or this folder
+difffake predict --ckpt {name} photo.jpg clip.mp4    # {where}
 ```
 
 ```python

@@ -7,6 +7,7 @@ Both take images (B, 3, S, S) of uint8 RGB at the detector's side S, for any B, 
 import contextlib
 import io
 import logging
+import shutil
 import statistics
 import time
 import warnings
@@ -20,12 +21,15 @@ import torch
 from torch import Tensor, nn
 
 from difffake import __version__
+from difffake.anomaly.file import FILE as ANOMALY
 from difffake.data.batches import to_unit
 from difffake.errors import UserError
+from difffake.evaluation.calibration import FILE as CALIBRATION
 from difffake.files import sha256
 from difffake.models.checkpoint import CheckpointInfo, checkpoint_file, load_detector
 from difffake.models.detector import Detector
 from difffake.predict.onnx_scorer import INPUT, KEY, OUTPUTS, Facts, OnnxScorer
+from difffake.predict.pretrained import about
 from difffake.predict.scorer import Scores
 
 TOLERANCE = 1e-4
@@ -79,7 +83,32 @@ def facts_of(info: CheckpointInfo, ckpt: Path) -> Facts:
     """The facts of a checkpoint for a file with float32 weights."""
     config = info.config
     numbers = (info.margin, info.threshold)
-    return Facts(__version__, sha256(ckpt), config.name, config.image_size, *numbers, info.trained_on, "float32")
+    return Facts(
+        __version__, sha256(ckpt), config.name, config.image_size, *numbers, info.trained_on, "float32", about(ckpt)
+    )
+
+
+def copy_companions(ckpt: Path, folder: Path) -> list[str]:
+    """Put a checkpoint's calibration and anomaly model beside an exported file, where `predict` looks for them.
+
+    Args:
+        ckpt: checkpoint of `difffake fit`, run folder or model folder.
+        folder: folder of the exported file; what is there already is not replaced.
+
+    Returns:
+        A line on each file that the checkpoint has.
+    """
+    lines = []
+    for name in (CALIBRATION, ANOMALY):
+        source, copy = checkpoint_file(ckpt).parent / name, folder / name
+        if not source.is_file() or (copy.exists() and copy.samefile(source)):
+            continue
+        if not copy.exists():
+            shutil.copyfile(source, copy)
+            lines.append(f"{copy}: copied, difffake predict --onnx uses it")
+        elif copy.read_bytes() != source.read_bytes():
+            lines.append(f"{copy} is another than {source} and was kept: give difffake predict the right one")
+    return lines
 
 
 def export_onnx(network: Exportable, facts: Facts, path: Path) -> None:

@@ -26,7 +26,7 @@ def expanded(files: Sequence[Path]) -> tuple[list[Path], list[str]]:
     """All images and videos that folders and patterns stand for.
 
     A pattern such as `clips/*.mp4` or `clips/**/*.mp4`, which a shell leaves as it is if it stands in quotes, means the
-    files and folders that match. One that matches nothing is kept, and `check` says so.
+    files and folders that match. One that matches nothing, and a folder without media, is kept, and `check` says so.
 
     Returns:
         The files, and remarks on files in the folders that are neither images nor videos.
@@ -38,18 +38,18 @@ def expanded(files: Sequence[Path]) -> tuple[list[Path], list[str]]:
                 paths.append(one)
                 continue
             found = list_media(one)
-            if not found.media:
-                raise UserError(f"{one} holds no images or videos")
-            paths += found.media
+            paths += found.media or [one]  # `check` says that it holds none
             if found.others:
                 remarks.append(left_out(found.others, one))
     return paths, remarks
 
 
 def check(path: Path) -> None:
-    """Raise `UserError` if a path is a pattern that matches nothing."""
+    """Raise `UserError` if a path is a pattern that matches nothing, or a folder without images and videos."""
     if is_pattern(path):
         raise UserError(f"{path} matches no file")
+    if path.is_dir():
+        raise UserError(f"{path} holds no images or videos")
 
 
 def is_pattern(path: Path) -> bool:

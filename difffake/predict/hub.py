@@ -92,6 +92,7 @@ def push(
     Raises:
         UserError: the Hub cannot be reached or refuses.
     """
+    check_name(repo)
     from huggingface_hub import HfApi
 
     api = HfApi(token=token)
@@ -103,13 +104,17 @@ def push(
     return str(commit)
 
 
+def check_name(repo: str) -> None:
+    """Raise `UsageError` if a name is not OWNER/NAME."""
+    if not _NAME.fullmatch(repo):
+        raise UsageError(f"{repo} is no name on the Hub: write OWNER/NAME")
+
+
 @contextmanager
 def _one_line(what: str) -> Iterator[None]:
     """Turn errors of the Hub into one line."""
     from huggingface_hub.errors import (
         GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
         LocalEntryNotFoundError,
         OfflineModeIsEnabled,
         RepositoryNotFoundError,
@@ -126,6 +131,8 @@ def _one_line(what: str) -> Iterator[None]:
         raise UserError(f"{what}: it has no such revision") from error
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError) as error:
         raise UserError(f"{what}, which cannot be reached: name a folder, or try again with a network") from error
-    except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # the libraries below have errors of their own, such as httpx.ConnectError
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise UserError(f"{what} ({reason})") from error

@@ -44,6 +44,8 @@ class Facts:
     """Counts of the data that training used, see `difffake.data.trained_on`; None if unknown."""
     precision: Precision
     """float32, or int8 for the quantized layers."""
+    about: str = ""
+    """What the detector was trained and measured on, in one line; empty if it is not from a model folder."""
 
     def to_json(self) -> str:
         """The inverse of `from_json`."""
@@ -87,6 +89,7 @@ class OnnxScorer:
                 f"difffake export --ckpt RUN --out {path.name}"
             ) from error
         self.threshold, self.margin = self.facts.threshold, self.facts.margin
+        self.about = "".join(letter for letter in self.facts.about if letter.isprintable())
 
     @cached_property
     def checkpoint(self) -> str:

@@ -27,6 +27,8 @@ from difffake.predict.scorer import Scorer
 from difffake.predict.seen import SHARE, Crop, Frame, Look, Seen, Shown
 from difffake.predict.within import Stopwatch, looks_within
 
+MAX_FACES = 20
+"""Most faces of an image or frame that are scored."""
 FALSE_ALARMS = 0.05
 """The promised rate of false alarms, unless another is chosen."""
 IMAGES = "the images"
@@ -108,6 +110,7 @@ class Predictor(Pretrained):
             raise UsageError(f"a false-alarm rate of {false_alarms} is out of range: choose one between 0 and 1")
         self.scorer = open_scorer(Path(ckpt), device, imports)
         super().__init__(self.scorer.path, anomaly=anomaly, calibration=calibration, imports=imports)
+        self.about = self.scorer.about
         found = find_anomaly(anomaly, self.scorer)
         file = calibration_file(calibration, self.scorer.path)
         self.calibration: Calibration | None = (
@@ -126,7 +129,7 @@ class Predictor(Pretrained):
         self.frames, self.seconds = frames, seconds
         self.margin = margin or self.scorer.margin or MARGIN
         if not cropped and find_faces is None:
-            find_faces = LandmarkDetector(landmarker_model(Path(landmarker) if landmarker else None))
+            find_faces = LandmarkDetector(landmarker_model(Path(landmarker) if landmarker else None), MAX_FACES)
         self._seen = Seen(None if cropped else find_faces, self.margin)
 
     @overload
@@ -186,7 +189,8 @@ class Predictor(Pretrained):
         """
         if not self._judge.others:
             raise UserError(
-                "references need an anomaly model: run difffake fit-anomaly, or name its file with --anomaly"
+                "references need an anomaly model, which this detector does not have: run difffake fit-anomaly for a "
+                "detector of your own, or name its file with --anomaly"
             )
         crops: list[Crop] = []
         for number, image in enumerate(images):
@@ -241,13 +245,13 @@ class Predictor(Pretrained):
         people = [[Shown(0, None, crop)] for crop in self._seen.crops(image)]
         if not people:
             raise UserError(f"{name}: no face found")
-        return self._prediction("image", people, name, known, faces_found=len(people))
+        return self._prediction("image", people, name, known, _crowd(len(people)), faces_found=len(people))
 
     def _predict_looks(
         self, looks: Sequence[Look], total: int, notes: Sequence[str], name: str, known: References | None
     ) -> Prediction:
         """Score what was seen in the frames of a video, which has `total` of them; `notes` are of its reading."""
-        said = list(notes)
+        said = [*notes, *_crowd(max((len(look.crops) for look in looks), default=0))]
         people = self._seen.people(looks)
         if not people:
             raise UserError("; ".join([f"{name}: no face found in {count(len(looks), 'frame')}", *said]))
@@ -293,6 +297,11 @@ class Predictor(Pretrained):
             raise UserError(f"{name}: the detector's score is NaN or infinite: its checkpoint is broken")
         for crop, logit, embedding in zip(new, *scores, strict=True):
             crop.score, crop.pixels = (float(logit), embedding), None
+
+
+def _crowd(faces: int) -> list[str]:
+    """A note if there may be more faces than were looked at."""
+    return [f"there may be more than {MAX_FACES} faces, of which {MAX_FACES} were scored"] if faces >= MAX_FACES else []
 
 
 def open_scorer(path: Path, device: str = "auto", imports: Sequence[str] = ()) -> Scorer:

@@ -20,9 +20,6 @@ class Pretrained:
 
     def __init__(self, ckpt: Path, **files: Any) -> None:
         self.ckpt = ckpt
-        subject = "The detector of the package" if self.ckpt.parent == shipped(OWN) else ""
-        self.about = measured_line(read_config(self.ckpt), subject) if self.ckpt.name == CONFIG else ""
-        """What a detector of a model folder was trained and measured on, in one line; else empty."""
         self._files = files
 
     @classmethod
@@ -91,3 +88,9 @@ class Pretrained:
         with tempfile.TemporaryDirectory() as folder:
             written = self.save_pretrained(Path(folder) / "model", **{"name": repo} | options)
             return push(written, repo, token, private, revision)
+
+
+def about(ckpt: Path) -> str:
+    """What a detector of a model folder was trained and measured on, in one line; empty for other checkpoints."""
+    subject = "The detector of the package" if ckpt.parent == shipped(OWN) else ""
+    return measured_line(read_config(ckpt), subject) if ckpt.name == CONFIG else ""

@@ -39,6 +39,8 @@ class Scorer(Protocol):
     """Smallest logit at which a face is called fake, from validation data; None if there is none."""
     margin: float | None
     """Side of the training data's crops as a multiple of the side of the face's box; None if unknown."""
+    about: str
+    """What the detector was trained and measured on, in one line; empty if it is not from a model folder."""
 
     @property
     def checkpoint(self) -> str:

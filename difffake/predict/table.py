@@ -15,6 +15,7 @@ from difffake.predict.prediction import Person, Prediction
 from difffake.predict.predictor import Predictor
 from difffake.predict.rule import decimals, rules
 
+MARK = "*"
 _Row = tuple[Path | None, str, str, str, str]
 """Name of the file, what was scored, probability, score and verdict."""
 
@@ -44,17 +45,23 @@ def print_table(scored: Sequence[tuple[Path, Prediction]], predictor: Predictor)
     out.print(table)
     for path, prediction in scored:
         for note in _notes(prediction):
-            out.print(f"{path}: {note}")
+            out.print(f"{printable(path)}: {note}")
+    if any(prediction.verdict in ("real", "fake") and unpromised(prediction) for _, prediction in scored):
+        out.print(f"{MARK} Nothing is promised for this verdict, for the reason below.")
     if absent := absent_note([prediction.credentials for _, prediction in scored]):
         out.print(absent)
     if predictor.calibration:
-        out.print(
-            "P(fake) is calibrated; the score is the logit before calibration, or has no unit if it is an anomaly's."
-        )
+        unit = ", or has no unit if it is an anomaly's" if predictor.has_anomaly else ""
+        out.print(f"P(fake) is calibrated; the score is the logit before calibration{unit}.")
     for line in dict.fromkeys(rules([prediction for _, prediction in scored], number)):
         out.print(line)
     if predictor.about:
         out.print(predictor.about)
+
+
+def unpromised(prediction: Prediction) -> bool:
+    """Whether there is a calibration that promises nothing for this file."""
+    return prediction.promise is not None and prediction.promise.false_alarms is None
 
 
 def _rows(path: Path, prediction: Prediction, predictor: Predictor, number: int) -> Iterator[_Row]:
@@ -66,7 +73,8 @@ def _rows(path: Path, prediction: Prediction, predictor: Predictor, number: int)
     else:
         what = f"{len(people)} people" if video else _faces(prediction)
     chance = f"{100 * predictor.calibrated(kind, prediction.logit):.1f}"
-    yield path, what, chance, f"{prediction.logit:z.{number}f}", prediction.verdict or "-"
+    star = MARK if prediction.verdict in ("real", "fake") and unpromised(prediction) else ""
+    yield path, what, chance, f"{prediction.logit:z.{number}f}", (prediction.verdict or "-") + star
     for place, person in enumerate(people, 1):
         if not alone:
             what = f"person {place}: {count(len(person.faces), 'frame')}" if video else _at(person)
@@ -92,10 +100,15 @@ def _faces(prediction: Prediction) -> str:
     return "whole image" if prediction.faces[0].box is None else count(len(prediction.faces), "face")
 
 
+def printable(path: Path) -> str:
+    """A path without control characters, which a name from elsewhere may send to the terminal."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in path.as_posix())
+
+
 def _wrapped(path: Path, width: int) -> str:
     """A path as lines of at most `width` characters, broken after a folder if possible, else after a word."""
     lines = [""]
-    for part in re.findall(r"[^/]*/|[^/]+$", path.as_posix()):
+    for part in re.findall(r"[^/]*/|[^/]+$", printable(path)):
         for piece in [part] if len(part) <= width else re.findall(r"[^-_. ]*[-_. ]+|[^-_. ]+", part):
             if lines[-1] and len(lines[-1]) + len(piece) > width:
                 lines.append("")

@@ -13,6 +13,7 @@ from difffake.files import sha256
 from difffake.models.activation import activation_maps
 from difffake.models.checkpoint import checkpoint_file, load_detector
 from difffake.models.device import choose_device
+from difffake.predict.pretrained import about
 from difffake.predict.scorer import Scores
 
 BATCH = 32
@@ -35,6 +36,7 @@ class TorchScorer:
         self.device = choose_device(device)
         self.detector, self.info = load_detector(self.path, self.device, imports)
         self.threshold, self.margin = self.info.threshold, self.info.margin
+        self.about = about(self.path)
 
     @cached_property
     def checkpoint(self) -> str:
