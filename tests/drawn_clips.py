@@ -37,7 +37,7 @@ def write_clip(path: Path, frames: list[np.ndarray], rate: int = 10) -> None:
 class KnownFaces:
     """In place of MediaPipe, a finder that knows the face `drawn(1)`: two in a wide picture, none in a dark one."""
 
-    def __init__(self, model: Path) -> None:
+    def __init__(self, model: Path, max_faces: int = 5) -> None:
         _, self.face = drawn(1)
 
     def __call__(self, image: np.ndarray) -> list[Face]:

@@ -20,7 +20,7 @@ from difffake.errors import UserError
 from difffake.faces.crops import resize_crops
 from difffake.faces.images import write_png
 from difffake.files import sha256
-from difffake.predict.export import Difference, check, load_exportable, torch_runner
+from difffake.predict.export import Difference, check, copy_companions, load_exportable, torch_runner
 from difffake.predict.onnx_scorer import KEY, Facts, OnnxScorer
 from difffake.predict.quantize import auc_loss
 from difffake.predict.scorer import Scores
@@ -64,6 +64,20 @@ def test_the_file_gives_the_checkpoints_scores_for_any_batch(exported: Path, tin
     assert facts.trained_on == reference.info.trained_on
     (images,) = onnx.load(exported).graph.input
     assert [side.dim_value for side in images.type.tensor_type.shape.dim] == [0, 3, 64, 64]  # 0 = any
+
+
+def test_calibration_and_anomaly_model_come_along(tiny_run: TinyRun, tmp_path: Path) -> None:
+    run, out = tmp_path / "run", tmp_path / "out"
+    shutil.copytree(tiny_run.folder, run)
+    out.mkdir()
+    (run / "calibration.json").write_text("{}")
+    (out / "anomaly.safetensors").write_bytes(b"another")
+    copied, kept = copy_companions(run, out)
+    assert (out / "calibration.json").read_text() == "{}"
+    assert copied.startswith(f"{out / 'calibration.json'}: copied")
+    assert (out / "anomaly.safetensors").read_bytes() == b"another"
+    assert kept.startswith(f"{out / 'anomaly.safetensors'} is another than")
+    assert copy_companions(run, run) == []
 
 
 def test_predict_gives_the_same_without_torch(

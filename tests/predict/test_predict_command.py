@@ -20,7 +20,7 @@ from difffake.faces.crops import crop_face
 from difffake.faces.detection import LandmarkDetector
 from difffake.faces.images import read_image, write_png
 from difffake.models.checkpoint import load_detector
-from difffake.predict.table import _wrapped
+from difffake.predict.table import _wrapped, printable
 
 Run = Callable[..., str]
 FACE, _ = drawn(1)
@@ -182,6 +182,10 @@ def test_nothing_is_said_of_folders_before_a_wrong_checkpoint(
     assert main(["predict", "--ckpt", str(tmp_path / "none.ckpt"), str(tmp_path / "photos")]) == 1
     (said,) = capsys.readouterr().err.splitlines()
     assert "none.ckpt does not exist" in said
+
+
+def test_names_send_no_control_characters_to_the_terminal() -> None:
+    assert printable(Path("a\nb\x1b[31m\udcff é.jpg")) == "a\\nb\\x1b[31m\\udcff é.jpg"
 
 
 def test_long_names_are_broken_between_words() -> None:

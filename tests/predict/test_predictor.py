@@ -143,6 +143,13 @@ def test_every_face_of_a_photograph_is_scored(predictor: Predictor, tiny_run: Ti
         np.testing.assert_array_equal(BOTH[y0:y1, x0:x1], crop)
 
 
+def test_a_crowd_of_which_some_may_not_be_scored_is_said(tiny_run: TinyRun) -> None:
+    for faces, notes in ((19, []), (20, ["there may be more than 20 faces, of which 20 were scored"])):
+        with Predictor(tiny_run.ckpt, device="cpu", find_faces=lambda image, n=faces: [FIRST_FACE] * n) as predictor:
+            prediction = predictor.predict(FIRST)
+            assert (len(prediction.people), prediction.notes) == (faces, notes)
+
+
 def test_a_clip_whose_first_half_is_black(predictor: Predictor, tmp_path: Path) -> None:
     write_clip(tmp_path / "half.mp4", [np.zeros_like(FIRST)] * 8 + [FIRST] * 8)
     predictor.frames = 8

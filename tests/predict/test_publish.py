@@ -21,6 +21,8 @@ from difffake.evaluation.provenance import provenance
 from difffake.evaluation.results import result_rows
 from difffake.faces.images import write_png
 from difffake.files import sha256
+from difffake.models.model_config import CONFIG
+from difffake.predict.pretrained import about
 from difffake.predict.publish import publish
 
 FACES = [drawn(number)[0] for number in range(3)]
@@ -159,6 +161,9 @@ def test_the_card_says_what_became_of_the_promises(run: Path, tmp_path: Path) ->
     table = text.partition("Real files called fake")[2].partition("## ")[0]
     assert table.count("drawn-b") == 1
     assert "| classifier | frame | drawn-b c23 | 5 | 15.3 [13.2, 17.5] |" in table
+    assert "it calls 5 % fake in pictures like its own, but 15 % of those of drawn-b" in about(
+        tmp_path / "model" / CONFIG
+    )
 
 
 def test_without_results_the_card_says_so(run: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Verdicts on logits, and the rule that is printed: it never contradicts a verdict."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from difffake.evaluation.calibration import Limits
 from difffake.predict.prediction import FaceScore, Person, Prediction, Promise, Verdict
 from difffake.predict.rule import decimals, rules
+from difffake.predict.table import unpromised
 
 
 def image(logit: float, limits: Limits | None = None, threshold: float | None = None) -> Prediction:
@@ -15,6 +17,12 @@ def image(logit: float, limits: Limits | None = None, threshold: float | None = 
     return Prediction(
         "image", logit, threshold, [Person([FaceScore(0, None, None, logit)], logit, None, None)], promise=promise
     )
+
+
+def test_a_verdict_without_its_promise_is_marked() -> None:
+    for rate, marked in ((0.05, False), (None, True)):
+        assert unpromised(replace(image(3.0), promise=Promise(rate, Limits(0.0, 1.0), 0.5))) is marked
+    assert not unpromised(image(3.0, threshold=1.0))  # there is no calibration that could promise
 
 
 def test_verdicts_are_on_logits_whose_probabilities_are_all_1() -> None:
