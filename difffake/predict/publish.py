@@ -67,9 +67,9 @@ def publish(
     made_of = before.get("made_of", {}) | {sha256(ckpt): old}
     card = _card(ckpt, before, Card(name, license, tuple(data_licenses)), info)
     if results:
-        tests, found = results_facts(results, made_of, dtype)
+        tests, measured = results_facts(results, made_of, dtype)
         own = tuple(part for part in card.about if not part[0].startswith(TEST))
-        card = replace(card, about=(*own, *tests), **found)
+        card = replace(card, about=(*own, *tests), **measured)
     elif card.rows and (old, dtype) == ("float32", "float16"):
         card = replace(card, rounded=True)
     card = card if card.name else replace(card, name=folder.resolve().name)
