@@ -51,7 +51,6 @@ def test_arguments_come_from_signature_and_config(tmp_path: Path, capsys: pytest
             "fit --data.manifest nowhere --out o --model.weights none --model.encoder resnet10t",
             "nowhere does not exist",
         ),
-        ("predict --ckpt none.ckpt empty", "empty holds no images or videos"),
         ("fit-anomaly --ckpt r --manifest m --out empty --overwrite", "--out empty is a folder, but a file is written"),
         ("demo --out /dev/null/x", "/dev/null/x"),
     ],

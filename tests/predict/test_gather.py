@@ -36,6 +36,9 @@ def test_patterns_that_the_shell_did_not_expand(tree: Path, given: str, expected
 def test_a_pattern_that_matches_nothing_is_one_line(tree: Path) -> None:
     paths, _ = expanded([Path("clips/*.avi"), Path("clips/a.mp4")])
     assert paths == [Path("clips/*.avi"), Path("clips/a.mp4")]
+    (tree / "nothing").mkdir()
+    with pytest.raises(UserError, match=r"nothing holds no images or videos$"):  # and the rest goes on
+        check(tree / "nothing")
     with pytest.raises(UserError, match=r"^clips/\*\.avi matches no file$"):
         check(paths[0])
     check(paths[1])

@@ -276,7 +276,7 @@ def test_the_examples_of_docstring_and_guide_run(
     for name in ("clip.mp4", "b.mp4"):
         write_clip(tmp_path / name, [FIRST] * 4)
     monkeypatch.setattr("difffake.predict.predictor.landmarker_model", lambda given: given)
-    monkeypatch.setattr("difffake.predict.predictor.LandmarkDetector", lambda model: find)
+    monkeypatch.setattr("difffake.predict.predictor.LandmarkDetector", lambda model, faces: find)
     guide = (Path(__file__).parents[2] / "docs" / "guide.md").read_text()
     for text in (inspect.getdoc(Predictor) or "", guide[guide.index("## Check a video") :]):
         for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
