@@ -36,9 +36,9 @@ def export(
     checkpoint, and its speed with torch's.
 
     Args:
-        ckpt: checkpoint of difffake fit, or the run folder, whose best.ckpt is used.
-        out: file to write, .onnx or .pt2. difffake predict --onnx looks for calibration.json and anomaly.safetensors in
-            the same folder.
+        ckpt: checkpoint of difffake fit, run folder, whose best.ckpt is used, or model folder of difffake publish.
+        out: file to write, .onnx or .pt2. The checkpoint's calibration.json and anomaly.safetensors are copied beside
+            it, where difffake predict --onnx looks for them; not with --int8, which gives other scores.
         format: onnx, or torch for a program of torch.export.
         int8: write int8 weights and activations, which are faster and less exact. Needs --manifest.
         manifest: data set for --int8. Crops of its split train give the ranges of the activations; its split test, or

@@ -162,13 +162,13 @@ def measured_line(config: Mapping[str, Any], subject: str = "") -> str:
 
 
 def _broken_promises(card: Card) -> str:
-    """A sentence on the data sets where more real faces were called fake than 5 %, which `predict` promises."""
+    """A sentence on the data sets where more real faces were called fake than the 5 % that `predict` promises."""
     broken = [
-        f"{100 * row['realized']:.0f} % of those of {row['dataset']}"
+        f"{100 * row['realized']:.0f} % of {row['dataset']}'s"
         for row in card.promised
         if (row["score"], row["level"], row["rate"]) == ("classifier", "frame", 0.05) and row["realized"] > row["rate"]
     ]
-    return f" Of real faces, it calls 5 % fake in pictures like its own, but {' and '.join(broken)}." if broken else ""
+    return f" At most 5 % of real faces should be called fake; {' and '.join(broken)} were." if broken else ""
 
 
 def _auc(row: Row) -> str:

@@ -280,6 +280,7 @@ def _quiet(encoder: str) -> Iterator[None]:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
+    # torch's exporter has no error of its own: what it cannot follow in a network comes out as any of these.
     except (RuntimeError, ValueError, TypeError, LookupError, NotImplementedError, AssertionError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(f"torch cannot export the encoder {encoder} ({reason})") from error

@@ -131,8 +131,6 @@ def _one_line(what: str) -> Iterator[None]:
         raise UserError(f"{what}: it has no such revision") from error
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError) as error:
         raise UserError(f"{what}, which cannot be reached: name a folder, or try again with a network") from error
-    except UserError:
-        raise
     except Exception as error:  # the libraries below have errors of their own, such as httpx.ConnectError
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise UserError(f"{what} ({reason})") from error

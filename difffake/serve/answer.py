@@ -51,7 +51,6 @@ def answer(path: Path, prediction: Prediction, compared: int, maps: Maps) -> str
         people=people,
         left=len(prediction.people) - len(people),
         frames=len({face.frame for face in prediction.faces}),
-        looked=len({face.frame for face in prediction.faces}) + len(prediction.frames_without_face),
         credentials=prediction.credentials.note if prediction.credentials else "",
         compared=compared,
         drawing=timeline,

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from difffake.faces.images import read_image
-from difffake.faces.video import read_frames
+from difffake.faces.video import even_indices, read_frames
 from difffake.predict.overlay import over
 from difffake.predict.prediction import FaceScore, Person, Prediction
 
@@ -75,7 +75,8 @@ def pictures_of(
         frames = {0: read_image(path)}
         overview = [0]
     else:
-        overview = _spread(sorted({face.frame for face in prediction.people[0].faces}), OVERVIEW)
+        seen = sorted({face.frame for face in prediction.people[0].faces})
+        overview = [seen[place] for place in even_indices(len(seen), OVERVIEW)]
         frames = {frame.number: frame.image for frame in read_frames(path, sorted(_needed(people, overview))).frames}
     times = {face.frame: face.time for face in prediction.faces}
     shown = [_picture(frames[number], number, times[number], people) for number in overview if number in frames]
@@ -94,12 +95,6 @@ def pictures_of(
         for person in people.values()
     ]
     return shown, portraits
-
-
-def _spread(numbers: Sequence[int], most: int) -> list[int]:
-    """At most so many of the numbers, in the middle of equal parts."""
-    most = min(most, len(numbers))
-    return [numbers[int((place + 0.5) * len(numbers) / most)] for place in range(most)]
 
 
 def _needed(people: Mapping[int, Person], overview: Sequence[int]) -> set[int]:
