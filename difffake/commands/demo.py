@@ -19,7 +19,7 @@ from difffake.errors import Terminated
 from difffake.evaluation.calibration import FILE
 from difffake.evaluation.report.write import write_report
 from difffake.files import continued_folder, shipped
-from difffake.models.weights import lite0_file
+from difffake.models.lite import LITE0, lite_file
 from difffake.progress import console
 
 EXAMPLES = ("difffake demo", "difffake demo --out demo --seed 1", "difffake demo --drawn --out demo-drawn")
@@ -95,7 +95,7 @@ def _run(out: Path, make: Callable[[Path, int], Made], seed: int) -> None:
 
 def _photographs(folder: Path, seed: int) -> Made:
     """Forge the photographs of all people once with each method, and those to train on several times more."""
-    lite0_file()  # the training starts from it; that it is missing is said before the work
+    lite_file(LITE0, "tf_efficientnet_lite0")  # the training starts from it; that it is missing is said before the work
     all_people, more = folder / "london", folder / "london-more"
     if not all_people.is_dir():
         forge(PHOTOGRAPHS, [*SEEN, *UNSEEN], all_people, size=SIZE, seed=seed)

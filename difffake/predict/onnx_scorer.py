@@ -126,6 +126,8 @@ def open_session(path: Path, threads: int | None = None) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors are raised; warnings about the graph are not for the user
     options.intra_op_num_threads = _threads() if threads is None else threads
+    # Threads that wait for work must not take the processor from those that decode and find faces.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no class of their own

@@ -1,15 +1,18 @@
-"""Decoding, face detection and scoring of a video at the same time, each in a thread of its own."""
+"""Decoding, face detection and scoring at the same time, each in a thread of its own, and several files at a time."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import TypeVar
 
 from difffake.faces.video import BrokenFrame, Video
 from difffake.predict.seen import Crop, Look, Seen
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 AHEAD = 3
 """Decoded frames that wait for face detection."""
@@ -61,6 +64,36 @@ def scored(looks: Iterable[Look], score: Callable[[Sequence[Crop]], object]) -> 
         for job in running:
             job.result()
     return done
+
+
+@contextmanager
+def overlapped(work: Callable[[T], R], items: Iterable[T], size: int, stop: Event) -> Iterator[Iterator[Future[R]]]:
+    """Results of work on items, in their order. While one item is finished, the next is begun.
+
+    Args:
+        work: is called with each item in a thread.
+        items: the items.
+        size: most items that are worked on at the same time.
+        stop: is set while work that still runs must end soon, because the block ended with an error.
+    """
+
+    def results() -> Iterator[Future[R]]:
+        running: deque[Future[R]] = deque()
+        for item in items:
+            running.append(pool.submit(work, item))
+            if len(running) == size:
+                yield running.popleft()
+        yield from running
+
+    try:
+        with ThreadPoolExecutor(size) as pool:
+            try:
+                yield results()
+            except BaseException:
+                stop.set()
+                raise
+    finally:  # the pool has waited for all work
+        stop.clear()
 
 
 def look_through(

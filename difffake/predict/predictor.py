@@ -1,11 +1,13 @@
 """The Python interface for users: scores for images and videos from a checkpoint."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, overload
+from typing import Any, Self, TypeVar, overload
 
 import numpy as np
 
@@ -19,7 +21,7 @@ from difffake.faces.model_file import landmarker_model
 from difffake.predict.credentials import read_credentials
 from difffake.predict.inputs import as_rgb, is_single
 from difffake.predict.judge import Judge
-from difffake.predict.overlap import look_through, scored
+from difffake.predict.overlap import look_through, overlapped, scored
 from difffake.predict.people import OtherScores, References, find_anomaly
 from difffake.predict.prediction import Prediction
 from difffake.predict.pretrained import Pretrained
@@ -27,6 +29,11 @@ from difffake.predict.scorer import Scorer
 from difffake.predict.seen import SHARE, Crop, Frame, Look, Seen, Shown
 from difffake.predict.within import Stopwatch, looks_within
 
+T = TypeVar("T")
+R = TypeVar("R")
+
+AT_ONCE = 2
+"""Files that are worked on at the same time: one ends while the next begins."""
 MAX_FACES = 20
 """Most faces of an image or frame that are scored."""
 FALSE_ALARMS = 0.05
@@ -171,7 +178,8 @@ class Predictor(Pretrained):
             if not given:
                 raise UserError(f"{name}: the list is empty")
             if all(isinstance(one, str | Path) for one in given):
-                return [self.predict(Path(one), references) for one in given]
+                with self.overlapped(lambda one: self.predict(Path(one), references), given) as answers:
+                    return [answer.result() for answer in answers]
             frames = ((number, None, as_rgb(image)) for number, image in enumerate(given))
             looks = scored(self._seen.looks(frames), partial(self._score, name=name))
             found = self._predict_looks(looks, len(given), [], name, references)
@@ -201,6 +209,17 @@ class Predictor(Pretrained):
             crops.append(found[0])
         self._score(crops, "the references")
         return References(np.stack([crop.score[1] for crop in crops if crop.score]))
+
+    def overlapped(self, work: Callable[[T], R], items: Iterable[T]) -> AbstractContextManager[Iterator[Future[R]]]:
+        """Work on files with this predictor; while one is finished, the next is begun, unless time is limited.
+
+        If the block ends with an error, so does the work on the other files.
+
+        Args:
+            work: uses this predictor for one item.
+            items: for example the files.
+        """
+        return overlapped(work, items, AT_ONCE if self.seconds is None else 1, self._seen.stop)
 
     @property
     def has_anomaly(self) -> bool:

@@ -1,5 +1,6 @@
 """The faces that a file shows, cropped as in training, and which of them are one person."""
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -52,7 +53,7 @@ class Look:
 
 
 class Seen:
-    """Finds and crops the faces of images and frames.
+    """Finds and crops the faces of images and frames, in one thread at a time.
 
     Args:
         find_faces: face detector; None takes each image as a crop of one face.
@@ -62,14 +63,19 @@ class Seen:
     def __init__(self, find_faces: FaceFinder | None, margin: float) -> None:
         self.find_faces = find_faces
         self.margin = margin
+        self.stop = threading.Event()
+        """While it is set, whoever asks for a face gets an error."""
         self._closed = False
+        self._one = threading.Lock()
 
     def crops(self, image: np.ndarray) -> list[Crop]:
         """Crops of all faces of an image, the largest face first."""
         self._check_open()
         if self.find_faces is None:
             return [Crop(image, None)]
-        return [self._crop(image, face) for face in self.find_faces(image)]
+        with self._one:
+            faces = self.find_faces(image)
+        return [self._crop(image, face) for face in faces]
 
     def look(self, frame: Frame, last: Sequence[Face] = ()) -> Look:
         """Find and crop the faces of a frame.
@@ -82,7 +88,8 @@ class Seen:
         number, time, image = frame
         if self.find_faces is None:
             return Look(number, time, [], [Crop(image, None)])
-        faces = self._faces(image, last)
+        with self._one:
+            faces = self._faces(image, last)
         return Look(number, time, faces, [self._crop(image, face) for face in faces])
 
     def looks(self, frames: Iterable[Frame]) -> Iterator[Look]:
@@ -127,5 +134,7 @@ class Seen:
         return Crop(pixels, box)
 
     def _check_open(self) -> None:
+        if self.stop.is_set():
+            raise UserError("stopped before the end")
         if self._closed:
             raise UserError("this Predictor is closed: make another, or score inside its `with` block")

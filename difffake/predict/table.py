@@ -126,6 +126,10 @@ def _notes(prediction: Prediction) -> Iterator[str]:
             f"({first.time:.2f} to {last.time:.2f} s), {len({face.frame for face in faces})} scored, "
             f"in {prediction.seconds:.1f} s"
         )
+        if len(prediction.people) > 1:
+            for place, person in enumerate(prediction.people, 1):
+                first, last = person.faces[0], person.faces[-1]
+                yield f"person {place} is {_at(person)} at {first.time:.2f} s, and seen until {last.time:.2f} s"
     if missed := prediction.frames_without_face:
         yield f"no face in the frames {', '.join(f'{frame} ({time:.2f} s)' for frame, time in missed)}"
     promised = prediction.promise.notes if prediction.promise else ()  # these are printed once for all files

@@ -1,5 +1,6 @@
 """A detector that torch runs, from a checkpoint."""
 
+import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ from difffake.files import sha256
 from difffake.models.activation import activation_maps
 from difffake.models.checkpoint import checkpoint_file, load_detector
 from difffake.models.device import choose_device
+from difffake.models.fold import fold_batch_norms
 from difffake.predict.pretrained import about
 from difffake.predict.scorer import Scores
 
@@ -34,7 +36,9 @@ class TorchScorer:
         self.path = checkpoint_file(path)
         self.imports = imports
         self.device = choose_device(device)
-        self.detector, self.info = load_detector(self.path, self.device, imports)
+        detector, self.info = load_detector(self.path, self.device, imports)
+        self.detector = fold_batch_norms(detector)
+        self._one = threading.Lock()  # hooks of `activation_maps` must not appear while the network runs elsewhere
         self.threshold, self.margin = self.info.threshold, self.info.margin
         self.about = about(self.path)
 
@@ -47,7 +51,8 @@ class TorchScorer:
     def __call__(self, crops: Sequence[np.ndarray]) -> Scores:
         """Scores of crops (H, W, 3) uint8 RGB."""
         batch = to_tensors(crops, self.info.config.image_size)
-        outputs = [self.detector(to_unit(part)) for part in batch.to(self.device).split(BATCH)]
+        with self._one:
+            outputs = [self.detector(to_unit(part)) for part in batch.to(self.device).split(BATCH)]
         logits = torch.cat([output.logit for output in outputs]).double()
         embeddings = torch.cat([output.embedding for output in outputs]).float()
         return Scores(logits.cpu().numpy(), embeddings.cpu().numpy())
@@ -59,5 +64,6 @@ class TorchScorer:
     def activation_maps(self, crops: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Grad-CAM of the logit of each crop, see `difffake.models.activation`."""
         batch = to_tensors(crops, self.info.config.image_size)
-        parts = [activation_maps(self.detector, to_unit(part))[0] for part in batch.to(self.device).split(BATCH)]
+        with self._one:
+            parts = [activation_maps(self.detector, to_unit(part))[0] for part in batch.to(self.device).split(BATCH)]
         return list(torch.cat(parts).numpy())

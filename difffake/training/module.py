@@ -49,7 +49,8 @@ class DetectorTraining(Recorded, lightning.LightningModule):
         encoder: timm name with the tag of its weights, such as tf_efficientnet_b4.ap_in1k; or, for a
             torch.nn.Module of your own, {class_path: my_package.MyEncoder, init_args: {...}}.
         weights: initial weights of the encoder: none (random); timm (those of the tag, downloaded);
-            package:efficientnet-lite0; a file; or a run folder, whose best detector's encoder is trained further.
+            package:efficientnet-lite0 (or -lite1, -lite2); a file; or a run folder, whose best detector's encoder is
+            trained further.
         image_size: side of the images in pixels.
         mean: number that is subtracted from the channels of images in [0, 1]; one number or one per channel. By default
             as the weights were trained.

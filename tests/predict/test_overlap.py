@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
+from threading import Event, Lock
 
 import numpy as np
 import pytest
@@ -10,10 +12,51 @@ from drawn_clips import SIDE, drawn, write_clip
 
 from difffake.errors import UserError
 from difffake.faces.video import Frame, read_clip
-from difffake.predict.overlap import BATCH, BEHIND, ahead, look_through, scored
+from difffake.predict.overlap import BATCH, BEHIND, ahead, look_through, overlapped, scored
 from difffake.predict.seen import Crop, Look, Seen
 
 FRAMES = 45
+
+
+def test_results_come_in_order_and_a_few_items_are_worked_on_at_once() -> None:
+    running, most = 0, 0
+    lock = Lock()
+
+    def work(number: int) -> int:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.02 / (1 + number % 3))
+        with lock:
+            running -= 1
+        if number == 4:
+            raise UserError("the fourth")
+        return number * number
+
+    stop = Event()
+    with overlapped(work, range(9), 2, stop) as results:
+        found = [result.exception() or result.result() for result in results]
+    assert [str(one) for one in found] == [str(n * n) if n != 4 else "the fourth" for n in range(9)]
+    assert most == 2
+    assert not stop.is_set()
+
+
+def test_work_that_still_runs_is_stopped_by_an_error_in_the_block() -> None:
+    stop = Event()
+    stopped: list[bool] = []
+
+    def first(results: Iterator[Future[None]]) -> None:
+        next(results)
+        raise KeyboardInterrupt
+
+    with (
+        pytest.raises(KeyboardInterrupt),
+        overlapped(lambda _: stopped.append(stop.wait(20)), range(9), 2, stop) as results,
+    ):
+        first(results)
+    assert stopped == [True, True]  # the other seven were not begun
+    assert not stop.is_set()
 
 
 def counting(made: list[int]) -> Iterator[int]:

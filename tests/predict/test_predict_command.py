@@ -1,6 +1,7 @@
 """`difffake predict` on files as users have them: drawn faces, and real photographs where they are."""
 
 import json
+import re
 import shutil
 import struct
 import zlib
@@ -24,6 +25,7 @@ from difffake.predict.table import _wrapped, printable
 
 Run = Callable[..., str]
 FACE, _ = drawn(1)
+PLACE = r"person \d is at (\d+),\d+ to \d+,\d+ at (\S+) s, and seen until (\S+) s"
 
 
 @pytest.fixture
@@ -94,8 +96,18 @@ def test_the_table_says_frames_faces_threshold_and_verdict(run: Run, tmp_path: P
     assert "2 of 4 frames" in said
     assert "frames 5 to 7 of 8 (0.50 to 0.70 s), 2 scored" in said
     assert "no face in the frames 1 (0.10 s), 3 (0.30 s)" in said
+    assert "person 1 is at" not in said
     assert "Verdict of images: fake at a logit of" in said
     assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.usefixtures("known_faces")
+def test_people_of_a_clip_are_told_apart_by_place_and_time(run: Run, tmp_path: Path) -> None:
+    write_clip(tmp_path / "two.avi", [np.hstack([FACE, FACE])] * 8)
+    said = " ".join(run(tmp_path / "two.avi", "--frames", "4").split())
+    places = [(int(x), float(t), float(end)) for x, t, end in re.findall(PLACE, said)]
+    assert [(time, end) for _, time, end in places] == [(0.1, 0.7)] * 2
+    assert abs(places[0][0] - places[1][0]) == pytest.approx(FACE.shape[1], abs=3)
 
 
 @pytest.mark.usefixtures("known_faces")
@@ -186,6 +198,20 @@ def test_nothing_is_said_of_folders_before_a_wrong_checkpoint(
 
 def test_names_send_no_control_characters_to_the_terminal() -> None:
     assert printable(Path("a\nb\x1b[31m\udcff é.jpg")) == "a\\nb\\x1b[31m\\udcff é.jpg"
+
+
+@pytest.mark.usefixtures("known_faces")
+def test_nothing_that_is_printed_of_a_file_holds_a_control_character(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the table, in its notes, and in what is said of files that fail."""
+    write_clip(tmp_path / "a\x1b[31mb.mp4", [FACE] * 4)
+    (tmp_path / "c\x1b[31md.jpg").write_bytes(b"no picture")
+    assert main(["predict", str(tmp_path), "--ckpt", str(tiny_run.folder), "--device", "cpu"]) == 1
+    printed = capsys.readouterr()
+    assert printed.out.count("a\\x1b[31mb.mp4") >= 2
+    assert "c\\x1b[31md.jpg" in printed.err
+    assert "\x1b" not in printed.out + printed.err
 
 
 def test_long_names_are_broken_between_words() -> None:

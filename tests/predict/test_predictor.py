@@ -21,6 +21,8 @@ from difffake.errors import UserError
 from difffake.faces.detection import Face
 from difffake.faces.images import write_png
 from difffake.models.checkpoint import CheckpointInfo, load_detector
+from difffake.predict.overlap import BATCH, BEHIND
+from difffake.predict.seen import Crop
 
 FIRST, FIRST_FACE = drawn(1)
 SECOND, SECOND_FACE = drawn(2)
@@ -122,6 +124,44 @@ def test_paths_are_scored_one_by_one(predictor: Predictor, tmp_path: Path) -> No
     assert predictor.predict(paths) == predictor.predict(list(map(str, paths))) == expected
     with pytest.raises(UserError, match="is a folder"):
         predictor.predict(tmp_path)
+
+
+def test_one_bad_path_of_a_list_is_an_error_and_the_predictor_goes_on(predictor: Predictor, tmp_path: Path) -> None:
+    write_png(tmp_path / "a.png", FIRST)
+    for bad in (["missing.png", tmp_path / "a.png"], [tmp_path / "a.png", "missing.png"]):
+        with pytest.raises(UserError, match=r"missing.png cannot be read: No such file"):
+            predictor.predict(bad)
+        assert predictor.predict(tmp_path / "a.png").logits == predictor.predict(FIRST).logits
+
+
+def test_files_at_once_and_one_by_one_have_the_same_scores(predictor: Predictor, tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.avi" for number in range(4)]
+    for number, path in enumerate(paths):
+        write_clip(path, [np.roll(FIRST, number + shift, axis=1) for shift in range(12)])
+    together = predictor.predict(paths)
+    assert [one.logits for one in together] == [predictor.predict(path).logits for path in paths]
+    assert len({one.logit for one in together}) == 4
+
+
+def test_crops_are_dropped_when_they_are_scored(
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The crops of an hour would fill the memory."""
+    waiting: list[int] = []
+    kept: list[Crop] = []
+    crop_of = predictor._seen._crop
+
+    def noted(image: np.ndarray, face: Face) -> Crop:
+        kept.append(crop_of(image, face))
+        waiting.append(sum(crop.pixels is not None for crop in kept))
+        return kept[-1]
+
+    monkeypatch.setattr(predictor._seen, "_crop", noted)
+    write_clip(tmp_path / "a.avi", [FIRST] * 200)
+    predictor.frames = 200
+    assert predictor.predict(tmp_path / "a.avi").frames_used == 200
+    assert max(waiting) <= (BEHIND + 3) * BATCH < 100
+    assert [crop for crop in kept if crop.pixels is not None] == []
 
 
 def test_a_closed_predictor_says_so(tiny_run: TinyRun) -> None:

@@ -63,6 +63,14 @@ def test_two_users_at_once_get_their_own_answers(page: Served, files: Path, monk
     assert len(list(page.folder.glob("held-*"))) == 0
 
 
+def test_what_the_detector_says_of_itself_is_under_each_answer(
+    page: Served, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "It is weak" not in page.check(files / "one.png")
+    monkeypatch.setattr(page.predictor, "about", "It is weak.")
+    assert "It is weak" in page.check(files / "one.png")
+
+
 def test_references_are_compared(page: Served, files: Path) -> None:
     text = page.check(files / "one.png", files / "one.png", files / "two.png")
     assert "mean of 2 comparisons" in text
