@@ -13,6 +13,7 @@ from difffake.errors import UserError
 from difffake.evaluation.differences import Contender, contender
 from difffake.evaluation.results import CLASSIFIER, COLUMNS, RESULTS
 from difffake.evaluation.run_names import read_settings, run_names
+from difffake.evaluation.swept_names import swept_names
 
 SCORES = "scores.parquet"
 _SEED = "seed_everything"
@@ -107,7 +108,7 @@ def groups_of(runs: Sequence[ScoredRun]) -> list[Group]:
         found.setdefault(key, []).append(run)
     # The folder of a run's evaluation is often called so; the run has the name.
     folders = [run.folder.parent if run.folder.name == "evaluation" else run.folder for run in runs]
-    names = run_names(folders, [_without_seed(run.config) for run in runs])
+    names = swept_names(folders) or run_names(folders, [_without_seed(run.config) for run in runs])
     name_of = {run.folder: name for run, name in zip(runs, names, strict=True)}
     return [Group(_joint([name_of[run.folder] for run in group]), group) for group in found.values()]
 
@@ -176,6 +177,8 @@ def _joint(names: Sequence[str]) -> str:
     """
     if len(names) == 1:
         return names[0]
+    if len(set(names)) == 1:
+        return f"{names[0]} ({len(names)} seeds)"
     alike = itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
     common = "".join(letters[0] for letters in alike).rstrip("-_/. (0123456789")
     return f"{common or f'{names[0]} and others'} ({len(names)} seeds)"

@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from difffake.evaluation.swept_names import swept_names
+
 MOST = 5
 """Largest number of settings in a name; the report contains the full configs."""
 _NOT_SETTINGS = ("out", "config", "overwrite", "resume", "trainer.default_root_dir")
@@ -15,7 +17,7 @@ _NOT_SETTINGS = ("out", "config", "overwrite", "resume", "trainer.default_root_d
 def run_names(folders: Sequence[Path], configs: Sequence[str]) -> list[str]:
     """Short distinct names for runs, with the settings that differ between them.
 
-    `lr-3/evaluation` and `lr-4/evaluation` are named `lr-3` and `lr-4`.
+    `lr-3/evaluation` and `lr-4/evaluation` are named `lr-3` and `lr-4`; runs of a sweep by what it varied.
 
     Args:
         folders: folder (N,) of each run's results.
@@ -24,6 +26,8 @@ def run_names(folders: Sequence[Path], configs: Sequence[str]) -> list[str]:
     Returns:
         Name (N,) of each run.
     """
+    if swept := swept_names(folders, seeds=True):
+        return swept
     names = _short([folder.resolve().parts for folder in folders])
     settings = [read_settings(config) for config in configs]
     known = list(dict.fromkeys(key for found in settings for key in found if key not in _NOT_SETTINGS))

@@ -21,10 +21,8 @@ import torch
 from difffake.errors import Terminated
 from difffake.files import MARKER, staged_file
 from difffake.progress import console
-from difffake.sweeps.sweep_file import Sweep, Values, command_of, text_of, varied_names
+from difffake.sweeps.sweep_file import DONE, Sweep, Values, command_of, text_of, varied_names
 
-DONE = "done.json"
-"""File that marks a run as done."""
 LOG = "log.txt"
 """File with a run's output."""
 # Locks: a sweep holds the first from before a run until it is marked as done; the processes of the run hold the second

@@ -13,9 +13,9 @@ from difffake.progress import console
 from difffake.sweeps import one_run
 from difffake.sweeps.collect import read_run_result, settings_of
 from difffake.sweeps.differences import compared_settings
-from difffake.sweeps.processes import DONE, LOG, run_all
+from difffake.sweeps.processes import LOG, run_all
 from difffake.sweeps.summary import best_line, markdown_page, print_tables, sweep_tables, write_runs
-from difffake.sweeps.sweep_file import Sweep, Values, baseline_run, command_of, run_id, runs_of
+from difffake.sweeps.sweep_file import DONE, Sweep, Values, baseline_run, command_of, run_id, runs_of
 
 SWEEP = "sweep.json"
 """File in a sweep's folder with the command and data of its runs."""

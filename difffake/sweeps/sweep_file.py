@@ -30,6 +30,8 @@ _KNOWN = {
     "program", "method", "metric", "name", "description", "parameters", "command", "run_cap", "project", "entity",
     "baseline",
 }  # fmt: skip
+DONE = "done.json"
+"""File in the folder of a finished run, with its parameters."""
 SEEDS = ("seed_everything", "anomaly.seed", "evaluate.seed")
 """Parameters that only repeat a setting with another seed."""
 

@@ -1,0 +1,45 @@
+"""Names of the runs of a sweep, from the parameters that the sweep varied."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from difffake.sweeps.sweep_file import DONE, SEEDS, Values, text_of, varied_names
+
+
+def swept_names(folders: Sequence[Path], seeds: bool = False) -> list[str] | None:
+    """Names such as `guide` or `lambda 0.5, rank 4`; None if not all folders are of runs of `difffake sweep`.
+
+    Args:
+        folders: folder of each run, or a folder in it.
+        seeds: add the seeds to names that are otherwise equal.
+    """
+    runs = [_values(folder) for folder in folders]
+    known = [run for run in runs if run is not None]
+    if not known or len(known) < len(runs):
+        return None
+    varied = varied_names(known)
+    names = [_name(run, [key for key in varied if key not in SEEDS]) for run in known]
+    if seeds and len(set(names)) < len(names):
+        names = [
+            f"{name}, {_name(run, [key for key in varied if key in SEEDS])}"
+            for name, run in zip(names, known, strict=True)
+        ]
+    return names if all(names) and (not seeds or len(set(names)) == len(names)) else None
+
+
+def _values(folder: Path) -> Values | None:
+    """Parameters of a finished run of a sweep."""
+    for place in (folder, *folder.resolve().parents[:1]):
+        try:
+            found = json.loads((place / DONE).read_text(encoding="utf-8"))["parameters"]
+        except (OSError, ValueError, LookupError, TypeError):
+            continue
+        return found if isinstance(found, dict) else None
+    return None
+
+
+def _name(values: Values, varied: Sequence[str]) -> str:
+    """The varied parameters; a study's `setting` without the word."""
+    words = {"setting": "", "seed_everything": "seed "}
+    return ", ".join(f"{words.get(key, f'{key} ')}{text_of(key, values.get(key))}" for key in varied)
