@@ -34,7 +34,7 @@ def sweep(
 
     Args:
         file: sweep file in W&B's format, with the method grid or random.
-        out: folder of the runs, runs.csv and summary.md; by default sweeps/ and the file's name.
+        out: folder of the runs, runs.csv, summary.md and differences.png; by default sweeps/ and the file's name.
         jobs: number of runs at the same time; each gets an equal share of the GPUs and cores.
         runs: number of random combinations, or of a grid's first combinations; by default run_cap of the file.
         metrics: metrics of the evaluation to show in the tables.

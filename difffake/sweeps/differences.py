@@ -2,20 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pandas as pd
 
 from difffake.errors import UserError
 from difffake.evaluation.compared_runs import SCORES, read_scores
 from difffake.evaluation.differences import Contender, contender, correct, differences, verdict
+from difffake.evaluation.pictures.differences import difference_figure, differences_caption
 from difffake.evaluation.results import LEVELS, RESULTS, Row
 from difffake.evaluation.significance import LEVEL
+from difffake.plots import save_figure
 from difffake.progress import console, track
 from difffake.sweeps.collect import RunResult, Setting
 from difffake.sweeps.sweep_file import SEEDS, Values, text_of
 
 MARKS = {"better": "▲", "worse": "▼", "": "="}
 """Marks of cells: better or worse than the baseline by more than chance, or not."""
+DIFFERENCES = "differences.png"
+"""Picture of the differences in the folder of a sweep."""
 Kind = tuple[str, str]
 """Level and score of a table."""
 Column = tuple[str, str, str]
@@ -87,6 +92,17 @@ def compared_settings(settings: Sequence[Setting], baseline: Values, resamples: 
         f"after Holm's correction for all cells of the table); {MARKS['']} no difference found."
     )
     return Tested(f"{note} {without[:1].upper()}{without[1:]}." if without else note, rows)
+
+
+def draw_differences(path: Path, tested: Tested) -> None:
+    """Draw the difference of each setting to the baseline, with its interval; one panel per table.
+
+    Args:
+        path: PNG file to write; an SVG file is written beside it.
+        tested: differences, at least one.
+    """
+    rows = [row for of_table in tested.rows.values() for row in of_table.values()]
+    save_figure(difference_figure(rows), path, differences_caption(rows, "all in the panel"))
 
 
 def _contender(

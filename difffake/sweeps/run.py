@@ -12,7 +12,7 @@ from difffake.files import MARKER, staged_file
 from difffake.progress import console
 from difffake.sweeps import one_run
 from difffake.sweeps.collect import read_run_result, settings_of
-from difffake.sweeps.differences import compared_settings
+from difffake.sweeps.differences import DIFFERENCES, compared_settings, draw_differences
 from difffake.sweeps.processes import LOG, run_all
 from difffake.sweeps.summary import best_line, markdown_page, print_tables, sweep_tables, write_runs
 from difffake.sweeps.sweep_file import DONE, Sweep, Values, baseline_run, command_of, run_id, runs_of
@@ -28,7 +28,7 @@ def run_sweep(plan: Sweep, folder: Path, jobs: int, count: int | None, metrics: 
 
     Args:
         plan: the sweep.
-        folder: folder for the runs, runs.csv and summary.md.
+        folder: folder for the runs, runs.csv, summary.md and differences.png.
         jobs: number of runs at the same time.
         count: number of random runs, or of a grid's first combinations; None for the file's own number.
         metrics: metrics of results.json to show in the tables.
@@ -56,7 +56,8 @@ def run_sweep(plan: Sweep, folder: Path, jobs: int, count: int | None, metrics: 
     done = [(values, folder / name) for name, values in wanted.items() if (folder / name / DONE).is_file()]
     if done:
         _write_tables(plan, folder, done, metrics, baseline)
-        console.print(f"{len(done)} of {len(wanted)} runs: {folder}/summary.md, runs.csv")
+        written = [name for name in ("summary.md", "runs.csv", DIFFERENCES) if (folder / name).is_file()]
+        console.print(f"{len(done)} of {len(wanted)} runs: {folder}/{', '.join(written)}")
     for name in failed:
         log = folder / name / LOG
         lines = log.read_text(errors="replace").split("\n") if log.is_file() else []
@@ -87,7 +88,7 @@ def refuse_missing(plan: Sweep, runs: Sequence[Values]) -> None:
 def _write_tables(
     plan: Sweep, folder: Path, done: Sequence[tuple[Values, Path]], metrics: Sequence[str], baseline: Values
 ) -> None:
-    """Write runs.csv and summary.md, and print the tables of video level, or of frame level if there is no video."""
+    """Write runs.csv, summary.md and differences.png; print the tables of video level, or without one, frame level."""
     results = [read_run_result(values, path, plan.metric, plan.goal) for values, path in done]
     settings = settings_of(results, plan.goal)
     write_runs(folder / "runs.csv", results, plan.metric)
@@ -95,6 +96,8 @@ def _write_tables(
     tables, best = sweep_tables(settings, plan.metric, metrics, tests), best_line(settings, plan.metric)
     with staged_file(folder / "summary.md") as partial:
         partial.write_text(markdown_page(tables, best))
+    if tests and tests.rows:
+        draw_differences(folder / DIFFERENCES, tests)
     left_out = "frame" if any(table.level == "video" for table in tables) else None
     print_tables([table for table in tables if table.level != left_out], Console())
     console.print(best)

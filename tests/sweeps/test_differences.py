@@ -11,9 +11,11 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from difffake.errors import UserError
+from difffake.evaluation.comparison_tables import difference_text
 from difffake.evaluation.results import result_rows, write_results
+from difffake.plots import read_caption
 from difffake.sweeps.collect import Setting, read_run_result, settings_of
-from difffake.sweeps.differences import compared_settings
+from difffake.sweeps.differences import compared_settings, draw_differences
 from difffake.sweeps.summary import markdown_page, sweep_tables
 from difffake.sweeps.sweep_file import baseline_run, runs_of, sweep_of
 
@@ -44,6 +46,17 @@ def sweep(folder: Path) -> list[Setting]:
             values = {"setting": f"{name}: --option", "seed_everything": seed}
             results.append(read_run_result(values, place, "auc/video/classifier", "maximize"))
     return settings_of(results, "maximize")
+
+
+def test_the_picture_has_each_difference_and_its_numbers(tmp_path: Path) -> None:
+    tests = compared_settings(sweep(tmp_path), {"setting": "plain: --option", "seed_everything": 7}, resamples=100)
+    draw_differences(tmp_path / "differences.png", tests)
+    assert "after Holm's correction for all in the panel" in read_caption(tmp_path / "differences.png")
+    drawn = (tmp_path / "differences.svg").read_text()
+    for row in tests.rows["video", "classifier"].values():
+        assert difference_text(row) in drawn
+    for text in ("Video level, classifier score, against plain", "better, swap", "worse, all fakes", "same, mouth"):
+        assert text in drawn
 
 
 def test_cells_are_marked_and_the_marks_explained(tmp_path: Path) -> None:

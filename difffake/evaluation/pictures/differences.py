@@ -51,12 +51,12 @@ def difference_figure(rows: Sequence[Row]) -> Figure:
     return figure
 
 
-def differences_caption(rows: Sequence[Row]) -> str:
-    """Caption of `difference_figure`."""
+def differences_caption(rows: Sequence[Row], together: str = "all comparisons made") -> str:
+    """Caption of `difference_figure`; `together` says which p-values were corrected for one another."""
     return (
         "Difference of AUC between each score and its baseline on the samples that both scored, in points, with 95 % "
         f"intervals from a paired bootstrap by {units_of(rows)}. Right of 0 is better than the baseline. Filled points "
-        "are differences that are more than chance (p below 0.05 after Holm's correction for all comparisons made); "
+        f"are differences that are more than chance (p below 0.05 after Holm's correction for {together}); "
         "open points are not."
     )
 
