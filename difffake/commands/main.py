@@ -62,6 +62,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"difffake {__version__}")
         return 0
     name, rest = arguments[0], arguments[1:]
+    if wrong := [word for word in rest if any("\ud800" <= letter <= "\udfff" for letter in word)]:
+        print(f"difffake {name}: {wrong[0]!r} is not UTF-8: rename the file, or name its folder", file=sys.stderr)
+        return 2
     if name not in COMMANDS:
         close = difflib.get_close_matches(name.replace("_", "-"), COMMANDS, 1)
         advice = f"did you mean {close[0]}?" if close else f"choose one of {', '.join(COMMANDS)}"

@@ -83,7 +83,7 @@ def predict(
         raise UsageError(f"--onnx {onnx} is no .onnx file: make one with difffake export, or give --ckpt")
     paths, remarks = expanded(named(files))
     scored: list[tuple[Path, Prediction]] = []
-    failures = 0
+    failures = drawn = 0
     options: dict[str, Any] = {
         "landmarker": landmarker,
         "frames": frames,
@@ -128,6 +128,7 @@ def predict(
                             failures += 1
                             console.print(f"no pictures of {printable(path)}: {_reason(error, path)}")
                             pictures = []
+                        drawn += len(pictures)
                         answer["overlay"] = [picture.as_posix() for picture in pictures]
                     if json:
                         print(json_format.dumps(answer), flush=True)
@@ -137,7 +138,7 @@ def predict(
     if failures:
         console.print(f"{failures} of {len(paths)} files failed")
     if overlay:
-        console.print(f"pictures in {overlay}")
+        console.print(f"pictures in {overlay}" if drawn else f"no pictures in {overlay}")
     return 1 if failures else 0
 
 

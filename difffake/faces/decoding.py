@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 
 from difffake.errors import UserError
 from difffake.faces.images import MAX_PIXELS, too_large
+from difffake.faces.listing import kind_by_content
 from difffake.files import absent
 
 # Containers that hold their frames themselves. FFmpeg knows an input by its first bytes, whatever its name is, and
@@ -36,6 +37,8 @@ class Index(NamedTuple):
     packets: int
     rate: float
     """Frames per second, as the container claims; for frames whose packets have no time."""
+    seconds: float
+    """From the first frame to the last one, by the packets' times; what the header claims is not believed."""
 
     def key_before(self, number: int, back: int = 0) -> int:
         """The last frame up to `number` that decoding can begin with, or `back` such frames before; else the first."""
@@ -51,7 +54,7 @@ def opened(path: Path, threads: int) -> Iterator[tuple[InputContainer, VideoStre
     try:
         container = av.open(str(path), metadata_errors="replace", options=_SAFE)
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as a video: {_reason(error)}") from error
+        raise UserError(f"{path} cannot be read as a video: {_reason(error, path)}") from error
     with container:
         if not container.streams.video:
             raise UserError(f"{path} holds no video")
@@ -91,12 +94,13 @@ def read_index(path: Path) -> Index:
                         keys.append(packet.pts)
         except (av.FFmpegError, OSError):
             pass  # the rest of the file is missing or damaged: `Video.shortfall` says so
-    known = [value for value in pts if value is not None]
+        base = stream.time_base
+    known = sorted(value for value in pts if value is not None)
+    seconds = float((known[-1] - known[0]) * base) if known and base else len(pts) / rate
     if len(set(known)) < len(pts):
-        return Index(announced, [], [], len(pts), rate)
-    known.sort()
+        return Index(announced, [], [], len(pts), rate, seconds)
     number_of = {value: number for number, value in enumerate(known)}
-    return Index(announced, known, sorted(number_of[key] for key in keys if key is not None), len(pts), rate)
+    return Index(announced, known, sorted(number_of[key] for key in keys if key is not None), len(pts), rate, seconds)
 
 
 def walk(path: Path, index: Index, numbers: Sequence[int], threads: int) -> Iterator[tuple[int, VideoFrame | None]]:
@@ -190,7 +194,9 @@ def frames_of(
             yield None, False
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno == errno.EINVAL:  # what FFmpeg says of a format outside the list
+def _reason(error: Exception, path: Path) -> str:
+    if kind_by_content(path) == "image":
+        return "it is a picture: give its name the suffix of one, such as .jpg"
+    if getattr(error, "errno", None) == errno.EINVAL:  # what FFmpeg says of a format outside the list
         return "it is in no video format that is read, or is a playlist, which could open other files"
     return str(getattr(error, "strerror", "") or " ".join(str(error).split()))

@@ -48,6 +48,11 @@ def kind_of(path: Path) -> Kind | None:
         return "image"
     if suffix in VIDEO_SUFFIXES:
         return "video"
+    return kind_by_content(path)
+
+
+def kind_by_content(path: Path) -> Kind | None:
+    """Whether a file is an image or a video, by its first bytes alone; None for others and unreadable files."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)

@@ -36,6 +36,8 @@ AT_ONCE = 2
 """Files that are worked on at the same time: one ends while the next begins."""
 MAX_FACES = 20
 """Most faces of an image or frame that are scored."""
+SMALL = 48
+"""Side of a face in pixels below which a score says little: little is left of a forgery's traces."""
 FALSE_ALARMS = 0.05
 """The promised rate of false alarms, unless another is chosen."""
 IMAGES = "the images"
@@ -303,7 +305,7 @@ class Predictor(Pretrained):
         if known is not None and len(people) > 1:
             raise UserError(f"{name} shows {len(people)} people: references are for a file that shows one")
         self._score([face.crop for person in people for face in person], name)
-        return self._judge(kind, people, name, known, notes, **seen)
+        return self._judge(kind, people, name, known, [*notes, *_small(people, self.margin)], **seen)
 
     def _score(self, crops: Sequence[Crop], name: str) -> None:
         """Score the crops that have no score yet; an error if a logit is not finite."""
@@ -321,6 +323,17 @@ class Predictor(Pretrained):
 def _crowd(faces: int) -> list[str]:
     """A note if there may be more faces than were looked at."""
     return [f"there may be more than {MAX_FACES} faces, of which {MAX_FACES} were scored"] if faces >= MAX_FACES else []
+
+
+def _small(people: Sequence[Sequence[Shown]], margin: float) -> list[str]:
+    """A note for each person whose face is small in most of the frames."""
+    notes = []
+    for number, person in enumerate(people, 1):
+        sides = [(face.crop.box[2] - face.crop.box[0]) / margin for face in person if face.crop.box]
+        if sides and (side := float(np.median(sides))) < SMALL:
+            who = "the face" if len(people) == 1 else f"the face of person {number}"
+            notes.append(f"{who} is {side:.0f} pixels wide: below {SMALL}, a score says little")
+    return notes
 
 
 def open_scorer(path: Path, device: str = "auto", imports: Sequence[str] = ()) -> Scorer:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from difffake.errors import UserError
-from difffake.faces.length import video_seconds
+from difffake.faces.decoding import read_index
 from difffake.faces.listing import kind_of
 from difffake.predict.prediction import Prediction
 from difffake.predict.predictor import Predictor
@@ -64,7 +64,7 @@ class Check:
         if kind is None:
             raise UserError(f"the file is no picture and no clip that is read here. These are: {KINDS}")
         if kind == "video":
-            seconds, most = video_seconds(path), self.uploads.limits.seconds
+            seconds, most = read_index(path).seconds, self.uploads.limits.seconds
             if seconds > most:
                 raise UserError(f"the clip is {seconds:.0f} s long, and {most:g} s is the limit here: cut it")
         for file in references:

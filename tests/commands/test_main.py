@@ -1,5 +1,6 @@
 """The command line: quick help, exit statuses, one-line errors."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,13 @@ def test_wrong_options_end_in_one_line_with_exit_status_2(
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert lines[0].startswith(message)
+
+
+def test_a_name_that_is_not_utf_8_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", os.fsdecode(b"a\xff.jpg")]) == 2
+    assert capsys.readouterr().err == (
+        "difffake predict: 'a\\udcff.jpg' is not UTF-8: rename the file, or name its folder\n"
+    )
 
 
 def test_no_command_at_all_shows_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from drawn_clips import write_clip
+from PIL import Image
 
 from difffake.errors import UserError
 from difffake.faces import decoding
@@ -272,6 +273,13 @@ def test_a_file_that_names_others_opens_none_of_them(kind: str, tmp_path: Path) 
     with pytest.raises(UserError, match=r"clip.mp4 cannot be read as a video") as caught:
         read_clip(tmp_path / "clip.mp4", 2)
     assert "\n" not in str(caught.value)
+
+
+def test_a_picture_with_the_suffix_of_a_video_is_named_so(tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64)).save(tmp_path / "photo.jpg")
+    (tmp_path / "photo.jpg").rename(tmp_path / "photo.mp4")
+    with pytest.raises(UserError, match=r"photo.mp4 cannot be read as a video: it is a picture: give its name"):
+        read_clip(tmp_path / "photo.mp4", 2)
 
 
 def test_a_clip_that_marks_no_key_frame_is_decoded_from_its_start(

@@ -183,6 +183,17 @@ def test_every_face_of_a_photograph_is_scored(predictor: Predictor, tiny_run: Ti
         np.testing.assert_array_equal(BOTH[y0:y1, x0:x1], crop)
 
 
+def test_a_small_face_is_said(tiny_run: TinyRun) -> None:
+    small = Face(FIRST_FACE.landmarks / 4, FIRST_FACE.box / 4)
+    with Predictor(tiny_run.ckpt, device="cpu", find_faces=lambda image: [small]) as predictor:
+        (note,) = predictor.predict(cv2.resize(FIRST, None, fx=0.25, fy=0.25)).notes
+    side = float(max(small.box[2:] - small.box[:2]))
+    assert note == f"the face is {side:.0f} pixels wide: below 48, a score says little"
+    with Predictor(tiny_run.ckpt, device="cpu", find_faces=lambda image: [FIRST_FACE, small]) as predictor:
+        (note,) = predictor.predict(FIRST).notes
+    assert note.startswith("the face of person 2 is")
+
+
 def test_a_crowd_of_which_some_may_not_be_scored_is_said(tiny_run: TinyRun) -> None:
     for faces, notes in ((19, []), (20, ["there may be more than 20 faces, of which 20 were scored"])):
         with Predictor(tiny_run.ckpt, device="cpu", find_faces=lambda image, n=faces: [FIRST_FACE] * n) as predictor:

@@ -20,7 +20,7 @@ from tiny import TinyRun
 from difffake import Predictor
 from difffake.commands.main import main
 from difffake.errors import Terminated, UserError
-from difffake.faces.length import video_seconds
+from difffake.faces.decoding import read_index
 
 pytest.importorskip("gradio", reason="gradio is not installed: pip install -e '.[dev]'")
 
@@ -141,7 +141,7 @@ def test_uploads_are_deleted_after_a_while(tmp_path: Path, files: Path) -> None:
 
 def test_the_length_of_a_clip_is_that_of_its_packets(tmp_path: Path) -> None:
     write_clip(tmp_path / "clip.mp4", [FACE] * 21, rate=10)
-    assert video_seconds(tmp_path / "clip.mp4") == pytest.approx(2.0)
+    assert read_index(tmp_path / "clip.mp4").seconds == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
