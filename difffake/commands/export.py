@@ -9,8 +9,10 @@ from rich.console import Console
 from difffake.commands.parse import AtLeast
 from difffake.errors import UsageError
 from difffake.files import refuse_existing_file, staged_file
+from difffake.predict.hub import find_model
 
 EXAMPLES = (
+    "difffake export --out detector.onnx",
     "difffake export --ckpt runs/lfw --out runs/lfw/detector.onnx",
     "difffake export --ckpt runs/lfw --out detector-int8.onnx --int8 --manifest data/dfdc",
     "difffake export --ckpt runs/lfw --out detector.pt2 --format torch",
@@ -19,8 +21,8 @@ SUFFIX = {"onnx": ".onnx", "torch": ".pt2"}
 
 
 def export(
-    ckpt: Path,
     out: Path,
+    ckpt: str | None = None,
     format: Literal["onnx", "torch"] = "onnx",
     int8: bool = False,
     manifest: Path | None = None,
@@ -36,9 +38,10 @@ def export(
     checkpoint, and its speed with torch's.
 
     Args:
-        ckpt: checkpoint of difffake fit, run folder, whose best.ckpt is used, or model folder of difffake publish.
         out: file to write, .onnx or .pt2. The checkpoint's calibration.json and anomaly.safetensors are copied beside
             it, where difffake predict --onnx looks for them; not with --int8, which gives other scores.
+        ckpt: checkpoint of difffake fit, run folder, whose best.ckpt is used, or model folder of difffake publish; or
+            its OWNER/NAME on the Hugging Face Hub. By default, the weak detector of the package.
         format: onnx, or torch for a program of torch.export.
         int8: write int8 weights and activations, which are faster and less exact. Needs --manifest.
         manifest: data set for --int8. Crops of its split train give the ranges of the activations; its split test, or
@@ -52,7 +55,8 @@ def export(
         raise UsageError(f"--out {out}: the name of a file of --format {format} ends in {SUFFIX[format]}")
     if int8 and (format != "onnx" or manifest is None):
         raise UsageError("--int8 needs --format onnx and a --manifest with crops of the split train")
-    refuse_existing_file(out, overwrite, [ckpt, *([manifest] if manifest else [])])
+    source = find_model(ckpt)
+    refuse_existing_file(out, overwrite, [source, *([manifest] if manifest else [])])
 
     from difffake.predict.onnx_scorer import OnnxScorer, need
 
@@ -66,7 +70,7 @@ def export(
     faces = Manifest.read(manifest) if int8 and manifest else None
     if faces:
         check_train(faces)
-    network, facts = work.load_exportable(ckpt, tuple(imports))
+    network, facts = work.load_exportable(source, tuple(imports))
     reference = work.detector_runner(network)
     say = Console(highlight=False, markup=False, soft_wrap=True).print
     with TemporaryDirectory() as folder, staged_file(out, overwrite) as partial:
@@ -84,7 +88,7 @@ def export(
             loss = auc_loss(OnnxScorer(whole), OnnxScorer(partial), faces, limit, seed)
         measured = [work.speeds(reference, exported, facts.image_size, batch) for batch in (1, 32)]
     side = facts.image_size
-    kept = [] if int8 else work.copy_companions(ckpt, out.parent)  # an int8 file gives other scores
+    kept = [] if int8 else work.copy_companions(source, out.parent)  # an int8 file gives other scores
     say(f"{out}: {facts.encoder}, images (batch, 3, {side}, {side}) uint8, {out.stat().st_size / 1e6:.1f} MB")
     say(
         f"largest difference from the checkpoint{' (before int8)' if int8 else ''}: logit {difference.logit:.1g}, "
