@@ -1,11 +1,13 @@
 """Decoding, face detection and scoring at the same time, each in a thread of its own, and several files at a time."""
 
+import os
+import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event
 from typing import TypeVar
 
 from difffake.faces.video import BrokenFrame, Video
@@ -20,8 +22,20 @@ BATCH = 8
 """Crops that are scored together, in the order of the frames."""
 BEHIND = 4
 """Batches that wait for the detector."""
+NICE = 10
+"""How far threads step back that are not the slowest."""
 
 _END = object()
+
+
+def step_back() -> None:
+    """Let other threads go first on a processor that this one shares with them.
+
+    Face detection is the slowest part and takes one processor. If decoding and scoring get the same share of it, that
+    part becomes slower still. Only Linux has a priority of its own for each thread.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
 
 
 def ahead(items: Iterator[T], size: int) -> Iterator[T]:
@@ -31,7 +45,7 @@ def ahead(items: Iterator[T], size: int) -> Iterator[T]:
         items: an iterator; its exceptions are raised here.
         size: most items that wait for their use.
     """
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1, initializer=step_back) as pool:
         coming = deque(pool.submit(next, items, _END) for _ in range(size))
         while (item := coming.popleft().result()) is not _END:
             coming.append(pool.submit(next, items, _END))
@@ -50,7 +64,7 @@ def scored(looks: Iterable[Look], score: Callable[[Sequence[Crop]], object]) -> 
     done: list[Look] = []
     waiting: list[Crop] = []
     running: deque[Future[object]] = deque()
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1, initializer=step_back) as pool:
         for look in looks:
             done.append(look)
             waiting += look.crops
@@ -67,7 +81,9 @@ def scored(looks: Iterable[Look], score: Callable[[Sequence[Crop]], object]) -> 
 
 
 @contextmanager
-def overlapped(work: Callable[[T], R], items: Iterable[T], size: int, stop: Event) -> Iterator[Iterator[Future[R]]]:
+def overlapped(
+    work: Callable[[T], R], items: Iterable[T], size: int, stop: threading.Event
+) -> Iterator[Iterator[Future[R]]]:
     """Results of work on items, in their order. While one item is finished, the next is begun.
 
     Args:

@@ -1,10 +1,12 @@
 """Decoding, looking and scoring at the same time: nothing gets lost, nothing piles up, and errors come through."""
 
+import os
+import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from threading import Event, Lock
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from drawn_clips import SIDE, drawn, write_clip
 
 from difffake.errors import UserError
 from difffake.faces.video import Frame, read_clip
-from difffake.predict.overlap import BATCH, BEHIND, ahead, look_through, overlapped, scored
+from difffake.predict.overlap import BATCH, BEHIND, NICE, ahead, look_through, overlapped, scored
 from difffake.predict.seen import Crop, Look, Seen
 
 FRAMES = 45
@@ -20,7 +22,7 @@ FRAMES = 45
 
 def test_results_come_in_order_and_a_few_items_are_worked_on_at_once() -> None:
     running, most = 0, 0
-    lock = Lock()
+    lock = threading.Lock()
 
     def work(number: int) -> int:
         nonlocal running, most
@@ -34,7 +36,7 @@ def test_results_come_in_order_and_a_few_items_are_worked_on_at_once() -> None:
             raise UserError("the fourth")
         return number * number
 
-    stop = Event()
+    stop = threading.Event()
     with overlapped(work, range(9), 2, stop) as results:
         found = [result.exception() or result.result() for result in results]
     assert [str(one) for one in found] == [str(n * n) if n != 4 else "the fourth" for n in range(9)]
@@ -43,7 +45,7 @@ def test_results_come_in_order_and_a_few_items_are_worked_on_at_once() -> None:
 
 
 def test_work_that_still_runs_is_stopped_by_an_error_in_the_block() -> None:
-    stop = Event()
+    stop = threading.Event()
     stopped: list[bool] = []
 
     def first(results: Iterator[Future[None]]) -> None:
@@ -72,6 +74,15 @@ def test_items_are_made_ahead_but_never_more_than_allowed() -> None:
         time.sleep(0.002)
         assert number < len(made) <= number + 1 + 3
     assert len(made) == 20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
+def test_what_runs_ahead_lets_the_slowest_part_go_first() -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    items = ahead(iter(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()), None), 2)
+    assert next(items) == min(19, NICE)
+    items.close()  # type: ignore[attr-defined]
+    assert os.getpriority(os.PRIO_PROCESS, 0) == own
 
 
 def test_the_error_of_an_iterator_comes_after_its_items() -> None:
