@@ -64,6 +64,7 @@ def export(
         need("onnx", "onnxruntime", "onnxscript")
     # Here, because these modules take seconds to import.
     from difffake.data.manifest import Manifest
+    from difffake.models.fold import fold_batch_norms
     from difffake.predict import export as work
     from difffake.predict.quantize import auc_loss, check_train, quantize
 
@@ -71,7 +72,8 @@ def export(
     if faces:
         check_train(faces)
     network, facts = work.load_exportable(source, tuple(imports))
-    reference = work.detector_runner(network)
+    reference = work.detector_runner(network.detector)
+    quick = work.detector_runner(fold_batch_norms(network.detector))
     say = Console(highlight=False, markup=False, soft_wrap=True).print
     with TemporaryDirectory() as folder, staged_file(out, overwrite) as partial:
         whole = Path(folder, "float32.onnx") if int8 else partial
@@ -86,7 +88,7 @@ def export(
             quantize(whole, facts, faces, partial, seed)
             exported = work.onnx_runner(partial, work.threads())
             loss = auc_loss(OnnxScorer(whole), OnnxScorer(partial), faces, limit, seed)
-        measured = [work.speeds(reference, exported, facts.image_size, batch) for batch in (1, 32)]
+        measured = [work.speeds(quick, exported, facts.image_size, batch) for batch in (1, 32)]
     side = facts.image_size
     kept = [] if int8 else work.copy_companions(source, out.parent)  # an int8 file gives other scores
     say(f"{out}: {facts.encoder}, images (batch, 3, {side}, {side}) uint8, {out.stat().st_size / 1e6:.1f} MB")

@@ -149,9 +149,9 @@ def torch_runner(path: Path) -> Run:
     return _runner(torch.export.load(path).module())
 
 
-def detector_runner(network: Exportable) -> Run:
-    """The detector as `predict` runs it: images with channels last."""
-    return _runner(lambda images: network.detector(to_unit(images))[:2])
+def detector_runner(detector: Detector) -> Run:
+    """A detector as `predict` runs it: images with channels last; for the same speed, with folded batch norms."""
+    return _runner(lambda images: detector(to_unit(images))[:2])
 
 
 class Difference(NamedTuple):
