@@ -13,6 +13,7 @@ from difffake.predict.annotated_clip import write_annotated_clip
 from difffake.predict.marks import COLORS, Mark, marked, scale_of, scaled, scaled_box, with_caption
 from difffake.predict.prediction import Prediction
 from difffake.predict.predictor import Predictor
+from difffake.predict.rule import named_limits
 
 LARGEST = 2048
 """Longer side of a photograph's picture in pixels."""
@@ -138,14 +139,7 @@ def _write_timeline(predictor: Predictor, path: Path, prediction: Prediction, ta
         )
         for number, person in enumerate(prediction.people, 1)
     ]
-    promise = prediction.promise
-    limits = {
-        "fake from here on": promise.limits.fake_above if promise else prediction.threshold_logit,
-        "real up to here": promise.limits.real_below if promise else None,
-    }
-    drawn = {what: chance(at) for what, at in limits.items() if at is not None and np.isfinite(at)}
-    if promise and promise.limits.fake_above == promise.limits.real_below:
-        drawn.pop("real up to here", None)
+    drawn = {what: chance(at) for what, at in named_limits(prediction).items()}
     save_figure(people_figure(people, drawn, path.name), target, CAPTION, vector=False)
 
 

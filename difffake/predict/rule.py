@@ -42,6 +42,15 @@ def rules(found: Sequence[Prediction], number: int) -> Iterator[str]:
     yield from dict.fromkeys(note for one in found if one.promise for note in one.promise.notes)
 
 
+def named_limits(one: Prediction) -> dict[str, float]:
+    """Logit of each limit of the verdicts, by what begins or ends there; only those that some score can reach."""
+    if not one.promise:
+        return {} if one.threshold_logit is None else {"fake from here on": one.threshold_logit}
+    real, fake = one.promise.limits
+    found = {"fake from here on": fake} | ({} if real == fake else {"real up to here": real})
+    return {name: at for name, at in found.items() if math.isfinite(at)}
+
+
 def _limits(one: Prediction) -> list[tuple[float, int]]:
     """The limits of the verdicts on a kind of files: fake from the first on, and real up to the second.
 

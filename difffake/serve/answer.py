@@ -1,5 +1,6 @@
 """The answer to one file as a part of the page."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,7 +27,7 @@ class _Shown:
     timeline: timeline.Timeline | None
 
 
-def answer(path: Path, prediction: Prediction, compared: int, maps: Maps) -> str:
+def answer(path: Path, prediction: Prediction, compared: int, maps: Maps, chance: Callable[[float], float]) -> str:
     """HTML that says what was found in a file.
 
     Args:
@@ -34,13 +35,14 @@ def answer(path: Path, prediction: Prediction, compared: int, maps: Maps) -> str
         prediction: its result.
         compared: number of reference pictures that it was compared with.
         maps: gives activation maps of faces.
+        chance: gives P(fake) of a logit, calibrated if there is a calibration.
     """
     numbered = dict(enumerate(prediction.people, 1))
     highest = sorted(numbered, key=lambda number: -numbered[number].logit)[:MOST]
     chosen = {number: numbered[number] for number in sorted(highest)}
     pictures, portraits = pictures_of(path, prediction, chosen, maps)
     people = {
-        number: _Shown(words_of(person.verdict), faces, facts(person), timeline.timeline_of(person, prediction))
+        number: _Shown(words_of(person.verdict), faces, facts(person), timeline.timeline_of(person, prediction, chance))
         for (number, person), faces in zip(chosen.items(), portraits, strict=True)
     }
     return _template("answer.html").render(
@@ -54,6 +56,7 @@ def answer(path: Path, prediction: Prediction, compared: int, maps: Maps) -> str
         credentials=prediction.credentials.note if prediction.credentials else "",
         compared=compared,
         drawing=timeline,
+        chance=chance,
         map_means=MAP if any(face.map_uri for faces in portraits for face in faces) else "",
     )
 

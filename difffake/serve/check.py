@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,9 @@ class Check:
                 names |= {file: f"reference picture {number}" for number, file in enumerate(known, 1)}
                 self._refuse(path, known, names)
                 with self._one:
-                    return answer(path, self._predict(path, known), len(known), self._maps)
+                    found = self._predict(path, known)
+                    chance = partial(self.predictor.calibrated, found.kind)
+                    return answer(path, found, len(known), self._maps, chance)
         except UserError as error:
             return refusal(_worded(str(error), names, self.uploads.folder))
         except Exception as error:  # any error of a library: others go on using the page

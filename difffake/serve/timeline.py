@@ -1,8 +1,10 @@
 """The scores of a person over the time of a clip, as a drawing inside the page."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from difffake.predict.prediction import Person, Prediction
+from difffake.predict.rule import named_limits
 
 WIDTH, HEIGHT = 600, 170
 LEFT, RIGHT, TOP, BOTTOM = 78, 16, 16, 32
@@ -38,9 +40,15 @@ class Timeline:
         return " ".join(f"{x:.1f},{y:.1f}" for x, y in self.dots)
 
 
-def timeline_of(person: Person, prediction: Prediction) -> Timeline | None:
-    """The timeline of a person; None if there is nothing to see, such as in an image."""
-    faces = [(face.time, face.probability) for face in person.faces if face.time is not None]
+def timeline_of(person: Person, prediction: Prediction, chance: Callable[[float], float]) -> Timeline | None:
+    """The timeline of a person; None if there is nothing to see, such as in an image.
+
+    Args:
+        person: the person, with a score for each frame.
+        prediction: result of the file that shows the person.
+        chance: gives P(fake) of a logit, calibrated if there is a calibration.
+    """
+    faces = [(face.time, chance(face.logit)) for face in person.faces if face.time is not None]
     if len(faces) < 2:
         return None
     everyone = [face.time for face in prediction.faces if face.time is not None]
@@ -58,20 +66,9 @@ def timeline_of(person: Person, prediction: Prediction) -> Timeline | None:
     seconds = [Line(x(number * step), _clock(number * step)) for number in range(int(end / step) + 1)]
     highest = max(faces, key=lambda face: face[1])
     summary = f"{len(faces)} frames; the highest score is {100 * highest[1]:.0f} % at {_clock(highest[0])}"
+    limits = [Line(y(chance(at)), text) for text, at in named_limits(prediction).items()]
     dots = [(x(time), y(value)) for time, value in faces]
-    return Timeline(dots, levels, [Line(y(at), text) for at, text in _limits(prediction)], seconds, summary)
-
-
-def _limits(prediction: Prediction) -> list[tuple[float, str]]:
-    """Score and name of each limit of the verdicts."""
-    if not (promise := prediction.promise):
-        return [] if prediction.threshold is None else [(prediction.threshold, "fake from here")]
-    found = []
-    if promise.fake_above is not None:
-        found.append((promise.fake_above, "fake from here"))
-    if promise.real_below is not None and promise.real_below != promise.fake_above:
-        found.append((promise.real_below, "real up to here"))
-    return found
+    return Timeline(dots, levels, limits, seconds, summary)
 
 
 def _step(end: float) -> float:

@@ -52,7 +52,8 @@ def people_figure(
             above = at < (0.85 if number == 0 else 0.15)  # away from the other line and inside the panel
             axes.annotate(
                 what, (1, at), (-2, 2 if above else -2), xycoords=("axes fraction", "data"), textcoords="offset points",
-                fontsize=7, ha="right", va="bottom" if above else "top",
+                fontsize=7, bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.5},
+                ha="right", va="bottom" if above else "top",
             )  # fmt: skip
         axes.set_title(person.title, fontsize=8, loc="left")
         tidy(axes)
