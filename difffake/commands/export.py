@@ -55,8 +55,10 @@ def export(
         raise UsageError(f"--out {out}: the name of a file of --format {format} ends in {SUFFIX[format]}")
     if int8 and (format != "onnx" or manifest is None):
         raise UsageError("--int8 needs --format onnx and a --manifest with crops of the split train")
+    inputs = [manifest] if manifest else []
+    refuse_existing_file(out, overwrite, inputs)
     source = find_model(ckpt)
-    refuse_existing_file(out, overwrite, [source, *([manifest] if manifest else [])])
+    refuse_existing_file(out, overwrite, [source, *inputs])
 
     from difffake.predict.onnx_scorer import OnnxScorer, need
 

@@ -63,7 +63,10 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     name, rest = arguments[0], arguments[1:]
     if wrong := [word for word in rest if any("\ud800" <= letter <= "\udfff" for letter in word)]:
-        print(f"difffake {name}: {wrong[0]!r} is not UTF-8: rename the file, or name its folder", file=sys.stderr)
+        print(
+            f"difffake {name}: {wrong[0]!r} is not UTF-8: rename the file, or name the folder that holds it",
+            file=sys.stderr,
+        )
         return 2
     if name not in COMMANDS:
         close = difflib.get_close_matches(name.replace("_", "-"), COMMANDS, 1)

@@ -108,9 +108,12 @@ def groups_of(runs: Sequence[ScoredRun]) -> list[Group]:
         found.setdefault(key, []).append(run)
     # The folder of a run's evaluation is often called so; the run has the name.
     folders = [run.folder.parent if run.folder.name == "evaluation" else run.folder for run in runs]
-    names = swept_names(folders) or run_names(folders, [_without_seed(run.config) for run in runs])
-    name_of = {run.folder: name for run, name in zip(runs, names, strict=True)}
-    return [Group(_joint([name_of[run.folder] for run in group]), group) for group in found.values()]
+    for names in (swept_names(folders), run_names(folders, [_without_seed(run.config) for run in runs])):
+        name_of = {run.folder: name for run, name in zip(runs, names or (), strict=False)}
+        groups = [Group(_joint([name_of.get(run.folder, "") for run in group]), group) for group in found.values()]
+        if names and len({group.name for group in groups}) == len(groups):
+            break
+    return groups
 
 
 def chosen_pairs(groups: Sequence[Group], scores: Sequence[str] = ()) -> list[tuple[Contender, Contender]]:

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,7 +35,9 @@ def step_back() -> None:
     part becomes slower still. Only Linux has a priority of its own for each thread.
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        me = threading.get_native_id()
+        with suppress(OSError):  # where it is not allowed, all have the same priority
+            os.setpriority(os.PRIO_PROCESS, me, max(NICE, os.getpriority(os.PRIO_PROCESS, me)))
 
 
 def ahead(items: Iterator[T], size: int) -> Iterator[T]:
@@ -101,14 +103,14 @@ def overlapped(
                 yield running.popleft()
         yield from running
 
+    pool = ThreadPoolExecutor(size)
     try:
-        with ThreadPoolExecutor(size) as pool:
-            try:
-                yield results()
-            except BaseException:
-                stop.set()
-                raise
-    finally:  # the pool has waited for all work
+        yield results()
+    except BaseException:
+        stop.set()
+        raise
+    finally:
+        pool.shutdown()  # waits for all work; interrupted, it leaves what still runs stopped
         stop.clear()
 
 

@@ -215,7 +215,8 @@ class Predictor(Pretrained):
     def overlapped(self, work: Callable[[T], R], items: Iterable[T]) -> AbstractContextManager[Iterator[Future[R]]]:
         """Work on files with this predictor; while one is finished, the next is begun, unless time is limited.
 
-        If the block ends with an error, so does the work on the other files.
+        If the block ends with an error, so does all other work of this predictor that still runs: use one block at a
+        time.
 
         Args:
             work: uses this predictor for one item.
@@ -305,7 +306,7 @@ class Predictor(Pretrained):
         if known is not None and len(people) > 1:
             raise UserError(f"{name} shows {len(people)} people: references are for a file that shows one")
         self._score([face.crop for person in people for face in person], name)
-        return self._judge(kind, people, name, known, [*notes, *_small(people, self.margin)], **seen)
+        return self._judge(kind, people, name, known, [*notes, *_small(people)], **seen)
 
     def _score(self, crops: Sequence[Crop], name: str) -> None:
         """Score the crops that have no score yet; an error if a logit is not finite."""
@@ -325,14 +326,14 @@ def _crowd(faces: int) -> list[str]:
     return [f"there may be more than {MAX_FACES} faces, of which {MAX_FACES} were scored"] if faces >= MAX_FACES else []
 
 
-def _small(people: Sequence[Sequence[Shown]], margin: float) -> list[str]:
+def _small(people: Sequence[Sequence[Shown]]) -> list[str]:
     """A note for each person whose face is small in most of the frames."""
     notes = []
     for number, person in enumerate(people, 1):
-        sides = [(face.crop.box[2] - face.crop.box[0]) / margin for face in person if face.crop.box]
+        sides = [face.crop.side for face in person if face.crop.side is not None]
         if sides and (side := float(np.median(sides))) < SMALL:
             who = "the face" if len(people) == 1 else f"the face of person {number}"
-            notes.append(f"{who} is {side:.0f} pixels wide: below {SMALL}, a score says little")
+            notes.append(f"{who} has {side:.0f} pixels: below {SMALL}, a score says little")
     return notes
 
 

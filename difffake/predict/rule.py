@@ -44,11 +44,9 @@ def rules(found: Sequence[Prediction], number: int) -> Iterator[str]:
 
 def named_limits(one: Prediction) -> dict[str, float]:
     """Logit of each limit of the verdicts, by what begins or ends there; only those that some score can reach."""
-    if not one.promise:
-        return {} if one.threshold_logit is None else {"fake from here on": one.threshold_logit}
-    real, fake = one.promise.limits
-    found = {"fake from here on": fake} | ({} if real == fake else {"real up to here": real})
-    return {name: at for name, at in found.items() if math.isfinite(at)}
+    real, fake = one.promise.limits if one.promise else (None, one.threshold_logit)
+    found = {"fake from here on": fake, "real up to here": None if real == fake else real}
+    return {name: at for name, at in found.items() if at is not None and math.isfinite(at)}
 
 
 def _limits(one: Prediction) -> list[tuple[float, int]]:

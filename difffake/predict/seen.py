@@ -28,6 +28,8 @@ class Crop:
     """(H, W, 3) uint8 RGB; None after it was scored, because the crops of a long video would fill the memory."""
     box: tuple[int, int, int, int] | None
     """(x0, y0, x1, y1) in pixels of the image; None if it is the whole image."""
+    side: float | None = None
+    """Longer side of the face in pixels, without the margin; None if the whole image is the crop."""
     score: tuple[float, np.ndarray] | None = None
     """Logit and embedding (D,)."""
 
@@ -119,8 +121,9 @@ class Seen:
     def close(self) -> None:
         """Free MediaPipe's network, if it is the face detector."""
         self._closed = True
-        if isinstance(self.find_faces, LandmarkDetector):
-            self.find_faces.close()
+        with self._one:
+            if isinstance(self.find_faces, LandmarkDetector):
+                self.find_faces.close()
 
     def _faces(self, image: np.ndarray, last: Sequence[Face]) -> list[Face]:
         """Faces of a frame; MediaPipe looks for those of the last frame in their places too."""
@@ -131,7 +134,7 @@ class Seen:
 
     def _crop(self, image: np.ndarray, face: Face) -> Crop:
         pixels, _, box = crop_face(image, face, self.margin)
-        return Crop(pixels, box)
+        return Crop(pixels, box, float(max(face.box[2:] - face.box[:2])))
 
     def _check_open(self) -> None:
         if self.stop.is_set():

@@ -10,7 +10,7 @@ from difffake.errors import UserError
 from difffake.evaluation.compared_runs import SCORES, read_scores
 from difffake.evaluation.differences import Contender, contender, correct, differences, verdict
 from difffake.evaluation.pictures.differences import difference_figure, differences_caption
-from difffake.evaluation.results import LEVELS, RESULTS, Row
+from difffake.evaluation.results import ALL, LEVELS, RESULTS, Row
 from difffake.evaluation.significance import LEVEL
 from difffake.plots import save_figure
 from difffake.progress import console, track
@@ -21,6 +21,8 @@ MARKS = {"better": "▲", "worse": "▼", "": "="}
 """Marks of cells: better or worse than the baseline by more than chance, or not."""
 DIFFERENCES = "differences.png"
 """Picture of the differences in the folder of a sweep."""
+MOST_ROWS = 80
+"""Differences in the picture."""
 Kind = tuple[str, str]
 """Level and score of a table."""
 Column = tuple[str, str, str]
@@ -35,6 +37,12 @@ class Tested:
     """What the marks mean, or why there are none."""
     rows: dict[Kind, dict[tuple[int, Column], Row]] = field(default_factory=dict)
     """By table: rows of compare.json by number of the setting and column; p-values are corrected per table."""
+
+    def shown(self, left_out: str | None = None) -> list[Row]:
+        """Rows for a picture, without one level: all, or if they are many, those of all manipulations together."""
+        rows = [row for (level, _), found in self.rows.items() if level != left_out for row in found.values()]
+        whole = [row for row in rows if row["method"] == ALL]
+        return (whole if len(rows) > MOST_ROWS and whole else rows)[:MOST_ROWS]
 
     def mark(self, kind: Kind, setting: int, column: Column) -> str:
         """Mark of a cell, or an empty text if it was not compared."""
@@ -94,14 +102,13 @@ def compared_settings(settings: Sequence[Setting], baseline: Values, resamples: 
     return Tested(f"{note} {without[:1].upper()}{without[1:]}." if without else note, rows)
 
 
-def draw_differences(path: Path, tested: Tested) -> None:
+def draw_differences(path: Path, rows: Sequence[Row]) -> None:
     """Draw the difference of each setting to the baseline, with its interval; one panel per table.
 
     Args:
         path: PNG file to write; an SVG file is written beside it.
-        tested: differences, at least one.
+        rows: rows of `Tested.shown`, at least one.
     """
-    rows = [row for of_table in tested.rows.values() for row in of_table.values()]
     save_figure(difference_figure(rows), path, differences_caption(rows, "all in the panel"))
 
 

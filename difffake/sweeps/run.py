@@ -96,11 +96,15 @@ def _write_tables(
     tables, best = sweep_tables(settings, plan.metric, metrics, tests), best_line(settings, plan.metric)
     with staged_file(folder / "summary.md") as partial:
         partial.write_text(markdown_page(tables, best))
-    if tests and tests.rows:
-        draw_differences(folder / DIFFERENCES, tests)
     left_out = "frame" if any(table.level == "video" for table in tables) else None
     print_tables([table for table in tables if table.level != left_out], Console())
     console.print(best)
+    rows = tests.shown(left_out) if tests else []
+    if rows:
+        draw_differences(folder / DIFFERENCES, rows)
+    else:
+        for suffix in (".png", ".svg"):  # of an earlier call
+            (folder / DIFFERENCES).with_suffix(suffix).unlink(missing_ok=True)
 
 
 def _refuse_other_sweep(note: Path, plan: Sweep) -> None:

@@ -97,7 +97,7 @@ def test_wrong_options_end_in_one_line_with_exit_status_2(
 def test_a_name_that_is_not_utf_8_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["predict", os.fsdecode(b"a\xff.jpg")]) == 2
     assert capsys.readouterr().err == (
-        "difffake predict: 'a\\udcff.jpg' is not UTF-8: rename the file, or name its folder\n"
+        "difffake predict: 'a\\udcff.jpg' is not UTF-8: rename the file, or name the folder that holds it\n"
     )
 
 

@@ -188,10 +188,10 @@ def test_a_small_face_is_said(tiny_run: TinyRun) -> None:
     with Predictor(tiny_run.ckpt, device="cpu", find_faces=lambda image: [small]) as predictor:
         (note,) = predictor.predict(cv2.resize(FIRST, None, fx=0.25, fy=0.25)).notes
     side = float(max(small.box[2:] - small.box[:2]))
-    assert note == f"the face is {side:.0f} pixels wide: below 48, a score says little"
+    assert note == f"the face has {side:.0f} pixels: below 48, a score says little"
     with Predictor(tiny_run.ckpt, device="cpu", find_faces=lambda image: [FIRST_FACE, small]) as predictor:
         (note,) = predictor.predict(FIRST).notes
-    assert note.startswith("the face of person 2 is")
+    assert note.startswith("the face of person 2 has")
 
 
 def test_a_crowd_of_which_some_may_not_be_scored_is_said(tiny_run: TinyRun) -> None:
