@@ -9,12 +9,14 @@ from rich.console import Console
 from difffake.commands.parse import AtLeast
 from difffake.evaluation.compare import compare_runs, write_comparison
 from difffake.evaluation.comparison_tables import print_comparisons
+from difffake.evaluation.swept_names import of_settings
 from difffake.files import refuse_existing
 from difffake.progress import console
 
 EXAMPLES = (
     "difffake compare results/plain results/guided",
     "difffake compare results --scores classifier Meso4 'file size'",
+    "difffake compare sweeps/recipe/*/evaluation --settings base blends twins --out compared",
     "difffake compare sweeps/guide/*/evaluation --baseline sweeps/guide/1f0a/evaluation --every --out compared",
 )
 
@@ -23,6 +25,7 @@ def compare(
     runs: list[Path],
     /,
     baseline: Path | None = None,
+    settings: list[str] = [],  # noqa: B006  # never changed
     scores: list[str] = [],  # noqa: B006  # never changed
     levels: Sequence[Literal["video", "frame"]] = ("video", "frame"),
     every: bool = False,
@@ -40,6 +43,7 @@ def compare(
     Args:
         runs: folders of difffake evaluate, with scores.parquet.
         baseline: run that all others are compared with; by default the first.
+        settings: of a sweep's runs, those of the settings with these names; the first is the baseline.
         scores: names of scores. The first one, of the baseline, is compared with all others. By default, each score is
             compared with the same score of the baseline, and the scores of a single run with its classifier's.
         levels: levels to compare at.
@@ -49,6 +53,8 @@ def compare(
         out: folder to write: compare.json, compare.md and pictures: differences, and heat maps of several runs.
         overwrite: replace an existing output folder.
     """
+    if settings:
+        runs = of_settings(runs, settings)
     inputs = [*runs, *([baseline] if baseline else [])]
     if out:
         refuse_existing(out, overwrite, inputs)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from difffake.errors import UserError
 from difffake.sweeps.sweep_file import DONE, SEEDS, Values, text_of, varied_names
 
 
@@ -26,6 +27,24 @@ def swept_names(folders: Sequence[Path], seeds: bool = False) -> list[str] | Non
             for name, run in zip(names, known, strict=True)
         ]
     return names if all(names) and (not seeds or len(set(names)) == len(names)) else None
+
+
+def of_settings(folders: Sequence[Path], settings: Sequence[str]) -> list[Path]:
+    """The runs of some settings of a sweep, in the order of the settings.
+
+    Args:
+        folders: folders of a sweep's runs, or folders in them.
+        settings: names of settings, as `swept_names` gives them.
+
+    Raises:
+        UserError: a folder is of no sweep, or no run has one of the settings.
+    """
+    names = swept_names(folders)
+    if names is None:
+        raise UserError("--settings is for runs of one sweep: give their folders, such as sweeps/guide/*/evaluation")
+    if wrong := [setting for setting in settings if setting not in names]:
+        raise UserError(f"no run has the setting {wrong[0]}: choose from {', '.join(dict.fromkeys(names))}")
+    return [folder for one in settings for folder, name in zip(folders, names, strict=True) if name == one]
 
 
 def _values(folder: Path) -> Values | None:

@@ -4,8 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from difffake.errors import UserError
 from difffake.evaluation.run_names import run_names
-from difffake.evaluation.swept_names import swept_names
+from difffake.evaluation.swept_names import of_settings, swept_names
 
 
 def named(paths: str, *configs: str) -> list[str]:
@@ -55,6 +58,11 @@ def test_runs_of_a_sweep_are_named_by_what_it_varied(tmp_path: Path) -> None:
     assert swept_names(runs) == ["plain", "plain", "guide", "guide"]
     assert run_names(runs, [""] * 4) == ["plain, seed 0", "plain, seed 1", "guide, seed 0", "guide, seed 1"]
     assert run_names([runs[0], runs[2]], ["x: 1", "x: 2"]) == ["plain", "guide"]
+    assert of_settings(runs, ["guide", "plain"]) == [*runs[2:], *runs[:2]]
+    with pytest.raises(UserError, match="no run has the setting other: choose from plain, guide"):
+        of_settings(runs, ["plain", "other"])
+    with pytest.raises(UserError, match="--settings is for runs of one sweep"):
+        of_settings([tmp_path], ["plain"])
     other = swept(tmp_path / "b", {"lambda": 0.5, "rank": 4}, {"lambda": 1, "rank": 8})
     assert swept_names([run.parent for run in other]) == ["lambda 0.5, rank 4", "lambda 1, rank 8"]
 
