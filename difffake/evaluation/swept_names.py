@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from difffake.errors import UserError
-from difffake.sweeps.sweep_file import DONE, SEEDS, Values, text_of, varied_names
+from difffake.swept import DONE, SEEDS, Values, text_of, varied_names
 
 
 def swept_names(folders: Sequence[Path], seeds: bool = False) -> list[str] | None:

@@ -11,7 +11,7 @@ import pandas as pd
 from difffake.errors import UserError
 from difffake.evaluation.results import ALL, LEVELS, RESULTS, Row, read_results
 from difffake.progress import console
-from difffake.sweeps.sweep_file import SEEDS, Values, text_of, varied_names
+from difffake.swept import SEEDS, Values, text_of, varied_names
 
 METRICS = ("auc", "eer", "ap", "acc")
 """Metrics of results.json that tables show."""

@@ -15,7 +15,7 @@ from difffake.evaluation.significance import LEVEL
 from difffake.plots import save_figure
 from difffake.progress import console, track
 from difffake.sweeps.collect import RunResult, Setting
-from difffake.sweeps.sweep_file import SEEDS, Values, text_of
+from difffake.swept import SEEDS, Values, text_of
 
 MARKS = {"better": "▲", "worse": "▼", "": "="}
 """Marks of cells: better or worse than the baseline by more than chance, or not."""

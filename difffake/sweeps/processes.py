@@ -21,7 +21,8 @@ import torch
 from difffake.errors import Terminated
 from difffake.files import MARKER, staged_file
 from difffake.progress import console
-from difffake.sweeps.sweep_file import DONE, Sweep, Values, command_of, text_of, varied_names
+from difffake.sweeps.sweep_file import Sweep, command_of
+from difffake.swept import DONE, Values, text_of, varied_names
 
 LOG = "log.txt"
 """File with a run's output."""

@@ -31,7 +31,8 @@ from difffake.errors import UserError
 from difffake.evaluation.published import published_tables
 from difffake.files import shipped, text_hash
 from difffake.sweeps import one_run
-from difffake.sweeps.sweep_file import Sweep, Values, command_of, run_id, runs_of, sweep_of, text_of
+from difffake.sweeps.sweep_file import Sweep, command_of, run_id, runs_of, sweep_of
+from difffake.swept import Values, text_of
 
 FOLDER = "configs/protocols"
 _KEYS = ("title", "data", "train", "test", "published", "metric", "parameters")

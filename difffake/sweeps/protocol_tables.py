@@ -8,7 +8,7 @@ from difffake.evaluation.results import Row
 from difffake.metrics import percent
 from difffake.sweeps.collect import RunResult
 from difffake.sweeps.summary import SweepTable, spread
-from difffake.sweeps.sweep_file import text_of
+from difffake.swept import text_of
 
 TESTED_ON = ", tested on "
 """In the name of a setting: what comes before is the row of the published table."""

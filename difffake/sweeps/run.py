@@ -15,7 +15,8 @@ from difffake.sweeps.collect import read_run_result, settings_of
 from difffake.sweeps.differences import DIFFERENCES, compared_settings, draw_differences
 from difffake.sweeps.processes import LOG, run_all
 from difffake.sweeps.summary import best_line, markdown_page, print_tables, sweep_tables, write_runs
-from difffake.sweeps.sweep_file import DONE, Sweep, Values, baseline_run, command_of, run_id, runs_of
+from difffake.sweeps.sweep_file import Sweep, baseline_run, command_of, run_id, runs_of
+from difffake.swept import DONE, Values
 
 SWEEP = "sweep.json"
 """File in a sweep's folder with the command and data of its runs."""

@@ -17,7 +17,7 @@ from difffake.evaluation.tables import NONE, place
 from difffake.files import staged_file
 from difffake.sweeps.collect import METRICS, RunResult, Setting, row_name
 from difffake.sweeps.differences import Column, Tested
-from difffake.sweeps.sweep_file import text_of
+from difffake.swept import text_of
 
 INTERVAL = "95 % interval of a single run"
 """Last line of a table: half the width of the intervals of single runs, as a median."""

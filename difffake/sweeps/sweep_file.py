@@ -17,9 +17,7 @@ import yaml
 
 from difffake.errors import UserError
 from difffake.randomness import generator
-
-Values = dict[str, Any]
-"""Parameters of one run by name."""
+from difffake.swept import SEEDS, Values, text_of, varied_names
 
 _DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")
 _DISTRIBUTIONS = (
@@ -30,10 +28,6 @@ _KNOWN = {
     "program", "method", "metric", "name", "description", "parameters", "command", "run_cap", "project", "entity",
     "baseline",
 }  # fmt: skip
-DONE = "done.json"
-"""File in the folder of a finished run, with its parameters."""
-SEEDS = ("seed_everything", "anomaly.seed", "evaluate.seed")
-"""Parameters that only repeat a setting with another seed."""
 
 
 @dataclass(frozen=True)
@@ -136,18 +130,6 @@ def run_id(values: Values) -> str:
     True
     """
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
-
-
-def varied_names(runs: Sequence[Values]) -> list[str]:
-    """Names of the parameters that are not the same in all runs."""
-    names = dict.fromkeys(name for values in runs for name in values)
-    return [name for name in names if len({text_of(name, values.get(name)) for values in runs}) > 1]
-
-
-def text_of(name: str, value: Any) -> str:
-    """A parameter's value as tables show it; for a `setting`, only its name."""
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text.partition(": ")[0] if name == "setting" else text
 
 
 def baseline_run(sweep: Sweep, runs: Sequence[Values]) -> Values:

@@ -202,12 +202,13 @@ def test_names_send_no_control_characters_to_the_terminal() -> None:
 
 @pytest.mark.usefixtures("known_faces")
 def test_nothing_that_is_printed_of_a_file_holds_a_control_character(
-    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the table, in its notes, and in what is said of files that fail."""
     write_clip(tmp_path / "a\x1b[31mb.mp4", [FACE] * 4)
     (tmp_path / "c\x1b[31md.jpg").write_bytes(b"no picture")
-    assert main(["predict", str(tmp_path), "--ckpt", str(tiny_run.folder), "--device", "cpu"]) == 1
+    monkeypatch.chdir(tmp_path)
+    assert main(["predict", ".", "--ckpt", str(tiny_run.folder), "--device", "cpu"]) == 1
     printed = capsys.readouterr()
     assert printed.out.count("a\\x1b[31mb.mp4") >= 2
     assert "c\\x1b[31md.jpg" in printed.err

@@ -20,8 +20,8 @@ from difffake.faces.images import write_png
 from difffake.readers.item import Item
 from difffake.readers.reader import find_readers
 from difffake.sweeps import one_run
-from difffake.sweeps.collect import SEEDS
 from difffake.sweeps.sweep_file import command_of, read_sweep, runs_of
+from difffake.swept import SEEDS
 
 ROOT = Path(__file__).parents[2]
 FULL = sorted((ROOT / "experiments" / "full").glob("*.yaml"))

@@ -16,8 +16,8 @@ from difffake.commands.fit import fit
 from difffake.commands.main import main
 from difffake.errors import UserError
 from difffake.sweeps import one_run
-from difffake.sweeps.collect import SEEDS
 from difffake.sweeps.sweep_file import Sweep, command_of, read_sweep, run_id, runs_of
+from difffake.swept import SEEDS
 
 GRID = {
     "method": "grid",
