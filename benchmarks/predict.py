@@ -15,6 +15,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ from difffake.faces.detection import LandmarkDetector
 from difffake.faces.listing import list_media
 from difffake.faces.model_file import landmarker_model
 from difffake.faces.video import Video, read_clip
+from difffake.predict.finders import Finders
 from difffake.predict.predictor import open_scorer
 from difffake.predict.seen import Seen
 
@@ -41,8 +44,7 @@ def main() -> None:
 
     scorer = open_scorer(options.ckpt, "cpu")
     clips = [read_clip(path, options.frames).frames for path in paths]
-    with LandmarkDetector(landmarker_model(None)) as detector:
-        seen = Seen(detector, scorer.margin or 1.3)
+    with closing(Seen(Finders(partial(LandmarkDetector, landmarker_model(None))), scorer.margin or 1.3)) as seen:
         crops = [crop.pixels for clip in clips for look in seen.looks(clip) for crop in look.crops]
         pixels = [crop for crop in crops if crop is not None]
         parts: dict[str, Callable[[], object]] = {

@@ -15,6 +15,8 @@ import numpy as np
 from difffake.errors import UserError
 from difffake.narrow_imports import bare
 
+_silence = threading.Lock()  # two threads that silence at once would put back each other's silence
+
 
 class Models(NamedTuple):
     """MediaPipe's tasks, whose `detect` takes an image that `wrap` has made."""
@@ -101,8 +103,8 @@ def silent_stderr() -> Iterator[None]:
 
     Its errors come as Python exceptions all the same.
     """
-    sys.stderr.flush()
-    with Path(os.devnull).open("wb") as nowhere:
+    with _silence, Path(os.devnull).open("wb") as nowhere:
+        sys.stderr.flush()
         kept = os.dup(2)
         os.dup2(nowhere.fileno(), 2)
         try:

@@ -19,6 +19,7 @@ from difffake.faces.images import read_image
 from difffake.faces.listing import Kind, count, kind_of
 from difffake.faces.model_file import landmarker_model
 from difffake.predict.credentials import read_credentials
+from difffake.predict.finders import Finders
 from difffake.predict.inputs import as_rgb, is_single
 from difffake.predict.judge import Judge
 from difffake.predict.overlap import look_through, overlapped, scored
@@ -47,7 +48,7 @@ IMAGES = "the images"
 class Predictor(Pretrained):
     """Finds, crops and scores faces in the same way as in training.
 
-    It holds MediaPipe's network. Free it with `close`, or use `with Predictor(...) as predictor`.
+    It holds MediaPipe's networks. Free them with `close`, or use `with Predictor(...) as predictor`.
 
     Images are RGB: (H, W, 3) arrays of uint8, or of floats in [0, 1]; `predict` names other forms. A logit is any
     number, higher = more fake; probabilities and rates are in [0, 1]; boxes are (x0, y0, x1, y1) in pixels.
@@ -137,9 +138,13 @@ class Predictor(Pretrained):
         self._judge = Judge(self.scorer.threshold, self.calibration, self.false_alarms, others)
         self.frames, self.seconds = frames, seconds
         self.margin = margin or self.scorer.margin or MARGIN
+        finders = None
         if not cropped and find_faces is None:
-            find_faces = LandmarkDetector(landmarker_model(Path(landmarker) if landmarker else None), MAX_FACES)
-        self._seen = Seen(None if cropped else find_faces, self.margin)
+            model = landmarker_model(Path(landmarker) if landmarker else None)
+            finders = Finders(lambda: LandmarkDetector(model, MAX_FACES), AT_ONCE)
+        elif not cropped and find_faces is not None:
+            finders = Finders(lambda: find_faces)
+        self._seen = Seen(finders, self.margin)
 
     @overload
     def predict(
@@ -234,7 +239,7 @@ class Predictor(Pretrained):
         return self._judge.calibrated(kind, logit)
 
     def close(self) -> None:
-        """Free MediaPipe's network; the predictor cannot be used afterwards."""
+        """Free MediaPipe's networks; the predictor cannot be used afterwards."""
         self._seen.close()
 
     def __enter__(self) -> Self:

@@ -10,6 +10,7 @@ import numpy as np
 from difffake.errors import UserError
 from difffake.faces.crops import crop_face
 from difffake.faces.detection import Face, FaceFinder, LandmarkDetector
+from difffake.predict.finders import CLOSED, Finders
 
 SHARE = 0.1
 """Who is in fewer frames than this share of those of the person in most frames is left out: passers-by and posters."""
@@ -55,28 +56,27 @@ class Look:
 
 
 class Seen:
-    """Finds and crops the faces of images and frames, in one thread at a time.
+    """Finds and crops the faces of images and frames.
 
     Args:
-        find_faces: face detector; None takes each image as a crop of one face.
+        finders: face detectors; None takes each image as a crop of one face.
         margin: side of the crop as a multiple of the side of the face's box.
     """
 
-    def __init__(self, find_faces: FaceFinder | None, margin: float) -> None:
-        self.find_faces = find_faces
+    def __init__(self, finders: Finders | None, margin: float) -> None:
+        self.finders = finders
         self.margin = margin
         self.stop = threading.Event()
         """While it is set, whoever asks for a face gets an error."""
         self._closed = False
-        self._one = threading.Lock()
 
     def crops(self, image: np.ndarray) -> list[Crop]:
         """Crops of all faces of an image, the largest face first."""
         self._check_open()
-        if self.find_faces is None:
+        if self.finders is None:
             return [Crop(image, None)]
-        with self._one:
-            faces = self.find_faces(image)
+        with self.finders.lent() as find:
+            faces = find(image)
         return [self._crop(image, face) for face in faces]
 
     def look(self, frame: Frame, last: Sequence[Face] = ()) -> Look:
@@ -88,10 +88,10 @@ class Seen:
         """
         self._check_open()
         number, time, image = frame
-        if self.find_faces is None:
+        if self.finders is None:
             return Look(number, time, [], [Crop(image, None)])
-        with self._one:
-            faces = self._faces(image, last)
+        with self.finders.lent() as find:
+            faces = _faces(find, image, last)
         return Look(number, time, faces, [self._crop(image, face) for face in faces])
 
     def looks(self, frames: Iterable[Frame]) -> Iterator[Look]:
@@ -104,7 +104,7 @@ class Seen:
 
     def people(self, looks: Sequence[Look]) -> list[list[Shown]]:
         """The faces of each person in the order of time, first who is in most frames."""
-        if self.find_faces is None:
+        if self.finders is None:
             return [[Shown(look.frame, look.time, look.crops[0]) for look in looks]]
         from difffake.faces.tracks import link  # here, because it needs scipy, and images do not
 
@@ -119,18 +119,10 @@ class Seen:
         return people
 
     def close(self) -> None:
-        """Free MediaPipe's network, if it is the face detector."""
+        """Free MediaPipe's networks, if they are the face detectors."""
         self._closed = True
-        with self._one:
-            if isinstance(self.find_faces, LandmarkDetector):
-                self.find_faces.close()
-
-    def _faces(self, image: np.ndarray, last: Sequence[Face]) -> list[Face]:
-        """Faces of a frame; MediaPipe looks for those of the last frame in their places too."""
-        assert self.find_faces is not None
-        if last and isinstance(self.find_faces, LandmarkDetector):
-            return self.find_faces.follow(image, last)
-        return list(self.find_faces(image))
+        if self.finders is not None:
+            self.finders.close()
 
     def _crop(self, image: np.ndarray, face: Face) -> Crop:
         pixels, _, box = crop_face(image, face, self.margin)
@@ -140,4 +132,11 @@ class Seen:
         if self.stop.is_set():
             raise UserError("stopped before the end")
         if self._closed:
-            raise UserError("this Predictor is closed: make another, or score inside its `with` block")
+            raise UserError(CLOSED)
+
+
+def _faces(find: FaceFinder, image: np.ndarray, last: Sequence[Face]) -> list[Face]:
+    """Faces of a frame; MediaPipe looks for those of the last frame in their places too."""
+    if last and isinstance(find, LandmarkDetector):
+        return find.follow(image, last)
+    return list(find(image))

@@ -14,6 +14,7 @@ from drawn_clips import SIDE, drawn, write_clip
 
 from difffake.errors import UserError
 from difffake.faces.video import Frame, read_clip
+from difffake.predict.finders import Finders
 from difffake.predict.overlap import BATCH, BEHIND, NICE, ahead, look_through, overlapped, scored
 from difffake.predict.seen import Crop, Look, Seen
 
@@ -158,11 +159,11 @@ def test_a_clip_is_seen_as_if_all_its_frames_were_read_first(cut: bool, tmp_path
         data = bytearray(path.read_bytes())
         data[len(data) // 2 : len(data) // 2 + 40] = bytes(40)
         path.write_bytes(data)
-    found, video = look_through(path, 12, Seen(lambda image: [face], 1.3), give_scores([]))
+    found, video = look_through(path, 12, Seen(Finders(lambda: lambda image: [face]), 1.3), give_scores([]))
     expected = read_clip(path, 12)
     assert [(look.frame, look.time) for look in found] == [(one.number, one.time) for one in expected.frames]
     assert (len(video.there), video.shortfall) == (expected.total, expected.shortfall)
-    seen = Seen(lambda image: [face], 1.3)
+    seen = Seen(Finders(lambda: lambda image: [face]), 1.3)
     for look, frame in zip(found, expected.frames, strict=True):
         pixels = seen.look(Frame(*frame)).crops[0].pixels
         assert pixels is not None
