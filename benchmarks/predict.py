@@ -2,7 +2,8 @@
 
     python benchmarks/predict.py /datasets/clips --ckpt runs/first/best.ckpt --long talk.mp4
 
-The parts run one after the other on frames and crops in memory; difffake runs them at the same time. With --long, one
+The parts run one after the other on frames and crops in memory, with one face detector; difffake runs them at the same
+time, and two files at a time with a face detector each. With --long, one
 clip is also scored with 32 frames and with two frames per second, each by the command in a process of its own, so that
 the time includes its start. The last line is one JSON object.
 """
@@ -27,7 +28,7 @@ from difffake.faces.listing import list_media
 from difffake.faces.model_file import landmarker_model
 from difffake.faces.video import Video, read_clip
 from difffake.predict.finders import Finders
-from difffake.predict.predictor import open_scorer
+from difffake.predict.scorer import open_scorer
 from difffake.predict.seen import Seen
 
 

@@ -271,6 +271,10 @@ def _plain_layout(network: Exportable) -> Iterator[None]:
         network.to(memory_format=torch.channels_last)
 
 
+# torch's exporter has no error of its own: what it cannot follow in a network comes out as any of these.
+_NOT_EXPORTABLE = (RuntimeError, ValueError, TypeError, LookupError, AssertionError)
+
+
 @contextlib.contextmanager
 def _quiet(encoder: str) -> Iterator[None]:
     """Without the exporter's remarks. Its errors become one line."""
@@ -280,8 +284,7 @@ def _quiet(encoder: str) -> Iterator[None]:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
-    # torch's exporter has no error of its own: what it cannot follow in a network comes out as any of these.
-    except (RuntimeError, ValueError, TypeError, LookupError, NotImplementedError, AssertionError) as error:
+    except _NOT_EXPORTABLE as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(f"torch cannot export the encoder {encoder} ({reason})") from error
     finally:

@@ -26,7 +26,7 @@ from difffake.predict.overlap import look_through, overlapped, scored
 from difffake.predict.people import OtherScores, References, find_anomaly
 from difffake.predict.prediction import Prediction
 from difffake.predict.pretrained import Pretrained
-from difffake.predict.scorer import Scorer
+from difffake.predict.scorer import open_scorer
 from difffake.predict.seen import SHARE, Crop, Frame, Look, Seen, Shown
 from difffake.predict.within import Stopwatch, looks_within
 
@@ -138,12 +138,13 @@ class Predictor(Pretrained):
         self._judge = Judge(self.scorer.threshold, self.calibration, self.false_alarms, others)
         self.frames, self.seconds = frames, seconds
         self.margin = margin or self.scorer.margin or MARGIN
-        finders = None
-        if not cropped and find_faces is None:
+        if cropped:
+            finders = None
+        elif find_faces is not None:  # it may not be made for several threads
+            finders = Finders(lambda: find_faces)
+        else:
             model = landmarker_model(Path(landmarker) if landmarker else None)
             finders = Finders(lambda: LandmarkDetector(model, MAX_FACES), AT_ONCE)
-        elif not cropped and find_faces is not None:
-            finders = Finders(lambda: find_faces)
         self._seen = Seen(finders, self.margin)
 
     @overload
@@ -340,16 +341,3 @@ def _small(people: Sequence[Sequence[Shown]]) -> list[str]:
             who = "the face" if len(people) == 1 else f"the face of person {number}"
             notes.append(f"{who} has {side:.0f} pixels: below {SMALL}, a score says little")
     return notes
-
-
-def open_scorer(path: Path, device: str = "auto", imports: Sequence[str] = ()) -> Scorer:
-    """Read the detector of a checkpoint, run folder or ONNX file; for the arguments and errors see `Predictor`."""
-    if path.suffix == ".onnx":
-        from difffake.predict.onnx_scorer import OnnxScorer
-
-        if device not in ("auto", "cpu"):
-            raise UsageError(f"--device {device}: an ONNX file runs on the CPU; give its checkpoint instead")
-        return OnnxScorer(path)
-    from difffake.predict.torch_scorer import TorchScorer  # here, because an ONNX file needs no torch
-
-    return TorchScorer(path, device, imports)

@@ -6,6 +6,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from difffake.errors import UsageError
+
 
 class Scores(NamedTuple):
     """A detector's scores of N crops."""
@@ -57,3 +59,16 @@ class Scorer(Protocol):
 
         Raises `UserError` if the detector has no such maps.
         """
+
+
+def open_scorer(path: Path, device: str = "auto", imports: Sequence[str] = ()) -> Scorer:
+    """Read the detector of a checkpoint, run folder or ONNX file; for the arguments and errors see `Predictor`."""
+    if path.suffix == ".onnx":
+        from difffake.predict.onnx_scorer import OnnxScorer
+
+        if device not in ("auto", "cpu"):
+            raise UsageError(f"--device {device}: an ONNX file runs on the CPU; give its checkpoint instead")
+        return OnnxScorer(path)
+    from difffake.predict.torch_scorer import TorchScorer  # here, because an ONNX file needs no torch
+
+    return TorchScorer(path, device, imports)

@@ -5,6 +5,8 @@ import re
 import subprocess
 import sys
 import textwrap
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from difffake.errors import UserError
 from difffake.faces.detection import Face
 from difffake.faces.images import write_png
 from difffake.models.checkpoint import CheckpointInfo, load_detector
+from difffake.predict import predictor as predictor_module
 from difffake.predict.overlap import BATCH, BEHIND
 from difffake.predict.seen import Crop
 
@@ -170,6 +173,37 @@ def test_a_closed_predictor_says_so(tiny_run: TinyRun) -> None:
             predictor.predict(FIRST)
         with pytest.raises(UserError, match="this Predictor is closed"):
             predictor.predict(FIRST)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_two_files_are_looked_at_at_once_but_not_by_one_face_finder(
+    own: bool, tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meeting = threading.Barrier(2)
+    met: list[bool] = []
+
+    class Finder:
+        """Says whether another thread was in a finder at the same time."""
+
+        def __init__(self, *_: object) -> None:
+            self.busy = threading.Lock()
+
+        def __call__(self, image: np.ndarray) -> list[Face]:
+            assert self.busy.acquire(blocking=False), "two threads in one finder"
+            with suppress(threading.BrokenBarrierError):
+                meeting.wait(0.3 if own else 20)
+                met.append(True)
+            self.busy.release()
+            return find(image)
+
+    monkeypatch.setattr(predictor_module, "LandmarkDetector", Finder)
+    monkeypatch.setattr(predictor_module, "landmarker_model", lambda path: path)
+    for name in "ab":
+        write_png(tmp_path / f"{name}.png", FIRST)
+    with Predictor(tiny_run.ckpt, device="cpu", find_faces=Finder() if own else None) as predictor:
+        found = predictor.predict([tmp_path / "a.png", tmp_path / "b.png"])
+    assert len(met) == (0 if own else 2)
+    assert found[0].logit == found[1].logit
 
 
 def test_every_face_of_a_photograph_is_scored(predictor: Predictor, tiny_run: TinyRun) -> None:
