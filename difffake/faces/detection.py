@@ -24,6 +24,8 @@ AROUND_CANDIDATE = 2.5
 """Side of that square as a multiple of the box's longer side: MediaPipe finds its landmarks best with surroundings."""
 AROUND_LAST = 4.0
 """Side of the square in which a face of the last frame is looked for, as a multiple of its longer side."""
+NEAR_CUT = 0.1
+"""Distance to the cut between two halves, as a share of the face, below which the halves are not asked for the face."""
 
 # Order of iBUG-68. The first 17 points, the jaw, are replaced by evenly spaced points of the face oval below.
 _MESH_TO_68 = np.array(
@@ -51,6 +53,10 @@ class Face:
     def area(self) -> float:
         """Area of the box in square pixels."""
         return float(np.prod(self.box[2:] - self.box[:2]))
+
+    def moved(self, by: np.ndarray) -> "Face":
+        """The same face, moved by so many pixels (x, y)."""
+        return Face(self.landmarks + by, self.box + np.tile(by, 2))
 
 
 def landmarks_68(mesh: np.ndarray) -> np.ndarray:
@@ -84,6 +90,9 @@ class LandmarkDetector:
     around it, where it must be plain to see, and gets its landmarks there. All faces from 64 pixels on are looked for,
     and faces from 40 pixels on where there is none of those. An image in which MediaPipe finds a face is not searched.
 
+    An image at least twice as wide as high, or as high as wide, is also looked at in halves, because MediaPipe shrinks
+    what it is given until its longer side fits. So each of two clips side by side gets the landmarks that it has alone.
+
     Args:
         model: the file `face_landmarker.task`; `difffake.faces.model_file.landmarker_model` finds it.
         max_faces: largest number of faces per image.
@@ -109,7 +118,7 @@ class LandmarkDetector:
             image: (H, W, 3) uint8 RGB.
             last: faces of the last frame or of several; none at the start of a clip.
         """
-        faces = self._landmarks(image)
+        faces = self._in_halves(image)
         whole = bool(faces)  # the frame shows a face that needs no search
         places = [face.box for face in last if not _among(face.box, faces)]
         faces += self._look(image, [square_box(box, AROUND_LAST, *image.shape[:2]) for box in places], faces)
@@ -121,15 +130,36 @@ class LandmarkDetector:
             faces += self._search(image, faces)
         return sorted(faces, key=lambda face: -face.area)
 
+    def _in_halves(self, image: np.ndarray) -> list[Face]:
+        """What MediaPipe finds in an image, and in the halves of a long one, where it sees finer."""
+        faces = self._landmarks(image)
+        lengths = image.shape[:2]
+        axis = int(np.argmax(lengths))
+        if lengths[axis] < 2 * lengths[1 - axis]:
+            return faces
+        cut = lengths[axis] // 2
+        for start, part in zip((0, cut), np.split(image, [cut], axis), strict=True):
+            corner = np.array([start, 0] if axis else [0, start], dtype=np.float32)
+            for found in self._in_halves(part):
+                face = found.moved(corner)
+                if not _reaches(face.box, 1 - axis, cut):
+                    faces = [other for other in faces if not _among(other.box, [face])] + [face]
+        return sorted(faces, key=lambda face: -face.area)[: self._max_faces]
+
     def _landmarks(self, image: np.ndarray, border: int = 0) -> list[Face]:
-        """What MediaPipe finds by itself in an image, after a border of so many pixels was added."""
+        """What MediaPipe finds by itself in an image, after a border of so many pixels was added.
+
+        A face at the limit of what it finds is sometimes found twice; the second one is left out.
+        """
         if border:
             image = cv2.copyMakeBorder(image, border, border, border, border, cv2.BORDER_REPLICATE)
         height, width = image.shape[:2]
-        faces = []
+        faces: list[Face] = []
         for found in self._models.landmarker.detect(self._models.wrap(image)).face_landmarks:
             mesh = np.array([(p.x * width - border, p.y * height - border) for p in found], dtype=np.float32)
-            faces.append(Face(landmarks_68(mesh), np.concatenate([mesh.min(0), mesh.max(0)])))
+            face = Face(landmarks_68(mesh), np.concatenate([mesh.min(0), mesh.max(0)]))
+            if not _among(face.box, faces):
+                faces.append(face)
         return faces
 
     def _boxes(self, image: np.ndarray, square: Box) -> Iterator[tuple[np.ndarray, float]]:
@@ -171,10 +201,10 @@ class LandmarkDetector:
             return None
         x0, y0, x1, y1 = square
         corner = np.array([x0, y0], dtype=np.float32)
-        for face in self._landmarks(image[y0:y1, x0:x1]):
-            moved = Face(face.landmarks + corner, face.box + np.tile(corner, 2))
-            if _among(box, [moved]):
-                return moved
+        for found in self._landmarks(image[y0:y1, x0:x1]):
+            face = found.moved(corner)
+            if _among(box, [face]):
+                return face
         return None
 
     def close(self) -> None:
@@ -190,6 +220,13 @@ class LandmarkDetector:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _reaches(box: np.ndarray, axis: int, cut: int) -> bool:
+    """Whether a box comes so near to a cut (pixels along `axis`, 0 for x) that a part of its face may be behind it."""
+    start, end = box[axis], box[axis + 2]
+    near = NEAR_CUT * (end - start)
+    return bool(start - near < cut < end + near)
 
 
 def _among(box: np.ndarray, faces: Sequence[Face]) -> bool:

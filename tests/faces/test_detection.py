@@ -117,6 +117,39 @@ def test_faces_that_need_no_search_stay_bit_for_bit(shared_data: Path, detector:
         np.testing.assert_array_equal(followed.landmarks, expected)
 
 
+@pytest.mark.parametrize("axis", [0, 1], ids=["above each other", "side by side"])
+def test_images_joined_at_their_sides_keep_their_faces(
+    shared_data: Path, detector: LandmarkDetector, axis: int
+) -> None:
+    """Two and four photographs of one size; MediaPipe alone sees the joined image at a lower resolution."""
+    images = [read_image(shared_data / "london" / person / "neutral.jpg") for person in ("001", "002", "009", "016")]
+    for count in (2, 4):
+        faces = sorted(detector(np.concatenate(images[:count], axis)), key=lambda face: face.box[1 - axis])
+        assert len(faces) == count
+        for place, (face, image) in enumerate(zip(faces, images, strict=False)):
+            (alone,) = detector(image)
+            corner = np.array([place * 512, 0] if axis else [0, place * 512], np.float32)
+            np.testing.assert_allclose(face.landmarks, alone.landmarks + corner, atol=1e-3)
+
+
+def test_a_face_in_the_middle_of_a_wide_image_is_one_and_whole(shared_data: Path, detector: LandmarkDetector) -> None:
+    """Halves would show a part of it each; the whole image says where it is."""
+    image = read_image(shared_data / "london" / "001" / "neutral.jpg")
+    (alone,) = detector(image)
+    for x in (180, 330, 390, 480, 690):  # the face ends left of the cut at 690, is on it, begins right of it
+        (face,) = detector(scene(512, 1380, [(image, 1.0, x, 0)]))
+        assert np.linalg.norm(face.landmarks - alone.landmarks - (x, 0), axis=1).mean() < 1
+
+
+def test_a_face_that_mediapipe_finds_twice_is_one(shared_data: Path, detector: LandmarkDetector) -> None:
+    """At the limit of what it finds: here the chin of one mesh is 23 pixels below that of the other."""
+    image = read_image(shared_data / "london" / "001" / "neutral.jpg")
+    frame = np.full((816, 1920, 3), 127, np.uint8)
+    frame[100:612, 100:612] = image
+    seen = detector._models.landmarker.detect(detector._models.wrap(frame)).face_landmarks
+    assert [len(seen), len(detector._landmarks(frame)), len(detector(frame))] == [2, 1, 1]
+
+
 def test_two_small_faces_are_two(shared_data: Path, detector: LandmarkDetector) -> None:
     images = [read_image(shared_data / "london" / person / "neutral.jpg") for person in ("001", "009")]
     frame = scene(720, 1280, [(images[0], 0.45, 100, 300), (images[1], 0.35, 700, 100)])

@@ -165,5 +165,5 @@ def test_two_people_side_by_side_have_the_scores_of_their_own_clips(
     left, right = sorted(together, key=lambda person: person.faces[0].box[0])
     assert left.faces[0].box[2] <= middle <= right.faces[0].box[0]
     for person, (own,) in zip((left, right), alone, strict=True):
-        # MediaPipe sees a wider picture at a lower resolution, so its landmarks, and the crops, differ by a pixel.
-        assert person.probability == pytest.approx(own.probability, abs=5e-3)
+        assert person.probability == pytest.approx(own.probability, abs=1e-3)
+        assert [face.logit for face in person.faces] == pytest.approx([face.logit for face in own.faces], abs=1e-3)
