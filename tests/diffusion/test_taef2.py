@@ -32,7 +32,10 @@ def model(weights: Path) -> Taef2:
 def test_reconstructions_are_as_good_as_elsewhere(
     model: Taef2, shared_data: Path, pattern: str, every: int, decibels: float
 ) -> None:
-    """Whole photographs at 256 px; over few of them, within 0.2 dB of the mean over all."""
+    """Whole photographs at 256 px; over few of them, within 0.3 dB of the mean over all, in float32 and in bfloat16.
+
+    Measured over these few: 37.12 and 37.06 dB on London, 35.85 and 35.83 dB on LFW.
+    """
     images = [read_image(file) for file in sorted(shared_data.glob(pattern))[::every]]
     errors = []
     for image in images:
@@ -41,7 +44,7 @@ def test_reconstructions_are_as_good_as_elsewhere(
             rebuilt = model.decode(model.encode(batch))
         assert rebuilt.dtype == torch.float32
         errors.append((rebuilt - batch).square().mean())
-    assert float(-10 * torch.stack(errors).mean().log10()) == pytest.approx(decibels, abs=0.2)
+    assert float(-10 * torch.stack(errors).mean().log10()) == pytest.approx(decibels, abs=0.3)
 
 
 def test_shapes_and_size() -> None:
