@@ -114,13 +114,19 @@ class Video:
         if not self._counted and decoded != self._index.packets:
             raise BrokenFrame
 
-    def count(self) -> None:
+    def count(self, check: Callable[[], None] = lambda: None) -> None:
         """Find out which frames can be decoded, by decoding all.
 
         From then on one thread decodes: what several threads put into damaged frames differs from time to time.
+
+        Args:
+            check: is called before each frame; what it raises ends the count.
         """
-        self._threads = 1
-        self.there = [number for number, _ in every(self._path, self._index, self._threads)]
+        self._threads, there = 1, []
+        for number, _ in every(self._path, self._index, self._threads):
+            check()
+            there.append(number)
+        self.there = there
         self._counted = True
         self._check()
 

@@ -131,5 +131,5 @@ def look_through(
     try:
         return scored(seen.looks(ahead(video.sound(video.evenly(wanted)), AHEAD)), score), video
     except BrokenFrame:
-        video.count()
+        video.count(seen.check_open)
         return scored(seen.looks(ahead(video.sound(video.evenly(wanted)), AHEAD)), score), video

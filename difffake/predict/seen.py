@@ -72,7 +72,7 @@ class Seen:
 
     def crops(self, image: np.ndarray) -> list[Crop]:
         """Crops of all faces of an image, the largest face first."""
-        self._check_open()
+        self.check_open()
         if self.finders is None:
             return [Crop(image, None)]
         with self.finders.lent() as find:
@@ -86,7 +86,7 @@ class Seen:
             frame: the frame.
             last: faces of the frame before; if there are any, they are looked for in their places too.
         """
-        self._check_open()
+        self.check_open()
         number, time, image = frame
         if self.finders is None:
             return Look(number, time, [], [Crop(image, None)])
@@ -128,7 +128,8 @@ class Seen:
         pixels, _, box = crop_face(image, face, self.margin)
         return Crop(pixels, box, float(max(face.box[2:] - face.box[:2])))
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """Raises `UserError` while `stop` is set, and after `close`."""
         if self.stop.is_set():
             raise UserError("stopped before the end")
         if self._closed:

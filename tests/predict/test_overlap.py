@@ -10,9 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 from drawn_clips import SIDE, drawn, write_clip
 
 from difffake.errors import UserError
+from difffake.faces import video
+from difffake.faces.decoding import Index, every
 from difffake.faces.video import Frame, read_clip
 from difffake.predict.finders import Finders
 from difffake.predict.overlap import BATCH, BEHIND, NICE, ahead, look_through, overlapped, scored
@@ -150,19 +153,47 @@ def test_the_error_of_the_detector_comes_through() -> None:
         scored(looks([]), broken)
 
 
+def damage(path: Path) -> None:
+    """Break a frame in the middle, so that the frames are counted and chosen again."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 40] = bytes(40)
+    path.write_bytes(data)
+
+
+def test_who_stops_does_not_wait_until_a_damaged_clip_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "clip.mkv"
+    picture, face = drawn(1)
+    write_clip(path, [np.roll(picture, shift, axis=1) for shift in range(30)])
+    damage(path)
+    seen = Seen(Finders(lambda: lambda image: [face]), 1.3)
+    counted: list[int] = []
+
+    def interrupted(path: Path, index: Index, threads: int) -> Iterator[tuple[int, VideoFrame]]:
+        for number, frame in every(path, index, threads):
+            counted.append(number)
+            if len(counted) == 3:
+                seen.stop.set()
+            yield number, frame
+
+    monkeypatch.setattr(video, "every", interrupted)
+    with pytest.raises(UserError, match="stopped before the end"):
+        look_through(path, 12, seen, give_scores([]))
+    assert len(counted) == 3
+
+
 @pytest.mark.parametrize("cut", [False, True])
 def test_a_clip_is_seen_as_if_all_its_frames_were_read_first(cut: bool, tmp_path: Path) -> None:
     path = tmp_path / "clip.mkv"
     picture, face = drawn(1)
     write_clip(path, [np.roll(picture, shift, axis=1) for shift in range(30)])
-    if cut:  # a frame in the middle is damaged, so that the frames are counted and chosen again
-        data = bytearray(path.read_bytes())
-        data[len(data) // 2 : len(data) // 2 + 40] = bytes(40)
-        path.write_bytes(data)
-    found, video = look_through(path, 12, Seen(Finders(lambda: lambda image: [face]), 1.3), give_scores([]))
+    if cut:
+        damage(path)
+    found, clip = look_through(path, 12, Seen(Finders(lambda: lambda image: [face]), 1.3), give_scores([]))
     expected = read_clip(path, 12)
     assert [(look.frame, look.time) for look in found] == [(one.number, one.time) for one in expected.frames]
-    assert (len(video.there), video.shortfall) == (expected.total, expected.shortfall)
+    assert (len(clip.there), clip.shortfall) == (expected.total, expected.shortfall)
     seen = Seen(Finders(lambda: lambda image: [face]), 1.3)
     for look, frame in zip(found, expected.frames, strict=True):
         pixels = seen.look(Frame(*frame)).crops[0].pixels
