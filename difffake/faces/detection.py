@@ -8,6 +8,7 @@ from types import TracebackType
 import cv2
 import numpy as np
 
+from difffake.errors import UserError
 from difffake.faces.mediapipe_models import load, silent_stderr
 from difffake.faces.squares import SMALLEST_SHARE, Box, distinct, pyramid, same_face, square_box, tiles
 
@@ -24,8 +25,10 @@ AROUND_CANDIDATE = 2.5
 """Side of that square as a multiple of the box's longer side: MediaPipe finds its landmarks best with surroundings."""
 AROUND_LAST = 4.0
 """Side of the square in which a face of the last frame is looked for, as a multiple of its longer side."""
-NEAR_CUT = 0.1
-"""Distance to the cut between two halves, as a share of the face, below which the halves are not asked for the face."""
+MAX_SIDE = 32_766
+"""Longest side in pixels of what is given to MediaPipe, which ends the process where a side is longer."""
+HALVINGS = 3
+"""How often a long image is halved. Longer images than 16 to 1 have parts that are still long."""
 
 # Order of iBUG-68. The first 17 points, the jaw, are replaced by evenly spaced points of the face oval below.
 _MESH_TO_68 = np.array(
@@ -90,8 +93,9 @@ class LandmarkDetector:
     around it, where it must be plain to see, and gets its landmarks there. All faces from 64 pixels on are looked for,
     and faces from 40 pixels on where there is none of those. An image in which MediaPipe finds a face is not searched.
 
-    An image at least twice as wide as high, or as high as wide, is also looked at in halves, because MediaPipe shrinks
-    what it is given until its longer side fits. So each of two clips side by side gets the landmarks that it has alone.
+    An image at least twice as wide as high, or twice as high as wide, is also looked at in halves, because MediaPipe
+    shrinks what it is given until its longer side fits. So each of two clips of one size side by side gets the
+    landmarks that it has alone. A face on the cut between two halves is taken from the whole image.
 
     Args:
         model: the file `face_landmarker.task`; `difffake.faces.model_file.landmarker_model` finds it.
@@ -103,7 +107,7 @@ class LandmarkDetector:
         self._models = load(model, max_faces, CANDIDATE)
 
     def __call__(self, image: np.ndarray) -> list[Face]:
-        """Faces of one image (H, W, 3) uint8 RGB, largest first."""
+        """Faces of one image (H, W, 3) uint8 RGB, largest first. For the errors see `follow`."""
         return self.follow(image, ())
 
     def follow(self, image: np.ndarray, last: Sequence[Face]) -> list[Face]:
@@ -117,33 +121,47 @@ class LandmarkDetector:
         Args:
             image: (H, W, 3) uint8 RGB.
             last: faces of the last frame or of several; none at the start of a clip.
+
+        Raises `UserError` if a side has more than `MAX_SIDE` pixels.
         """
-        faces = self._in_halves(image)
+        height, width = image.shape[:2]
+        if (longer := max(height, width)) > MAX_SIDE:
+            raise UserError(
+                f"an image of {width} x {height} pixels: faces are looked for where no side has more than {MAX_SIDE}"
+            )
+        faces = self._landmarks(image)
         whole = bool(faces)  # the frame shows a face that needs no search
+        faces = self._with_halves(image, faces, HALVINGS)
         places = [face.box for face in last if not _among(face.box, faces)]
-        faces += self._look(image, [square_box(box, AROUND_LAST, *image.shape[:2]) for box in places], faces)
+        faces += self._look(image, [square_box(box, AROUND_LAST, height, width) for box in places], faces)
         if not faces:
             # The face detector expects some surroundings; a crop that the face fills gets them from its border.
-            faces = self._landmarks(image, max(image.shape[:2]) // 4)
+            faces = self._landmarks(image, min(longer // 4, (MAX_SIDE - longer) // 2))
             whole = bool(faces)
-        if not whole and len(faces) < max(1, len(last)):
+        if not whole and (not last or len(faces) < len(last)):
             faces += self._search(image, faces)
         return sorted(faces, key=lambda face: -face.area)
 
-    def _in_halves(self, image: np.ndarray) -> list[Face]:
-        """What MediaPipe finds in an image, and in the halves of a long one, where it sees finer."""
-        faces = self._landmarks(image)
+    def _with_halves(self, image: np.ndarray, faces: list[Face], times: int) -> list[Face]:
+        """`faces`, seen in a whole image, and what MediaPipe finds in its halves if it is long, so often halved.
+
+        A face that is seen both ways is taken from the half, which MediaPipe sees at a higher resolution. One that only
+        a half shows must be plain to see in a square around it.
+        """
         lengths = image.shape[:2]
         axis = int(np.argmax(lengths))
-        if lengths[axis] < 2 * lengths[1 - axis]:
+        if not times or lengths[axis] < 2 * lengths[1 - axis] or lengths[1 - axis] < SMALLEST:
             return faces
         cut = lengths[axis] // 2
         for start, part in zip((0, cut), np.split(image, [cut], axis), strict=True):
             corner = np.array([start, 0] if axis else [0, start], dtype=np.float32)
-            for found in self._in_halves(part):
+            for found in self._with_halves(part, self._landmarks(part), times - 1):
                 face = found.moved(corner)
-                if not _reaches(face.box, 1 - axis, cut):
-                    faces = [other for other in faces if not _among(other.box, [face])] + [face]
+                if _is_cut(face.box, 1 - axis, cut):
+                    continue
+                others = [other for other in faces if not _among(other.box, [face])]
+                if len(others) < len(faces) or self._plain(image, face.box):
+                    faces = [*others, face]
         return sorted(faces, key=lambda face: -face.area)[: self._max_faces]
 
     def _landmarks(self, image: np.ndarray, border: int = 0) -> list[Face]:
@@ -196,16 +214,20 @@ class LandmarkDetector:
 
     def _zoom(self, image: np.ndarray, box: np.ndarray) -> Face | None:
         """The face in a box, seen in a square around it; None if there is none."""
-        square = square_box(box, AROUND_CANDIDATE, *image.shape[:2])
-        if not any(score >= FACE and same_face(box, seen[None]).any() for seen, score in self._boxes(image, square)):
+        if not self._plain(image, box):
             return None
-        x0, y0, x1, y1 = square
+        x0, y0, x1, y1 = square_box(box, AROUND_CANDIDATE, *image.shape[:2])
         corner = np.array([x0, y0], dtype=np.float32)
         for found in self._landmarks(image[y0:y1, x0:x1]):
             face = found.moved(corner)
             if _among(box, [face]):
                 return face
         return None
+
+    def _plain(self, image: np.ndarray, box: np.ndarray) -> bool:
+        """Whether a box shows a face that is plain to see in a square around it."""
+        square = square_box(box, AROUND_CANDIDATE, *image.shape[:2])
+        return any(score >= FACE and same_face(box, seen[None]).any() for seen, score in self._boxes(image, square))
 
     def close(self) -> None:
         """Free MediaPipe's resources; a detector that is forgotten does so by itself."""
@@ -222,11 +244,9 @@ class LandmarkDetector:
         self.close()
 
 
-def _reaches(box: np.ndarray, axis: int, cut: int) -> bool:
-    """Whether a box comes so near to a cut (pixels along `axis`, 0 for x) that a part of its face may be behind it."""
-    start, end = box[axis], box[axis + 2]
-    near = NEAR_CUT * (end - start)
-    return bool(start - near < cut < end + near)
+def _is_cut(box: np.ndarray, axis: int, cut: int) -> bool:
+    """Whether a box has parts on both sides of a cut, in pixels along `axis` (0 for x)."""
+    return bool(box[axis] < cut < box[axis + 2])
 
 
 def _among(box: np.ndarray, faces: Sequence[Face]) -> bool:

@@ -101,7 +101,8 @@ def _ignore_profiling_signal() -> None:
 def silent_stderr() -> Iterator[None]:
     """Drop what MediaPipe's C++ side writes while it starts and ends: a dozen lines that no setting turns off.
 
-    Its errors come as Python exceptions all the same.
+    Its errors come as Python exceptions all the same. What other threads write to stderr meanwhile is dropped too.
+    Blocks may not be nested: the inner one would wait for the outer one.
     """
     with _silence, Path(os.devnull).open("wb") as nowhere:
         sys.stderr.flush()

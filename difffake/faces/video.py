@@ -120,7 +120,7 @@ class Video:
         From then on one thread decodes: what several threads put into damaged frames differs from time to time.
 
         Args:
-            check: is called before each frame; what it raises ends the count.
+            check: is called after each frame that is decoded; what it raises ends the count.
         """
         self._threads, there = 1, []
         for number, _ in every(self._path, self._index, self._threads):

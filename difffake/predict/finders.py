@@ -22,33 +22,54 @@ class Finders:
         self._make, self._most = make, most
         self._all = [make()]
         self._free = list(self._all)
+        self._making = 0
         self._closed = False
         self._changed = threading.Condition()
 
     @contextmanager
     def lent(self) -> Iterator[FaceFinder]:
         """A detector that nobody else uses within the block. Raises `UserError` after `close`."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._free or len(self._all) < self._most)
-            if self._closed:
-                raise UserError(CLOSED)
-            if not self._free:
-                self._all.append(self._make())
-                self._free.append(self._all[-1])
-            finder = self._free.pop()
+        finder = None
         try:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._free or self._room())
+                if self._closed:
+                    raise UserError(CLOSED)
+                if self._free:
+                    finder = self._free.pop()
+                else:
+                    self._making += 1
+            if finder is None:
+                finder = self._another()
             yield finder
         finally:
+            if finder is not None:
+                with self._changed:
+                    self._free.append(finder)
+                    self._changed.notify_all()
+
+    def _room(self) -> bool:
+        return len(self._all) + self._making < self._most
+
+    def _another(self) -> FaceFinder:
+        """A new detector, made while others can be given back."""
+        made = None
+        try:
+            made = self._make()
+        finally:
             with self._changed:
-                self._free.append(finder)
+                self._making -= 1
+                if made is not None:
+                    self._all.append(made)
                 self._changed.notify_all()
+        return made
 
     def close(self) -> None:
         """Free MediaPipe's networks as soon as all detectors are back; none is lent from now on."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-            self._changed.wait_for(lambda: len(self._free) == len(self._all))
+            self._changed.wait_for(lambda: not self._making and len(self._free) == len(self._all))
             for finder in self._all:
                 if isinstance(finder, LandmarkDetector):
                     finder.close()

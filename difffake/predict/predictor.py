@@ -260,7 +260,8 @@ class Predictor(Pretrained):
             looks, video = look_through(path, self.frames, self._seen, partial(self._score, name=name))
             notes = [video.shortfall] if video.shortfall else []
             return self._predict_looks(looks, len(video.there), notes, name, known)
-        seen = looks_within(path, self.frames, self.seconds, watch, lambda frame: self._scored(frame, name))
+        look, check = partial(self._scored, name=name), self._seen.check_open
+        seen = looks_within(path, self.frames, self.seconds, watch, look, check)
         return self._predict_looks(seen.looks, seen.total, seen.notes, name, known)
 
     def _scored(self, frame: Frame, name: str) -> Look:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from difffake.faces.video import Frame, Video, read_clip
+from difffake.faces.video import Frame, Video
 from difffake.predict.seen import Look
 
 
@@ -51,7 +51,14 @@ def middle_first(count: int) -> list[int]:
     return order
 
 
-def looks_within(path: Path, wanted: int, seconds: float, watch: Stopwatch, look: Callable[[Frame], Look]) -> Looks:
+def looks_within(
+    path: Path,
+    wanted: int,
+    seconds: float,
+    watch: Stopwatch,
+    look: Callable[[Frame], Look],
+    check: Callable[[], None],
+) -> Looks:
     """Look at one frame after the other until the time is used.
 
     It goes on after that until a face was seen, because without one there is no answer.
@@ -62,6 +69,7 @@ def looks_within(path: Path, wanted: int, seconds: float, watch: Stopwatch, look
         seconds: time on `watch` after which no further frame is begun.
         watch: running stopwatch.
         look: looks at a frame.
+        check: is called while frames are counted, and ends that by what it raises.
 
     Raises `UserError` as `read_clip` does.
     """
@@ -69,7 +77,7 @@ def looks_within(path: Path, wanted: int, seconds: float, watch: Stopwatch, look
     chosen = video.evenly(wanted)
     looks: list[Look] = []
     stopped = False
-    for frame in _frames(path, video, [chosen[place] for place in middle_first(len(chosen))]):
+    for frame in _frames(video, [chosen[place] for place in middle_first(len(chosen))], check):
         looks.append(look(frame))
         stopped = watch.seconds >= seconds and any(one.crops for one in looks)
         if stopped:
@@ -82,11 +90,12 @@ def looks_within(path: Path, wanted: int, seconds: float, watch: Stopwatch, look
     return Looks(sorted(looks, key=lambda one: one.frame), len(video.there), notes)
 
 
-def _frames(path: Path, video: Video, numbers: list[int]) -> Iterator[Frame]:
+def _frames(video: Video, numbers: list[int], check: Callable[[], None]) -> Iterator[Frame]:
     """The frames of these numbers; if none of them can be decoded, another one."""
     found = False
     for frame in video.frames(numbers):
         found = True
         yield frame
     if not found:
-        yield from read_clip(path, 1).frames
+        video.count(check)
+        yield from video.sound(video.evenly(1))

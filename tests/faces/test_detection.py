@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from difffake.errors import UserError
 from difffake.faces.crops import crop_face
 from difffake.faces.detection import Face, LandmarkDetector, landmarks_68
 from difffake.faces.images import read_image
@@ -132,13 +133,42 @@ def test_images_joined_at_their_sides_keep_their_faces(
             np.testing.assert_allclose(face.landmarks, alone.landmarks + corner, atol=1e-3)
 
 
-def test_a_face_in_the_middle_of_a_wide_image_is_one_and_whole(shared_data: Path, detector: LandmarkDetector) -> None:
-    """Halves would show a part of it each; the whole image says where it is."""
+def test_a_face_on_the_cut_between_two_halves_is_one_and_whole(shared_data: Path, detector: LandmarkDetector) -> None:
+    """Each half would show a part of it; the whole image says where it is."""
     image = read_image(shared_data / "london" / "001" / "neutral.jpg")
     (alone,) = detector(image)
-    for x in (180, 330, 390, 480, 690):  # the face ends left of the cut at 690, is on it, begins right of it
+    for x in (180, 330, 345, 390, 480, 690):  # left of the cut at 690, on it, right of it
         (face,) = detector(scene(512, 1380, [(image, 1.0, x, 0)]))
         assert np.linalg.norm(face.landmarks - alone.landmarks - (x, 0), axis=1).mean() < 1
+
+
+def test_a_face_in_a_half_does_not_end_the_search_for_others(shared_data: Path, detector: LandmarkDetector) -> None:
+    """MediaPipe sees none of them in the whole image, and in the halves only the first."""
+    images = [read_image(shared_data / "london" / person / "neutral.jpg") for person in ("001", "009")]
+    on_the_cut = scene(804, 1920, [(images[0], 0.66, 200, 200), (images[1], 0.66, 790, 200)])
+    small = scene(804, 1920, [(images[0], 0.66, 200, 200), (images[1], 0.33, 1600, 100)])
+    for frame in (on_the_cut, small):
+        assert not detector._landmarks(frame)
+        assert len(detector._with_halves(frame, [], 3)) == 1
+        assert len(detector(frame)) == 2
+
+
+def test_sides_that_end_mediapipes_process_are_refused(detector: LandmarkDetector) -> None:
+    for shape in ((2, 32_766), (32_766, 2), (2, 30_000)):  # the last would be too long with its border
+        assert not detector(np.zeros((*shape, 3), np.uint8))
+    for shape in ((1, 32_767), (1_000_000, 1)):
+        with pytest.raises(UserError, match=rf"{shape[1]} x {shape[0]} pixels: .* no side has more than 32766"):
+            detector(np.zeros((*shape, 3), np.uint8))
+
+
+@pytest.mark.parametrize("shape", [(3, 60_000), (60_000, 3), (50, 60_000)])
+def test_a_strip_is_not_halved_without_end(
+    detector: LandmarkDetector, shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(detector, "_landmarks", lambda image: seen.append(image.shape) or [])
+    detector._with_halves(np.zeros((*shape, 3), np.uint8), [], 3)
+    assert len(seen) <= 14  # two halves, four quarters, eight eighths
 
 
 def test_a_face_that_mediapipe_finds_twice_is_one(shared_data: Path, detector: LandmarkDetector) -> None:

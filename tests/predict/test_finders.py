@@ -42,6 +42,47 @@ def test_another_detector_is_made_only_while_all_are_lent_and_no_more_than_allow
     assert len(made) == 2
 
 
+def test_detectors_are_given_back_while_another_is_made() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    made: list[FaceFinder] = []
+
+    def slowly() -> FaceFinder:
+        if made:
+            begun.set()
+            assert go_on.wait(5)
+        return counted(made)
+
+    finders = Finders(slowly, 2)
+    with ThreadPoolExecutor(2) as pool:
+        with finders.lent() as first:
+            second = pool.submit(lend, finders)
+            assert begun.wait(5)
+        assert lend(finders) is first
+        closing = pool.submit(finders.close)
+        with pytest.raises(TimeoutError):
+            closing.result(0.05)  # the one that is made must be closed too
+        go_on.set()
+        assert second.result(5) is made[1]
+        closing.result(5)
+
+
+def test_a_detector_that_cannot_be_made_leaves_room_for_another() -> None:
+    made: list[FaceFinder] = []
+
+    def once_broken() -> FaceFinder:
+        if len(made) == 1:
+            made.append(nothing)
+            raise MemoryError("no room")
+        return counted(made)
+
+    finders = Finders(once_broken, 2)
+    with finders.lent():
+        with pytest.raises(MemoryError, match="no room"):
+            lend(finders)
+        assert lend(finders) is made[2]
+    finders.close()
+
+
 def test_after_an_error_the_detector_is_free_again() -> None:
     finders = Finders(lambda: nothing)
     for _ in range(2):
