@@ -15,7 +15,7 @@ from difffake.drawn.people import PHONE, STUDIO
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Ten people: five to train on, two to choose the checkpoint, three to test."""
+    """Ten people: five to train on, two to choose the checkpoint, three to test; two epochs."""
     monkeypatch.setattr(module, "DRAWN_A", DrawnDataset("drawn-a", STUDIO, (4, 2, 2), 1, 6))
     monkeypatch.setattr(module, "DRAWN_B", DrawnDataset("drawn-b", PHONE, (0, 0, 2), 2, 6))
     table = Manifest.read(module.PHOTOGRAPHS).table
@@ -32,6 +32,8 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (folder / "CREDIT.txt").symlink_to(module.PHOTOGRAPHS / "CREDIT.txt")
     monkeypatch.setattr(module, "PHOTOGRAPHS", folder)
     monkeypatch.setattr(module, "MORE", 1)
+    fit = module.fit
+    monkeypatch.setattr(module, "fit", lambda options: fit([*options, "--trainer.max_epochs=2"]))
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,7 @@ def test_a_small_protocol_runs_and_continues(
 ) -> None:
     config = Path(__file__).parents[2] / "configs" / "demo-drawn.yaml"
     options = "--data.batch_size 8 --data.workers 0 --trainer.max_epochs 1 --model.regularizers.guide null"
+    options += " --model.encoder resnet10t --model.weights none --model.image_size 64"
     content = {
         "title": "Drawn faces",
         "data": {"drawn-a": {"reader": "folder"}, "drawn-b": {"reader": "folder"}, "lost": {"reader": "folder"}},

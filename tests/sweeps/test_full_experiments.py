@@ -118,7 +118,9 @@ def test_every_setting_trains(
         else:
             run.paths["ckpt"] = [str(guided_run.ckpt)]
             for done, command in one_run.stages(run, out, {}):
-                assert (
-                    main([*command, "--workers", "0", *(["--resamples", "0"] if command[0] == "evaluate" else [])]) == 0
-                )
+                if command[0] == "evaluate":
+                    if number:  # as that of the first setting, and slow
+                        continue
+                    command += ["--resamples", "0"]
+                assert main([*command, "--workers", "0"]) == 0
                 assert done.exists()
