@@ -11,7 +11,9 @@ from tiny import TinyRun
 from difffake import Predictor
 from difffake.errors import UsageError, UserError
 from difffake.faces.detection import Face
-from difffake.predict.within import middle_first
+from difffake.faces.video import Frame, Video
+from difffake.predict.seen import Look
+from difffake.predict.within import Stopwatch, looks_within, middle_first
 
 PICTURE, PLACE = drawn(1)
 
@@ -98,6 +100,24 @@ def test_frames_that_cannot_be_decoded_are_counted(
     (tmp_path / "a.mp4").write_bytes(data)
     with pytest.raises(UserError, match=r"a\.mp4"):
         predictor(Clock(1.0), tiny_run.ckpt, monkeypatch, frames=4, seconds=9).predict(tmp_path / "a.mp4")
+
+
+def test_where_no_chosen_frame_can_be_decoded_another_is_looked_for_unless_it_is_stopped(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Video, "frames", lambda self, numbers: iter(()))
+
+    def look(frame: Frame) -> Look:
+        return Look(frame.number, frame.time, [], [])
+
+    def stopped() -> None:
+        raise UserError("stopped before the end")
+
+    found = looks_within(clip, 4, 9.0, Stopwatch(), look, lambda: None)
+    assert [one.frame for one in found.looks] == [50]
+    assert found.notes == ["3 of 4 frames could not be decoded"]
+    with pytest.raises(UserError, match="stopped before the end"):
+        looks_within(clip, 4, 9.0, Stopwatch(), look, stopped)
 
 
 def test_no_time_is_refused(tiny_run: TinyRun) -> None:
