@@ -11,7 +11,7 @@ import pytest
 
 from difffake.errors import UserError
 from difffake.faces.crops import crop_face
-from difffake.faces.detection import Face, LandmarkDetector, landmarks_68
+from difffake.faces.detection import HALVINGS, Face, LandmarkDetector, landmarks_68
 from difffake.faces.images import read_image
 from difffake.faces.squares import square_box
 from difffake.faces.video import read_clip
@@ -149,7 +149,7 @@ def test_a_face_in_a_half_does_not_end_the_search_for_others(shared_data: Path, 
     small = scene(804, 1920, [(images[0], 0.66, 200, 200), (images[1], 0.33, 1600, 100)])
     for frame in (on_the_cut, small):
         assert not detector._landmarks(frame)
-        assert len(detector._with_halves(frame, [], 3)) == 1
+        assert len(detector._with_halves(frame, [], HALVINGS)) == 1
         assert len(detector(frame)) == 2
 
 
@@ -161,14 +161,17 @@ def test_sides_that_end_mediapipes_process_are_refused(detector: LandmarkDetecto
             detector(np.zeros((*shape, 3), np.uint8))
 
 
-@pytest.mark.parametrize("shape", [(3, 60_000), (60_000, 3), (50, 60_000)])
+@pytest.mark.parametrize(
+    ("shape", "parts"), [((3, 30_000), 0), ((30_000, 3), 0), ((50, 30_000), 2 + 4 + 8), ((50, 100), 2), ((50, 99), 0)]
+)
 def test_a_strip_is_not_halved_without_end(
-    detector: LandmarkDetector, shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    detector: LandmarkDetector, shape: tuple[int, int], parts: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = []
+    """Halves, quarters and eighths at most, and none that are too narrow for a face."""
+    seen: list[tuple[int, ...]] = []
     monkeypatch.setattr(detector, "_landmarks", lambda image: seen.append(image.shape) or [])
-    detector._with_halves(np.zeros((*shape, 3), np.uint8), [], 3)
-    assert len(seen) <= 14  # two halves, four quarters, eight eighths
+    detector._with_halves(np.zeros((*shape, 3), np.uint8), [], HALVINGS)
+    assert len(seen) == parts
 
 
 def test_a_face_that_mediapipe_finds_twice_is_one(shared_data: Path, detector: LandmarkDetector) -> None:
