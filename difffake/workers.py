@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pickle
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -48,9 +49,15 @@ def in_processes(
     """
     workers = workers or os.cpu_count() or 1
     rest = iter(units)
-    with ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), initializer=_start, initargs=(start, tuple(arguments))
-    ) as pool:
+    context = multiprocessing.get_context("spawn")
+    # As `initargs`, arguments of more than a pipe holds would make the start of one process wait for the imports of the
+    # process before.
+    told = context.Queue()
+    told.cancel_join_thread()  # there may be fewer processes than messages
+    message = pickle.dumps((start, tuple(arguments)))
+    for _ in range(workers):
+        told.put(message)
+    with ProcessPoolExecutor(workers, context, initializer=_start, initargs=(told,)) as pool:
         waiting: set[Future[U]] = set()
         try:
             while True:
@@ -101,11 +108,12 @@ def _chunk(work: Callable[[T], U], chunk: tuple[int, Sequence[T]]) -> tuple[int,
     return start, [work(unit) for unit in units]
 
 
-def _start(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+def _start(told: "multiprocessing.Queue[bytes]") -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     # If the parent is killed, nobody reads what this process makes, and a new run may be making it.
     threading.Thread(target=_exit_after, args=(parent,), daemon=True).start()
+    start, arguments = pickle.loads(told.get())  # from the parent
     if start:
         start(*arguments)
 

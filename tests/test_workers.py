@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,34 @@ def test_an_error_of_the_work_arrives() -> None:
 def test_a_killed_process_is_told_in_one_line() -> None:
     with pytest.raises(UserError, match=r"a worker process was killed.*lower --workers"):
         list(in_processes(os._exit, [9], 1))
+
+
+class Meeting:
+    """Is unpickled when two processes do so at the same time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Callable[[Path], bool], tuple[Path]]:
+        return both_come, (self.folder,)
+
+
+def both_come(folder: Path) -> bool:
+    (folder / str(os.getpid())).touch()
+    for _ in range(600):
+        if len(list(folder.iterdir())) == 2:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def start(came: bool, _: bytes) -> None:
+    assert came, "the other process did not start"
+
+
+def test_processes_start_at_the_same_time(tmp_path: Path) -> None:
+    more_than_a_pipe_holds = bytes(1_000_000)
+    assert sorted(in_processes(abs, range(4), 2, start, (Meeting(tmp_path), more_than_a_pipe_holds))) == [0, 1, 2, 3]
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")

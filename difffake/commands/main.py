@@ -118,7 +118,9 @@ def _overview() -> str:
 def _run(name: str, arguments: list[str]) -> int | None:
     from difffake.commands.parse import parse
     from difffake.launched import launched
+    from difffake.memory import keep_freed_memory
 
+    keep_freed_memory()
     module: Any = import_module(f"difffake.commands.{name.replace('-', '_')}")
     function = getattr(module, name.replace("-", "_"))
     if name == "fit":
