@@ -43,6 +43,7 @@ benchmarks: $(READY)  ## speed against the named references
 	$(BIN)/python benchmarks/pseudo_deepfakes.py
 	$(BIN)/python benchmarks/gaussian_mixture.py
 	$(BIN)/python benchmarks/guide_step.py
+	$(BIN)/python benchmarks/freed_memory.py
 	$(if $(PHOTOGRAPHS),$(BIN)/python benchmarks/faces.py --photographs $(PHOTOGRAPHS))
 	$(if $(VIDEOS),$(BIN)/python benchmarks/prepare.py $(VIDEOS))
 	$(if $(MANIFEST),$(BIN)/python benchmarks/dataloader.py $(MANIFEST))

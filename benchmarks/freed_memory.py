@@ -39,7 +39,7 @@ def main() -> None:
     for turn in range(args.turns):
         for side in list(seconds)[:: 1 if turn % 2 else -1]:  # either is the first in every other turn
             command = [sys.executable, __file__, *sys.argv[1:], "--side", side]
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             seconds[side].append(min(json.loads(done.stdout)))
     ratios = [usual / kept for usual, kept in zip(seconds["usual"], seconds["kept"], strict=True)]
     for side, taken in seconds.items():

@@ -27,6 +27,7 @@ from difffake.faces.detection import LandmarkDetector
 from difffake.faces.listing import list_media
 from difffake.faces.model_file import landmarker_model
 from difffake.faces.video import Video, read_clip
+from difffake.memory import keep_freed_memory
 from difffake.predict.finders import Finders
 from difffake.predict.scorer import open_scorer
 from difffake.predict.seen import Seen
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--long", type=Path, help="one clip of a minute or so")
     options = parser.parse_args()
+    keep_freed_memory()  # as every command does
     paths = [path for path in list_media(options.root).media if path.suffix.lower() not in (".jpg", ".png")]
 
     scorer = open_scorer(options.ckpt, "cpu")

@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from itertools import islice
+from multiprocessing.queues import Queue
 from typing import Any, TypeVar
 
 import cv2
@@ -53,7 +54,7 @@ def in_processes(
     # As `initargs`, arguments of more than a pipe holds would make the start of one process wait for the imports of the
     # process before.
     told = context.Queue()
-    told.cancel_join_thread()  # there may be fewer processes than messages
+    told.cancel_join_thread()  # where processes do not come to read, the thread that writes ends with this process
     message = pickle.dumps((start, tuple(arguments)))
     for _ in range(workers):
         told.put(message)
@@ -108,7 +109,7 @@ def _chunk(work: Callable[[T], U], chunk: tuple[int, Sequence[T]]) -> tuple[int,
     return start, [work(unit) for unit in units]
 
 
-def _start(told: "multiprocessing.Queue[bytes]") -> None:
+def _start(told: Queue[bytes]) -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     # If the parent is killed, nobody reads what this process makes, and a new run may be making it.

@@ -25,8 +25,9 @@ from difffake.progress import console
 EXAMPLES = ("difffake demo", "difffake demo --out demo --seed 1", "difffake demo --drawn --out demo-drawn")
 PHOTOGRAPHS = Path(difffake.__file__).parent / "london"
 SIZE = 160  # of the crops in pixels
-SEEN, UNSEEN = ("alpha_swap",), ("faceswap", "reenact")
-MORE = 7  # further forgeries of each training photograph
+SEEN, UNSEEN = ("faceswap",), ("alpha_swap", "reenact")
+DRAWN_SEEN, DRAWN_UNSEEN = ("alpha_swap",), ("faceswap", "reenact")
+COPIES = 10  # forgeries of each training photograph, each with another source
 
 
 class Made(NamedTuple):
@@ -81,9 +82,9 @@ def _run(out: Path, make: Callable[[Path, int], Made], seed: int) -> None:
     console.rule("3 of 4: fit the mixture on natural differences, and calibrate", align="left")
     ckpt = run / "best.ckpt"
     if not (run / MODEL).is_file():
-        fit_anomaly(ckpt, made.train[:1], covariance="diag", seed=seed)
+        fit_anomaly(ckpt, made.train, covariance="diag", seed=seed)
     if not (run / FILE).is_file():
-        calibrate(ckpt, made.train[:1], methods=list(SEEN), seed=seed)
+        calibrate(ckpt, made.train, seed=seed)
 
     console.rule("4 of 4: evaluate on seen and unseen forgeries", align="left")
     evaluation = out / "evaluation"
@@ -94,21 +95,24 @@ def _run(out: Path, make: Callable[[Path, int], Made], seed: int) -> None:
 
 
 def _photographs(folder: Path, seed: int) -> Made:
-    """Forge the photographs of all people once with each method, and those to train on several times more."""
+    """Forge the photographs: people to test on with every method, the others with one, those to train on often."""
     lite_file(LITE0, "tf_efficientnet_lite0")  # the training starts from it; that it is missing is said before the work
-    all_people, more = folder / "london", folder / "london-more"
-    if not all_people.is_dir():
-        forge(PHOTOGRAPHS, [*SEEN, *UNSEEN], all_people, size=SIZE, seed=seed)
-    if not more.is_dir():
-        forge(PHOTOGRAPHS, SEEN, more, size=SIZE, split="train", copies=MORE, seed=seed + 1)
-    return Made("demo.yaml", [all_people, more], [all_people])
+    train, val, test = (folder / f"london-{split}" for split in ("train", "val", "test"))
+    if not train.is_dir():
+        forge(PHOTOGRAPHS, SEEN, train, size=SIZE, split="train", copies=COPIES, seed=seed)
+    # These are so few that they are done here before processes would have started.
+    if not val.is_dir():
+        forge(PHOTOGRAPHS, SEEN, val, size=SIZE, split="val", workers=1, seed=seed)
+    if not test.is_dir():
+        forge(PHOTOGRAPHS, SEEN + UNSEEN, test, size=SIZE, split="test", workers=1, seed=seed)
+    return Made("demo.yaml", [train, val], [test])
 
 
 def _drawn(folder: Path, seed: int) -> Made:
     """Draw two sets of people and forge them, one with the method of the training, one with the others."""
+    sets = ((DRAWN_A, DRAWN_SEEN), (DRAWN_B, DRAWN_UNSEEN))
     seen, unseen = (
-        draw_and_forge(folder, dataset, methods, seed + number)
-        for number, (dataset, methods) in enumerate(((DRAWN_A, SEEN), (DRAWN_B, UNSEEN)))
+        draw_and_forge(folder, dataset, methods, seed + number) for number, (dataset, methods) in enumerate(sets)
     )
     return Made("demo-drawn.yaml", [seen], [seen, unseen])
 

@@ -18,9 +18,7 @@ from difffake.models.fold import fold_batch_norms
 from difffake.predict.pretrained import about
 from difffake.predict.scorer import Scores
 
-_BATCH = {"cpu": 16}
-"""Crops per call on a device, where it is not `_LARGE`: on a CPU, layers of a small batch stay in its caches."""
-_LARGE = 32
+BATCH = 32
 
 
 class TorchScorer:
@@ -40,7 +38,6 @@ class TorchScorer:
         self.device = choose_device(device)
         detector, self.info = load_detector(self.path, self.device, imports)
         self.detector = fold_batch_norms(detector)
-        self.batch = _BATCH.get(self.device.type, _LARGE)
         self._one = threading.Lock()  # hooks of `activation_maps` must not appear while the network runs elsewhere
         self.threshold, self.margin = self.info.threshold, self.info.margin
         self.about = about(self.path)
@@ -55,7 +52,7 @@ class TorchScorer:
         """Scores of crops (H, W, 3) uint8 RGB."""
         batch = to_tensors(crops, self.info.config.image_size)
         with self._one:
-            outputs = [self.detector(to_unit(part)) for part in batch.to(self.device).split(self.batch)]
+            outputs = [self.detector(to_unit(part)) for part in batch.to(self.device).split(BATCH)]
         logits = torch.cat([output.logit for output in outputs]).double()
         embeddings = torch.cat([output.embedding for output in outputs]).float()
         return Scores(logits.cpu().numpy(), embeddings.cpu().numpy())
@@ -68,5 +65,5 @@ class TorchScorer:
         """Grad-CAM of the logit of each crop, see `difffake.models.activation`."""
         batch = to_tensors(crops, self.info.config.image_size)
         with self._one:
-            parts = [activation_maps(self.detector, to_unit(part)) for part in batch.to(self.device).split(self.batch)]
-        return list(torch.cat([maps for maps, _ in parts]).numpy())
+            parts = [activation_maps(self.detector, to_unit(part))[0] for part in batch.to(self.device).split(BATCH)]
+        return list(torch.cat(parts).numpy())
