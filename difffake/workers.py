@@ -109,7 +109,7 @@ def _chunk(work: Callable[[T], U], chunk: tuple[int, Sequence[T]]) -> tuple[int,
     return start, [work(unit) for unit in units]
 
 
-def _start(told: Queue[bytes]) -> None:
+def _start(told: "Queue[bytes]") -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     # If the parent is killed, nobody reads what this process makes, and a new run may be making it.

@@ -18,9 +18,9 @@ R = TypeVar("R")
 
 AHEAD = 3
 """Decoded frames that wait for face detection."""
-BATCH = 8
+BATCH = 16
 """Crops that are scored together, in the order of the frames."""
-BEHIND = 4
+BEHIND = 2
 """Batches that wait for the detector."""
 NICE = 10
 """How far threads step back that are not the slowest."""

@@ -21,7 +21,7 @@ from difffake.predict.finders import Finders
 from difffake.predict.overlap import BATCH, BEHIND, NICE, ahead, look_through, overlapped, scored
 from difffake.predict.seen import Crop, Look, Seen
 
-FRAMES = 45
+FRAMES = 75
 
 
 def test_results_come_in_order_and_a_few_items_are_worked_on_at_once() -> None:
