@@ -96,17 +96,20 @@ def overlapped(
     """
 
     def results() -> Iterator[Future[R]]:
-        running: deque[Future[R]] = deque()
+        # A thread whose item is done before an earlier one takes the next.
+        most = 2 * size if size > 1 else 1
+        submitted: deque[Future[R]] = deque()
         for item in items:
-            running.append(pool.submit(work, item))
-            if len(running) == size:
-                yield running.popleft()
-        yield from running
+            submitted.append(pool.submit(work, item))
+            if len(submitted) == most:
+                yield submitted.popleft()
+        yield from submitted
 
     pool = ThreadPoolExecutor(size)
     try:
         yield results()
     except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)  # before the next item takes the place of one that stops
         stop.set()
         raise
     finally:

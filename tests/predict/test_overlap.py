@@ -48,6 +48,26 @@ def test_results_come_in_order_and_a_few_items_are_worked_on_at_once() -> None:
     assert not stop.is_set()
 
 
+def test_an_item_that_takes_long_does_not_hold_up_those_behind_it() -> None:
+    third_begun = threading.Event()
+
+    def work(number: int) -> bool:
+        if number == 2:
+            third_begun.set()
+        return number > 0 or third_begun.wait(20)
+
+    with overlapped(work, range(3), 2, threading.Event()) as results:
+        assert [result.result() for result in results] == [True, True, True]
+
+
+def test_with_limited_time_one_item_waits_for_the_other() -> None:
+    begun: list[int] = []
+    with overlapped(begun.append, range(3), 1, threading.Event()) as results:
+        for number, result in enumerate(results):
+            result.result()
+            assert begun == list(range(number + 1))
+
+
 def test_work_that_still_runs_is_stopped_by_an_error_in_the_block() -> None:
     stop = threading.Event()
     stopped: list[bool] = []
