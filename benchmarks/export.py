@@ -18,7 +18,9 @@ import torch
 from gaussian_mixture import processor, spread
 
 from difffake.models.fold import fold_batch_norms
-from difffake.predict.export import Run, detector_runner, export_onnx, load_exportable, onnx_runner
+from difffake.predict.agreement import Run
+from difffake.predict.export import export_onnx, load_exportable, onnx_runner
+from difffake.predict.exportable import detector_runner
 from difffake.predict.scorer import Scores
 
 

@@ -1,6 +1,8 @@
 """Fixtures that several tests use."""
 
+import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,14 @@ from difffake.data.manifest import Manifest
 from difffake.drawn.people import Identity
 from difffake.drawn.render import render_face
 from difffake.faces.images import write_png
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the tests a cache of their own: programs of detectors must not fill the user's."""
+    if not hasattr(config, "workerinput"):  # workers have the variable from the process that starts them
+        folder = TemporaryDirectory(prefix="difffake-cache-")
+        os.environ["DIFFFAKE_CACHE"] = folder.name
+        config.add_cleanup(folder.cleanup)
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,10 @@ _POWERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 """Combinations of the difference of two embeddings, see `difffake.anomaly.combine`."""
 
 
+class NeedsTorch(UserError):
+    """An anomaly model whose scores need torch."""
+
+
 class PlainAnomaly:
     """An anomaly model, read without torch.
 
@@ -33,7 +37,8 @@ class PlainAnomaly:
         ckpt: file that was made of the checkpoint whose embeddings it must have been fitted to, for messages.
         checkpoint: SHA-256 of that checkpoint.
 
-    Raises `UserError` if the file is missing or broken, of another checkpoint, or a model that needs torch.
+    Raises `UserError` if the file is missing or broken, or of another checkpoint, and `NeedsTorch`, which is
+    one too, if it is a model that needs torch.
     """
 
     def __init__(self, path: Path, ckpt: Path, checkpoint: str) -> None:
@@ -42,7 +47,7 @@ class PlainAnomaly:
         combination = metadata.get("combination")
         if header["kind"] != "gaussian_mixture" or combination not in (*_POWERS, "concat", "single"):
             what = header["kind"] if header["kind"] != "gaussian_mixture" else f"the combination {combination}"
-            raise UserError(
+            raise NeedsTorch(
                 f"{path} has {what}, which needs torch: give --ckpt instead of --onnx, or use --anomaly none"
             )
         try:

@@ -17,8 +17,9 @@ from difffake.evaluation.calibration import FILE, Calibration
 from difffake.evaluation.evaluate import Loading
 from difffake.evaluation.fusion import fit_fusion, fuse
 from difffake.files import refuse_existing_file, sha256
-from difffake.models.checkpoint import checkpoint_file, load_detector
+from difffake.models.checkpoint import load_detector
 from difffake.models.device import choose_device
+from difffake.models.model_config import checkpoint_file
 from difffake.progress import console
 
 EXAMPLES = (

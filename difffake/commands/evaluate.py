@@ -24,8 +24,9 @@ from difffake.evaluation.results import LEVELS, Results, Row, Thresholds, result
 from difffake.evaluation.tables import print_results
 from difffake.evaluation.testbed import NOTE
 from difffake.files import refuse_existing
-from difffake.models.checkpoint import checkpoint_file, load_detector
+from difffake.models.checkpoint import load_detector
 from difffake.models.device import choose_device
+from difffake.models.model_config import checkpoint_file
 from difffake.progress import console
 from difffake.wandb_run import add_to_run
 

@@ -1,5 +1,6 @@
 """The command `export`: a detector as a file for other programs."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
@@ -7,7 +8,7 @@ from typing import Annotated, Literal
 from rich.console import Console
 
 from difffake.commands.parse import AtLeast
-from difffake.errors import UsageError
+from difffake.errors import UsageError, UserError
 from difffake.files import refuse_existing_file, staged_file
 from difffake.predict.hub import find_model
 
@@ -60,22 +61,22 @@ def export(
     source = find_model(ckpt)
     refuse_existing_file(out, overwrite, [source, *inputs])
 
-    from difffake.predict.onnx_scorer import OnnxScorer, need
-
-    if format == "onnx":
-        need("onnx", "onnxruntime", "onnxscript")
+    if format == "onnx" and find_spec("onnxscript") is None:
+        raise UserError("torch's ONNX exporter needs onnxscript: pip install 'difffake[onnx]'")
     # Here, because these modules take seconds to import.
     from difffake.data.manifest import Manifest
     from difffake.models.fold import fold_batch_norms
     from difffake.predict import export as work
+    from difffake.predict.exportable import detector_runner
+    from difffake.predict.onnx_scorer import OnnxScorer
     from difffake.predict.quantize import auc_loss, check_train, quantize
 
     faces = Manifest.read(manifest) if int8 and manifest else None
     if faces:
         check_train(faces)
     network, facts = work.load_exportable(source, tuple(imports))
-    reference = work.detector_runner(network.detector)
-    quick = work.detector_runner(fold_batch_norms(network.detector))
+    reference = detector_runner(network.detector)
+    quick = detector_runner(fold_batch_norms(network.detector))
     say = Console(highlight=False, markup=False, soft_wrap=True).print
     with TemporaryDirectory() as folder, staged_file(out, overwrite) as partial:
         whole = Path(folder, "float32.onnx") if int8 else partial

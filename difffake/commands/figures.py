@@ -13,8 +13,9 @@ from difffake.evaluation.pictures.detector import draw_detector
 from difffake.evaluation.provenance import provenance
 from difffake.evaluation.testbed import TESTBEDS
 from difffake.files import refuse_existing, staged_folder
-from difffake.models.checkpoint import checkpoint_file, load_detector
+from difffake.models.checkpoint import load_detector
 from difffake.models.device import choose_device
+from difffake.models.model_config import checkpoint_file
 from difffake.progress import console
 from difffake.regularizers.saved import load_regularizers
 

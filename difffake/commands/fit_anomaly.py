@@ -18,9 +18,10 @@ from difffake.data.manifest import Manifest, read_manifests
 from difffake.distributed import rank
 from difffake.errors import UserError
 from difffake.files import refuse_existing_file, sha256
-from difffake.models.checkpoint import checkpoint_file, load_detector
+from difffake.models.checkpoint import load_detector
 from difffake.models.device import choose_device
 from difffake.models.embed import embed
+from difffake.models.model_config import checkpoint_file
 from difffake.progress import console
 from difffake.wandb_run import add_to_run
 

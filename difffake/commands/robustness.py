@@ -18,8 +18,9 @@ from difffake.evaluation.robustness import degraded_scores, limited, robustness_
 from difffake.evaluation.robustness_files import print_robustness, write_robustness
 from difffake.evaluation.testbed import NOTE
 from difffake.files import refuse_existing
-from difffake.models.checkpoint import checkpoint_file, load_detector
+from difffake.models.checkpoint import load_detector
 from difffake.models.device import choose_device
+from difffake.models.model_config import checkpoint_file
 from difffake.progress import console
 
 EXAMPLES = (

@@ -13,9 +13,9 @@ from difffake.data.pseudo import PseudoConfig
 from difffake.errors import UserError
 from difffake.models.detector import Detector, DetectorConfig, build_detector
 from difffake.models.lean_timm import lean_timm
-from difffake.models.model_config import CONFIG
+from difffake.models.model_config import CONFIG, checkpoint_file
 from difffake.models.model_folder import read_model
-from difffake.models.weights import KEY, weights_file
+from difffake.models.weights import KEY
 
 PREFIX = "detector."
 """Prefix of the detector's weights in the training module's state dict; other entries are for training only."""
@@ -119,16 +119,11 @@ def inherited_data(weights: str) -> list[dict[str, Any]] | None:
 
 
 def _inherited(weights: str) -> dict[str, Any]:
-    path = weights_file(weights)
+    path = checkpoint_file(Path(weights))
     if not path.is_file() or path.suffix == ".safetensors":
         return {}
     found: dict[str, Any] = read_checkpoint(path).get(KEY, {})
     return found
-
-
-def checkpoint_file(path: Path) -> Path:
-    """The checkpoint of a path: best.ckpt in a run folder, config.json in a model folder, or the file itself."""
-    return weights_file(str(path))
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -15,10 +15,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from difffake.errors import UserError
-from difffake.files import absent, sha256
-from difffake.models.model_config import CONFIG, read_config
+from difffake.files import sha256
+from difffake.models.model_config import CONFIG, WEIGHTS, model_weights, read_config
 
-WEIGHTS = "model.safetensors"
 Dtype = Literal["float32", "float16"]
 """Type of the weights on disk; they are used as float32."""
 
@@ -71,13 +70,8 @@ def read_model(config: Path) -> ModelFolder:
         UserError: a file is missing, broken or of another kind, or the weights are not those of config.json.
     """
     found = read_config(config)
-    path = config.parent / WEIGHTS
-    mend = "download or publish the folder again"
-    if not path.is_file():
-        raise UserError(f"{path} {absent(path)}: {mend}")
-    if sha256(path) != found["weights"]["sha256"]:
-        raise UserError(f"{path} was changed or is damaged: its SHA-256 is not that of {config.name}: {mend}")
+    path = model_weights(config, found)
     try:
         return ModelFolder(found, load_file(path))
     except (SafetensorError, OSError) as error:
-        raise UserError(f"{path} cannot be read as weights: {mend}") from error
+        raise UserError(f"{path} cannot be read as weights: download or publish the folder again") from error

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from difffake.errors import UserError
 from difffake.models.lite import lite_file, rename_lite
-from difffake.models.model_config import CONFIG
+from difffake.models.model_config import CONFIG, checkpoint_file
 from difffake.models.model_folder import read_model
 
 NONE, TIMM = "none", "timm"
@@ -47,7 +47,7 @@ def load_weights(network: nn.Module, weights: str, name: str) -> dict[str, Any] 
         file = lite_file(weights, name)
         state = rename_lite(_tensors(_read(file)), [len(stage) for stage in network.blocks])  # type: ignore[union-attr]
     else:
-        found = _read(weights_file(weights))
+        found = _read(checkpoint_file(Path(weights)))
         own = found.get(KEY)
         state = _tensors(found)
     wanted = network.state_dict()
@@ -62,14 +62,6 @@ def load_weights(network: nn.Module, weights: str, name: str) -> dict[str, Any] 
         raise UserError(f"{weights} does not fit encoder {name}: {misfit}: {advice}")
     network.load_state_dict(state, strict=False)
     return own
-
-
-def weights_file(weights: str) -> Path:
-    """The file of `--model.weights`; for a model folder its config.json, for a run folder its best checkpoint."""
-    path = Path(weights)
-    if not path.is_dir():
-        return path
-    return path / CONFIG if (path / CONFIG).is_file() else path / "best.ckpt"
 
 
 def _read(path: Path) -> dict[str, Any]:

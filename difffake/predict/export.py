@@ -5,62 +5,31 @@ Both take images (B, 3, S, S) of uint8 RGB at the detector's side S, for any B, 
 """
 
 import contextlib
-import io
-import logging
 import shutil
 import statistics
 import time
-import warnings
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from difffake import __version__
 from difffake.anomaly.file import FILE as ANOMALY
-from difffake.data.batches import to_unit
 from difffake.errors import UserError
 from difffake.evaluation.calibration import FILE as CALIBRATION
-from difffake.files import sha256
-from difffake.models.checkpoint import CheckpointInfo, checkpoint_file, load_detector
-from difffake.models.detector import Detector
+from difffake.models.checkpoint import load_detector
+from difffake.models.model_config import checkpoint_file
+from difffake.predict.agreement import TOLERANCE, Difference, Run, largest_difference
+from difffake.predict.exportable import Exportable, facts_of, plain_layout, quiet, runner
 from difffake.predict.onnx_scorer import INPUT, KEY, OUTPUTS, Facts, OnnxScorer
-from difffake.predict.pretrained import about
-from difffake.predict.scorer import Scores
 
-TOLERANCE = 1e-4
-"""Largest difference of a logit, and of an embedding relative to its largest number (at least 1)."""
-BATCHES = (1, 2, 5, 33)
-"""Batch sizes that are checked; the last is more than the scorer's own batch."""
 TURNS, SECONDS = 20, 5.0
 """Of measuring the speed: largest number of calls, and seconds after which there are no more, but at least 3."""
 OPSET = 18
 """Of the ONNX operators: the lowest of torch's exporter, which most runtimes know."""
 EXTRA = "difffake.json"
 """Entry of a .pt2 file with `Facts` as JSON."""
-Run = Callable[[np.ndarray], Scores]
-"""From images (B, 3, S, S) uint8 to their scores."""
-
-
-class Exportable(nn.Module):
-    """A detector with the conversion of its input from uint8.
-
-    Args:
-        detector: detector in eval mode, on the CPU.
-    """
-
-    def __init__(self, detector: Detector) -> None:
-        super().__init__()
-        self.detector = detector
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (B,) and embeddings (B, D) of images (B, 3, S, S) uint8 RGB."""
-        output = self.detector(images.to(torch.float32) / 255)
-        return output.logit, output.embedding
 
 
 def load_exportable(ckpt: Path, imports: tuple[str, ...] = ()) -> tuple[Exportable, Facts]:
@@ -77,15 +46,6 @@ def load_exportable(ckpt: Path, imports: tuple[str, ...] = ()) -> tuple[Exportab
     path = checkpoint_file(ckpt)
     detector, info = load_detector(path, "cpu", imports)
     return Exportable(detector).eval(), facts_of(info, path)
-
-
-def facts_of(info: CheckpointInfo, ckpt: Path) -> Facts:
-    """The facts of a checkpoint for a file with float32 weights."""
-    config = info.config
-    numbers = (info.margin, info.threshold)
-    return Facts(
-        __version__, sha256(ckpt), config.name, config.image_size, *numbers, info.trained_on, "float32", about(ckpt)
-    )
 
 
 def copy_companions(ckpt: Path, folder: Path) -> list[str]:
@@ -113,7 +73,7 @@ def copy_companions(ckpt: Path, folder: Path) -> list[str]:
 
 def export_onnx(network: Exportable, facts: Facts, path: Path) -> None:
     """Write an ONNX file. Raises `UserError` if torch cannot export the encoder."""
-    with _quiet(facts.encoder), _plain_layout(network):
+    with quiet(facts.encoder), plain_layout(network):
         program = torch.onnx.export(
             network,
             (_example(facts),),
@@ -133,7 +93,7 @@ def export_onnx(network: Exportable, facts: Facts, path: Path) -> None:
 
 def export_torch(network: Exportable, facts: Facts, path: Path) -> None:
     """Write a program of torch.export. Raises `UserError` if torch cannot export the encoder."""
-    with _quiet(facts.encoder), _plain_layout(network):
+    with quiet(facts.encoder), plain_layout(network):
         dimension = torch.export.Dim("batch", min=1)
         program = torch.export.export(network, (_example(facts),), dynamic_shapes={INPUT: {0: dimension}})
         torch.export.save(program, path, extra_files={EXTRA: facts.to_json()})
@@ -146,43 +106,7 @@ def onnx_runner(path: Path, threads: int | None = None) -> Run:
 
 def torch_runner(path: Path) -> Run:
     """The function of a saved program of torch.export."""
-    return _runner(torch.export.load(path).module())
-
-
-def detector_runner(detector: Detector) -> Run:
-    """A detector as `predict` runs it: images with channels last; for the same speed, with folded batch norms."""
-    return _runner(lambda images: detector(to_unit(images))[:2])
-
-
-class Difference(NamedTuple):
-    """How far an exported file is from the detector."""
-
-    logit: float
-    """Largest absolute difference of a logit."""
-    embedding: float
-    """Largest difference of an embedding's number, relative to the largest number of all (at least 1)."""
-
-    @property
-    def small(self) -> bool:
-        """Whether both are at most `TOLERANCE`; false for NaN."""
-        return self.logit <= TOLERANCE and self.embedding <= TOLERANCE
-
-
-def largest_difference(reference: Run, exported: Run, side: int, seed: int = 0) -> Difference:
-    """Compare two runners on random images of low and high contrast, in batches of each size in `BATCHES`."""
-    found = []
-    rng = np.random.default_rng(seed)
-    for count in BATCHES:
-        contrast = rng.uniform(0.05, 1, size=(count, 1, 1, 1))
-        coarse = rng.uniform(0, 255, size=(count, 3, -(-side // 8), -(-side // 8)))
-        smooth = coarse.repeat(8, axis=2).repeat(8, axis=3)[..., :side, :side]
-        noise = rng.uniform(0, 255, size=(count, 3, side, side))
-        images = (smooth * (1 - contrast) + noise * contrast).astype(np.uint8)
-        one, other = reference(images), exported(images)
-        scale = max(1.0, float(np.abs(one.embeddings).max()))
-        gaps = [np.abs(first - second).max() for first, second in zip(one, other, strict=True)]
-        found.append((float(gaps[0]), float(gaps[1]) / scale))
-    return Difference(*np.max(found, axis=0).tolist())
+    return runner(torch.export.load(path).module())
 
 
 def check(reference: Run, exported: Run, facts: Facts) -> Difference:
@@ -247,45 +171,6 @@ def threads() -> int:
     return torch.get_num_threads()
 
 
-def _runner(network: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Run:
-    @torch.inference_mode()
-    def run(images: np.ndarray) -> Scores:
-        logit, embedding = network(torch.from_numpy(images))
-        return Scores(logit.double().numpy(), embedding.numpy())
-
-    return run
-
-
 def _example(facts: Facts) -> Tensor:
     """Two images: torch takes a size of 1 for a constant."""
     return torch.zeros(2, 3, facts.image_size, facts.image_size, dtype=torch.uint8)
-
-
-@contextlib.contextmanager
-def _plain_layout(network: Exportable) -> Iterator[None]:
-    """With weights in torch's usual layout: with channels last, programs keep strides, as gathers of single numbers."""
-    network.to(memory_format=torch.contiguous_format)
-    try:
-        yield
-    finally:
-        network.to(memory_format=torch.channels_last)
-
-
-# torch's exporter has no error of its own: what it cannot follow in a network comes out as any of these.
-_NOT_EXPORTABLE = (RuntimeError, ValueError, TypeError, LookupError, AssertionError)
-
-
-@contextlib.contextmanager
-def _quiet(encoder: str) -> Iterator[None]:
-    """Without the exporter's remarks. Its errors become one line."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    except _NOT_EXPORTABLE as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(f"torch cannot export the encoder {encoder} ({reason})") from error
-    finally:
-        logging.disable(level)

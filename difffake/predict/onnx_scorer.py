@@ -5,7 +5,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -67,13 +66,14 @@ class OnnxScorer:
     Args:
         path: the file.
         threads: number of threads of onnxruntime; by default $OMP_NUM_THREADS, as for torch, or one per core.
+        program: what such a file holds, if it is in memory; `path` is then the checkpoint.
 
-    Raises `UserError` if onnxruntime is not installed, or the file is missing, broken or from another program.
+    Raises `UserError` if the file is missing, broken or from another program.
     """
 
-    def __init__(self, path: Path, threads: int | None = None) -> None:
+    def __init__(self, path: Path, threads: int | None = None, program: bytes | None = None) -> None:
         self.path = path
-        self._session = open_session(path, threads)
+        self._session = session_of(program, threads) if program else open_session(path, threads)
         metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
         try:
             self.facts = Facts.from_json(metadata[KEY])
@@ -102,10 +102,7 @@ class OnnxScorer:
 
     def run(self, images: np.ndarray) -> Scores:
         """Scores of images (N, 3, S, S) uint8 RGB, of the detector's side S."""
-        parts = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
-        found = [self._session.run(OUTPUTS, {INPUT: part}) for part in parts]
-        logits, embeddings = (np.concatenate(part) for part in zip(*found, strict=True))
-        return Scores(logits.astype(np.float64), embeddings.astype(np.float32))
+        return run_session(self._session, images)
 
     def anomaly(self, path: Path) -> PlainAnomaly:
         """Read an anomaly model of the exported checkpoint, see `PlainAnomaly`."""
@@ -118,27 +115,33 @@ class OnnxScorer:
 
 def open_session(path: Path, threads: int | None = None) -> Any:
     """An onnxruntime session of a file, for the arguments and errors see `OnnxScorer`."""
-    need("onnxruntime")
-    import onnxruntime
-
     if not path.is_file():
         raise UserError(f"{path} {absent(path)}: make it with difffake export, or name another file")
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # errors are raised; warnings about the graph are not for the user
-    options.intra_op_num_threads = _threads() if threads is None else threads
-    # Threads that wait for work must not take the processor from those that decode and find faces.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return session_of(path, threads)
     except Exception as error:  # onnxruntime's errors have no class of their own
         reason = " ".join(str(error).split())
         raise UserError(f"{path} cannot be read as an ONNX file ({reason[:200]}): export it again") from error
 
 
-def need(*packages: str) -> None:
-    """Raise `UserError` if one of the packages of the extra `onnx` is not installed."""
-    if missing := [name for name in packages if find_spec(name) is None]:
-        raise UserError(f"ONNX needs {', '.join(missing)}: pip install 'difffake[onnx]'")
+def session_of(program: Path | bytes, threads: int | None = None) -> Any:
+    """An onnxruntime session of a file or of its bytes; `threads` as in `OnnxScorer`. Errors are onnxruntime's own."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # errors are raised; warnings about the graph are not for the user
+    options.intra_op_num_threads = _threads() if threads is None else threads
+    # Threads that wait for work must not take the processor from those that decode and find faces.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(program, options, providers=["CPUExecutionProvider"])
+
+
+def run_session(session: Any, images: np.ndarray) -> Scores:
+    """Scores of images (N, 3, S, S) uint8 RGB, of the detector's side S."""
+    parts = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
+    found = [session.run(OUTPUTS, {INPUT: part}) for part in parts]
+    logits, embeddings = (np.concatenate(part) for part in zip(*found, strict=True))
+    return Scores(logits.astype(np.float64), embeddings.astype(np.float32))
 
 
 def _threads() -> int:

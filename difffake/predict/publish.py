@@ -12,8 +12,8 @@ from difffake.errors import UserError
 from difffake.evaluation.calibration import FILE as CALIBRATION
 from difffake.evaluation.calibration import Calibration, calibration_file, read_calibration
 from difffake.files import refuse_existing, sha256, staged_folder
-from difffake.models.checkpoint import checkpoint_file, load_detector
-from difffake.models.model_config import CONFIG, read_config
+from difffake.models.checkpoint import load_detector
+from difffake.models.model_config import CONFIG, checkpoint_file, read_config
 from difffake.models.model_folder import Dtype, write_model
 from difffake.predict.card import TEST, Card, measured_line, results_facts, training_facts
 from difffake.predict.people import anomaly_file

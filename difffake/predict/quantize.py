@@ -15,7 +15,7 @@ from difffake.errors import UserError
 from difffake.evaluation.paired import paired_aucs
 from difffake.evaluation.significance import limits
 from difffake.faces.crops import resize_crops
-from difffake.predict.onnx_scorer import INPUT, KEY, Facts, OnnxScorer, need
+from difffake.predict.onnx_scorer import INPUT, KEY, Facts, OnnxScorer
 from difffake.progress import track
 
 CALIBRATION = 256
@@ -37,9 +37,8 @@ def quantize(source: Path, facts: Facts, manifest: Manifest, path: Path, seed: i
         path: file to write.
         seed: random seed of the choice of crops.
 
-    Raises `UserError` if onnx or onnxruntime is not installed, or the manifest has no crops of the split train.
+    Raises `UserError` if the manifest has no crops of the split train.
     """
-    need("onnx", "onnxruntime")
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process

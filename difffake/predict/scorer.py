@@ -1,5 +1,7 @@
 """What `Predictor` needs of a detector: logits and embeddings of crops, whatever runs the network."""
 
+import ctypes
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -7,6 +9,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from difffake.errors import UsageError
+from difffake.models.model_config import checkpoint_file
 
 
 class Scores(NamedTuple):
@@ -62,13 +65,34 @@ class Scorer(Protocol):
 
 
 def open_scorer(path: Path, device: str = "auto", imports: Sequence[str] = ()) -> Scorer:
-    """Read the detector of a checkpoint, run folder or ONNX file; for the arguments and errors see `Predictor`."""
+    """Read the detector of a checkpoint, run folder or ONNX file; for the arguments and errors see `Predictor`.
+
+    On a CPU, onnxruntime runs it where it can. Torch is imported only if it must be, because that takes a second.
+    """
     if path.suffix == ".onnx":
         from difffake.predict.onnx_scorer import OnnxScorer
 
         if device not in ("auto", "cpu"):
             raise UsageError(f"--device {device}: an ONNX file runs on the CPU; give its checkpoint instead")
         return OnnxScorer(path)
-    from difffake.predict.torch_scorer import TorchScorer  # here, because an ONNX file needs no torch
+    from difffake.predict.compiled_scorer import compiled_scorer, kept_scorer
 
-    return TorchScorer(path, device, imports)
+    ckpt = checkpoint_file(path)
+    on_cpu = device == "cpu" or (device == "auto" and not has_gpu_driver())
+    if on_cpu and (kept := kept_scorer(ckpt, imports)):
+        return kept
+    from difffake.predict.torch_scorer import TorchScorer
+
+    scorer = TorchScorer(ckpt, device, imports)
+    if scorer.device.type != "cpu":
+        return scorer
+    return (None if on_cpu else kept_scorer(ckpt, imports)) or compiled_scorer(scorer) or scorer
+
+
+def has_gpu_driver() -> bool:
+    """Whether torch could find a GPU: there is the library of NVIDIA's driver, or the device of AMD's."""
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return Path("/dev/kfd").exists()
+    return True

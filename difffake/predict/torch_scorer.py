@@ -12,9 +12,10 @@ from difffake.anomaly.scoring import Anomaly, read_anomaly
 from difffake.data.batches import to_tensors, to_unit
 from difffake.files import sha256
 from difffake.models.activation import activation_maps
-from difffake.models.checkpoint import checkpoint_file, load_detector
+from difffake.models.checkpoint import load_detector
 from difffake.models.device import choose_device
 from difffake.models.fold import fold_batch_norms
+from difffake.models.model_config import checkpoint_file
 from difffake.predict.pretrained import about
 from difffake.predict.scorer import Scores
 

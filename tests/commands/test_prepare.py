@@ -144,6 +144,7 @@ def test_a_download_is_checked_and_kept(tmp_path: Path, monkeypatch: pytest.Monk
     from difffake.faces import model_file as module
 
     monkeypatch.delenv("DIFFFAKE_LANDMARKER", raising=False)
+    monkeypatch.delenv("DIFFFAKE_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     served = tmp_path / "served.task"
     served.write_bytes(b"model")

@@ -20,7 +20,8 @@ from difffake.errors import UserError
 from difffake.faces.crops import resize_crops
 from difffake.faces.images import write_png
 from difffake.files import sha256
-from difffake.predict.export import Difference, check, copy_companions, load_exportable, torch_runner
+from difffake.predict.agreement import Difference
+from difffake.predict.export import check, copy_companions, load_exportable, torch_runner
 from difffake.predict.onnx_scorer import KEY, Facts, OnnxScorer
 from difffake.predict.quantize import auc_loss
 from difffake.predict.scorer import Scores
@@ -80,6 +81,14 @@ def test_calibration_and_anomaly_model_come_along(tiny_run: TinyRun, tmp_path: P
     assert copy_companions(run, run) == []
 
 
+@pytest.fixture
+def in_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoints are run by torch, with which files are compared."""
+    monkeypatch.setattr("difffake.predict.compiled_scorer.kept_scorer", lambda *_: None)
+    monkeypatch.setattr("difffake.predict.compiled_scorer.compiled_scorer", lambda _: None)
+
+
+@pytest.mark.usefixtures("in_torch")
 def test_predict_gives_the_same_without_torch(
     exported: Path, tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -115,6 +124,7 @@ def same(one: Any, other: Any) -> None:
         assert one == other
 
 
+@pytest.mark.usefixtures("in_torch")
 def test_real_pictures_have_the_same_scores(
     exported: Path, tiny_run: TinyRun, shared_data: Path, landmarker: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -164,10 +174,12 @@ def test_one_of_checkpoint_and_file_is_needed_and_only_the_cpu(
     assert "runs on the CPU" in said[1]
 
 
-def test_a_missing_package_is_named(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("difffake.predict.onnx_scorer.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"onnxruntime: pip install 'difffake\[onnx\]'"):
-        OnnxScorer(exported)
+def test_a_missing_package_is_named(
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("difffake.commands.export.find_spec", lambda name: None)
+    assert main(["export", "--ckpt", str(tiny_run.folder), "--out", str(tmp_path / "x.onnx")]) == 1
+    assert "onnxscript: pip install 'difffake[onnx]'" in capsys.readouterr().err
 
 
 def test_a_program_of_torch_export(tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

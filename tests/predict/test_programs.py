@@ -1,0 +1,180 @@
+"""The cache of programs, with which the second `predict` starts without torch."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn_clips import drawn
+from tiny import TinyRun
+
+from difffake import Predictor
+from difffake.anomaly.scoring import Anomaly
+from difffake.errors import UserError
+from difffake.files import sha256
+from difffake.models.model_config import WEIGHTS
+from difffake.predict import programs
+from difffake.predict.compiled_scorer import CompiledScorer, kept_scorer
+from difffake.predict.programs import keep_program, mark_used, program_file
+from difffake.predict.publish import publish
+from difffake.predict.scorer import has_gpu_driver, open_scorer
+from difffake.predict.torch_scorer import TorchScorer
+
+CROPS = [drawn(seed)[0] for seed in range(3)]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache."""
+    monkeypatch.setenv("DIFFFAKE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("difffake.predict.scorer.has_gpu_driver", lambda: False)
+    return tmp_path / "cache"
+
+
+def test_a_checkpoint_is_compiled_once(tiny_run: TinyRun, cache: Path) -> None:
+    first = open_scorer(tiny_run.folder)
+    (program,) = cache.rglob("*.*")
+    written = program.stat().st_mtime_ns
+    second = open_scorer(tiny_run.ckpt, "cpu")
+    assert isinstance(first, CompiledScorer)
+    assert isinstance(second, CompiledScorer)
+    reference = TorchScorer(tiny_run.ckpt, "cpu")
+    for scorer in (first, second):
+        for found, expected in zip(scorer(CROPS), reference(CROPS), strict=True):
+            np.testing.assert_allclose(found, expected, atol=1e-4)
+        for name in ("path", "threshold", "margin", "about", "checkpoint"):
+            assert getattr(scorer, name) == getattr(reference, name)
+    np.testing.assert_array_equal(first(CROPS).embeddings, second(CROPS).embeddings)
+    assert (list(cache.rglob("*.*")), program.stat().st_mtime_ns > written) == ([program], True)  # marked as used
+
+
+def test_the_second_time_needs_no_torch(tiny_run: TinyRun) -> None:
+    """In a process of its own, with anomaly model and calibration as `predict` uses them."""
+    code = "import sys; from difffake import Predictor; from drawn_clips import drawn\n"
+    code += f"with Predictor({str(tiny_run.folder)!r}, device='cpu', cropped=True) as predictor:\n"
+    code += "    found = predictor.predict([drawn(seed)[0] for seed in range(4)])\n"
+    code += "print(found.logit, found.people[0].anomaly.value, 'torch' in sys.modules)"
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    answers = [
+        subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    ]
+    first, second = (answer.split() for answer in answers)
+    assert (first[2], second[2]) == ("True", "False")
+    assert first[:2] == second[:2]
+    assert first[1] != "None"
+
+
+def test_activation_maps_come_from_torch(tiny_run: TinyRun) -> None:
+    open_scorer(tiny_run.ckpt)
+    found = open_scorer(tiny_run.ckpt).activation_maps(CROPS)
+    np.testing.assert_array_equal(found, TorchScorer(tiny_run.ckpt, "cpu").activation_maps(CROPS))
+
+
+def test_an_anomaly_model_that_needs_torch_gets_it(tiny_run: TinyRun, tmp_path: Path) -> None:
+    from difffake.commands.main import main
+
+    file = tmp_path / "anomaly.safetensors"
+    words = ["--ckpt", tiny_run.ckpt, "--manifest", tiny_run.seen, "--out", file, "--combination", "learned"]
+    words += ["--covariance", "diag", "--components", "1", "--workers", "0"]
+    assert main(["fit-anomaly", *map(str, words)]) == 0
+    scorer = open_scorer(tiny_run.ckpt)
+    found = scorer.anomaly(file)
+    assert isinstance(found, Anomaly)
+    expected = TorchScorer(tiny_run.ckpt, "cpu").anomaly(file)
+    embeddings = scorer(CROPS).embeddings
+    np.testing.assert_array_equal(found.frame_scores(embeddings, "a"), expected.frame_scores(embeddings, "a"))
+
+
+def test_a_damaged_program_is_made_again(tiny_run: TinyRun, cache: Path) -> None:
+    expected = open_scorer(tiny_run.ckpt)(CROPS)
+    (program,) = cache.rglob("*.*")
+    content = program.read_bytes()
+    program.write_bytes(content[: len(content) // 2])
+    assert kept_scorer(tiny_run.ckpt) is None
+    np.testing.assert_array_equal(open_scorer(tiny_run.ckpt)(CROPS).logits, expected.logits)
+    assert kept_scorer(tiny_run.ckpt)
+
+
+def test_another_checkpoint_or_other_code_has_another_program(
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = program_file(sha256(tiny_run.ckpt))
+    assert one != program_file("0" * 64)
+    monkeypatch.setattr(programs, "version", lambda name: "0.0")
+    programs._maker.cache_clear()
+    assert one != (other := program_file(sha256(tiny_run.ckpt)))
+    package = tmp_path / "difffake"
+    for room in programs._ROOMS:
+        shutil.copytree(Path(programs.__file__).parents[1] / room, package / room)
+    monkeypatch.setattr(programs, "__file__", str(package / "predict" / "programs.py"))
+    programs._maker.cache_clear()
+    assert program_file(sha256(tiny_run.ckpt)) == other  # the place does not count
+    with (package / "models" / "head.py").open("a") as file:
+        file.write("# changed\n")
+    programs._maker.cache_clear()
+    assert program_file(sha256(tiny_run.ckpt)) != other
+    monkeypatch.undo()
+    programs._maker.cache_clear()
+
+
+def test_where_nothing_can_be_kept_the_scores_are_the_same(
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = open_scorer(tiny_run.ckpt)(CROPS)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("DIFFFAKE_CACHE", str(tmp_path / "file" / "cache"))
+    scorer = open_scorer(tiny_run.ckpt)
+    assert isinstance(scorer, CompiledScorer)
+    np.testing.assert_array_equal(scorer(CROPS).logits, expected.logits)
+
+
+def test_a_model_folder_whose_weights_were_changed_is_refused(tiny_run: TinyRun, tmp_path: Path) -> None:
+    folder = publish(tiny_run.ckpt, tmp_path / "model")
+    with Predictor(folder, cropped=True) as predictor:
+        assert isinstance(predictor.scorer, CompiledScorer)
+    weights = bytearray((folder / WEIGHTS).read_bytes())
+    weights[-1] ^= 1
+    (folder / WEIGHTS).write_bytes(weights)
+    with pytest.raises(UserError, match="was changed or is damaged"):
+        Predictor(folder, cropped=True)
+
+
+def test_what_was_not_used_for_the_longest_time_makes_room(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "MOST", 30)
+    files = [cache / f"{name}.onnx" for name in "abcd"]
+    for age, file in zip((40, 30, 20), files, strict=False):
+        keep_program(file, bytes(10))
+        os.utime(file, (1e9 - age, 1e9 - age))
+    mark_used(files[0])
+    keep_program(files[3], bytes(10))
+    assert sorted(cache.iterdir()) == [files[0], files[2], files[3]]
+    keep_program(files[1], bytes(40))  # larger than all of the room: it alone is kept
+    assert list(cache.iterdir()) == [files[1]]
+
+
+def test_a_program_serves_a_machine_whose_gpu_cannot_be_used(
+    tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch is asked there, and finds none; a device that is named is always torch's."""
+    monkeypatch.setattr("difffake.predict.scorer.has_gpu_driver", lambda: True)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert isinstance(open_scorer(tiny_run.ckpt), CompiledScorer)
+    monkeypatch.setattr("difffake.predict.compiled_scorer.compiled_scorer", lambda _: pytest.fail("compiled again"))
+    assert isinstance(open_scorer(tiny_run.ckpt), CompiledScorer)
+    with pytest.raises(UserError, match="--device cuda cannot be used"):
+        open_scorer(tiny_run.ckpt, "cuda")
+
+
+def test_a_gpu_is_looked_for_where_its_driver_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ctypes.CDLL", lambda name: None)
+    assert has_gpu_driver()
+
+    def absent(name: str) -> None:
+        raise OSError
+
+    monkeypatch.setattr("ctypes.CDLL", absent)
+    assert has_gpu_driver() == Path("/dev/kfd").exists()
