@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from difffake.models.detector import Detector
 from difffake.predict.agreement import largest_difference
-from difffake.predict.exportable import Exportable, detector_runner, plain_layout, quiet
+from difffake.predict.exportable import Exportable, detector_runner, quiet
 from difffake.predict.onnx_scorer import INPUT, KEY, OUTPUTS, Facts, run_session, session_of
 
 LARGEST = 100_000_000
@@ -50,7 +50,7 @@ def compiled(detector: Detector, facts: Facts) -> bytes | None:
 def _program(detector: Detector, facts: Facts) -> bytes:
     network = Exportable(detector).eval()
     example = torch.zeros(2, 3, facts.image_size, facts.image_size, dtype=torch.uint8)
-    with TemporaryDirectory() as folder, quiet(facts.encoder), plain_layout(network), _FixedSides():
+    with TemporaryDirectory() as folder, quiet(facts.encoder), _FixedSides():
         file = Path(folder, "program.onnx")
         torch.onnx.export(
             network,

@@ -84,7 +84,7 @@ def test_padding_batch_norms_and_activations_are_part_of_the_convolutions(tmp_pa
 
 
 def test_torch_runs_on_after_it(tiny_run: TinyRun) -> None:
-    """Activation maps are made with the same network, which has its own layout in memory again."""
+    """Activation maps are made with the same network, which keeps its layout in memory."""
     crops = [drawn(seed)[0] for seed in range(3)]
     scorer = TorchScorer(tiny_run.ckpt, "cpu")
     before = scorer(crops), scorer.activation_maps(crops)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from drawn_clips import drawn
 from tiny import TinyRun
 
@@ -167,6 +168,15 @@ def test_a_program_serves_a_machine_whose_gpu_cannot_be_used(
     assert isinstance(open_scorer(tiny_run.ckpt), CompiledScorer)
     with pytest.raises(UserError, match="--device cuda cannot be used"):
         open_scorer(tiny_run.ckpt, "cuda")
+
+
+def test_on_a_gpu_torch_runs_the_detector(tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here one that is only said to be there."""
+    scorer = TorchScorer(tiny_run.ckpt, "cpu")
+    scorer.device = torch.device("cuda")
+    monkeypatch.setattr("difffake.predict.scorer.has_gpu_driver", lambda: True)
+    monkeypatch.setattr("difffake.predict.torch_scorer.TorchScorer", lambda *_: scorer)
+    assert open_scorer(tiny_run.ckpt) is scorer
 
 
 def test_a_gpu_is_looked_for_where_its_driver_is(monkeypatch: pytest.MonkeyPatch) -> None:
