@@ -2,7 +2,7 @@
 
     python benchmarks/export.py --ckpt runs/lfw/best.ckpt --batches 1 32 --threads 2 --int8 detector-int8.onnx
 
-All sides take turns on the same uint8 images. Torch runs with channels last, as `difffake predict` runs it, and with
+All sides take turns on the same uint8 images. Torch runs with channels last, as `difffake predict` on a GPU, and with
 its usual layout; the reference of a batch size is the faster of them.
 """
 
@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from gaussian_mixture import processor, spread
 
+from difffake.memory import keep_freed_memory
 from difffake.models.fold import fold_batch_norms
 from difffake.predict.agreement import Run
 from difffake.predict.export import export_onnx, load_exportable, onnx_runner
@@ -45,13 +46,14 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--int8", type=Path, help="a file of difffake export --int8, to time it too")
     args = parser.parse_args()
+    keep_freed_memory()  # as every command does
     torch.set_num_threads(args.threads)
     network, facts = load_exportable(args.ckpt)
     with TemporaryDirectory() as folder:
         path = Path(folder, "detector.onnx")
         export_onnx(network, facts, path)
         sides: dict[str, Run] = {
-            "torch, as in predict": detector_runner(fold_batch_norms(network.detector)),
+            "torch, channels last": detector_runner(fold_batch_norms(network.detector)),
             "torch, usual layout": usual_layout(args.ckpt),
             "onnxruntime": onnx_runner(path, args.threads),
         }
@@ -76,7 +78,7 @@ def measured(sides: dict[str, Run], batch: int, side: int, repeats: int) -> dict
             if number >= 3:
                 seconds[name].append(time.perf_counter() - start)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
-    fastest = min(("torch, as in predict", "torch, usual layout"), key=medians.__getitem__)
+    fastest = min(("torch, channels last", "torch, usual layout"), key=medians.__getitem__)
     found = {}
     for name, values in seconds.items():
         found[name] = np.quantile(np.divide(seconds[fastest], values), (0.25, 0.5, 0.75)).round(3).tolist()

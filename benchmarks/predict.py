@@ -5,7 +5,8 @@
 The parts run one after the other on frames and crops in memory, with one face detector; difffake runs them at the same
 time, and two files at a time with a face detector each. With --long, one
 clip is also scored with 32 frames and with two frames per second, each by the command in a process of its own, so that
-the time includes its start. The last line is one JSON object.
+the time includes its start. With --photo, one photograph is scored by the command too: with the detector's program in
+the cache, with an empty cache, and by torch, in turns. The last line is one JSON object.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -41,6 +43,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--long", type=Path, help="one clip of a minute or so")
+    parser.add_argument("--photo", type=Path, help="one photograph")
     options = parser.parse_args()
     keep_freed_memory()  # as every command does
     paths = [path for path in list_media(options.root).media if path.suffix.lower() not in (".jpg", ".png")]
@@ -83,6 +86,8 @@ def main() -> None:
     found |= {"slowest": slowest, "ratio": round(float(np.median(ratios)), 3)}
     if options.long:
         found |= _long(options.long, options.ckpt)
+    if options.photo:
+        found |= _starts(options.photo, options.ckpt, options.repeats)
     print(json.dumps(found))
 
 
@@ -97,22 +102,49 @@ def _long(path: Path, ckpt: Path) -> dict[str, float]:
     length = len(video.there) / video.rate
     found = {"long clip, s": round(length, 1)}
     for name, frames in (("32 frames", 32), ("two frames per second", round(2 * length))):
-        # A process between, because the children of this one may have taken more memory before.
-        code = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); "
-        code += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-        option = "--onnx" if ckpt.suffix == ".onnx" else "--ckpt"
-        words = [sys.executable, "-m", "difffake", "predict", option, str(ckpt), "--frames", str(frames)]
-        begin = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-c", code, *words, "--device", "cpu", str(path)],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        seconds, megabytes = time.perf_counter() - begin, int(done.stdout) / 1024
+        seconds, megabytes = _command(["-m", "difffake"], path, ckpt, "--frames", str(frames))
         print(f"{name} of {length:.0f} s: {seconds:.1f} s, {seconds / length:.2f} of its length, {megabytes:.0f} MB")
         found |= {f"{name}, s": round(seconds, 2), f"{name}, MB": round(megabytes)}
     return found
+
+
+def _starts(path: Path, ckpt: Path, repeats: int) -> dict[str, float]:
+    """Seconds and memory of the command on one photograph."""
+    torch = "import sys; from difffake.commands.main import main; from difffake.predict import compiled_scorer as own; "
+    torch += "own.kept_scorer = own.compiled_scorer = lambda *_: None; sys.exit(main(sys.argv[1:]))"
+    taken: dict[str, list[tuple[float, float]]] = {"program in the cache": [], "empty cache": [], "torch": []}
+    for _ in range(repeats + 1):
+        for name, runs in taken.items():
+            words = ["-c", torch] if name == "torch" else ["-m", "difffake"]
+            with TemporaryDirectory() as empty:
+                runs.append(_command(words, path, ckpt, cache=empty if name == "empty cache" else None))
+    found: dict[str, float] = {}
+    for name, runs in taken.items():
+        seconds, megabytes = zip(*runs[1:], strict=True)  # the first time fills the cache
+        print(
+            f"one photograph, {name}: {statistics.median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f}), "
+            f"{max(megabytes):.0f} MB"
+        )
+        found |= {f"photograph, {name}, s": round(statistics.median(seconds), 2)}
+    return found
+
+
+def _command(python: list[str], path: Path, ckpt: Path, *options: str, cache: str | None = None) -> tuple[float, float]:
+    """Seconds and megabytes of `difffake predict`, in a process started with these words of Python."""
+    # A process between, because the children of this one may have taken more memory before.
+    code = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); "
+    code += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    words = ["predict", "--onnx" if ckpt.suffix == ".onnx" else "--ckpt", str(ckpt), "--device", "cpu", str(path)]
+    words += ["--landmarker", str(landmarker_model(None)), *options]
+    begin = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", code, sys.executable, *python, *words],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=os.environ | ({"DIFFFAKE_CACHE": cache} if cache else {}),
+    )
+    return time.perf_counter() - begin, int(done.stdout) / 1024
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def predict(
             reads their names from standard input, one on each line.
         ckpt: checkpoint of difffake fit, the run folder, whose best.ckpt is used, or a model folder of difffake
             publish; or its OWNER/NAME on the Hugging Face Hub. By default, the weak detector of the package.
-        onnx: file of difffake export, instead of --ckpt; it runs without torch, which starts faster.
+        onnx: file of difffake export, instead of --ckpt.
         frames: number of frames to score per video, evenly spaced over the whole clip.
         seconds: time per video after which no further frame is begun; the frames so far are spread over the clip. At
             least one face is scored. By default, all --frames are scored.
@@ -67,7 +67,7 @@ def predict(
         false_alarms: promised rate of false alarms, which needs a calibration: of real files like those that
             calibrated, at most this share is called fake, and of fakes, at most this share real. Files between are
             "cannot tell". By default 0.05, if there is a calibration.
-        device: auto, cpu, cuda or cuda:N.
+        device: auto, cpu, cuda or cuda:N. On a CPU, onnxruntime runs the detector if it can, else torch.
         imports: packages of your own whose code may run, if the encoder is in one of them.
         overlay: folder to write pictures to: of an image, each face with its activation map; of a video, a clip with
             the people's boxes and scores, and each person's scores over time.

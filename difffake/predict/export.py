@@ -140,7 +140,7 @@ class Speeds:
         """One line with images per second."""
         before, after = (self.batch / statistics.median(taken) for taken in (self.detector, self.exported))
         low, middle, high = self.ratio
-        return f"checkpoint {before:.3g}, file {after:.3g}, {middle:.2f} times as fast ({low:.2f} to {high:.2f})"
+        return f"torch {before:.3g}, file {after:.3g}, {middle:.2f} times as fast ({low:.2f} to {high:.2f})"
 
 
 def speeds(reference: Run, exported: Run, side: int, batch: int) -> Speeds:

@@ -74,7 +74,7 @@ class Predictor(Pretrained):
 
     Args:
         ckpt: checkpoint of `difffake fit`, the run folder, whose best.ckpt is used, or a model folder; or an
-            .onnx file of `difffake export`, which needs no torch. For a name on the Hub, or the detector of the
+            .onnx file of `difffake export`. For a name on the Hub, or the detector of the
             package, use `from_pretrained`.
         landmarker: MediaPipe's face_landmarker.task; by default it is found as in `difffake prepare`.
         frames: number of frames to score per video, evenly spaced over the whole clip.
@@ -82,7 +82,7 @@ class Predictor(Pretrained):
             are scored. The frames so far are always spread over the clip, and at least one face is scored.
         margin: side of the crop as a multiple of the side of the face's box; by default that of the detector's training
             data, or 1.3 if the checkpoint does not record it.
-        device: auto, cpu, cuda or cuda:N.
+        device: auto, cpu, cuda or cuda:N. On a CPU, onnxruntime runs the detector if it can, else torch.
         cropped: take each image as a crop of one face and score it unchanged, without face detection.
         find_faces: another face detector: a function from an image (H, W, 3) uint8 RGB to its faces, the largest first;
             by default MediaPipe's.
