@@ -12,13 +12,11 @@ from torch.overrides import TorchFunctionMode
 
 from difffake.models.detector import Detector
 from difffake.predict.agreement import largest_difference
-from difffake.predict.exportable import Exportable, detector_runner, quiet
+from difffake.predict.exportable import OPSET, Exportable, detector_runner, quiet
 from difffake.predict.onnx_scorer import INPUT, KEY, OUTPUTS, Facts, run_session, session_of
 
 LARGEST = 100_000_000
 """Most weights of a detector that is compiled: larger ones are transformers, where onnxruntime gains 5 %."""
-OPSET = 18
-"""Of the ONNX operators: all networks of timm that were tried can be exported with it."""
 BATCHES = (1, 3)
 """Numbers of images with which both are compared: one, and another than in the example for torch."""
 

@@ -21,13 +21,11 @@ from difffake.evaluation.calibration import FILE as CALIBRATION
 from difffake.models.checkpoint import load_detector
 from difffake.models.model_config import checkpoint_file
 from difffake.predict.agreement import TOLERANCE, Difference, Run, largest_difference
-from difffake.predict.exportable import Exportable, facts_of, plain_layout, quiet, runner
+from difffake.predict.exportable import OPSET, Exportable, facts_of, plain_layout, quiet, runner
 from difffake.predict.onnx_scorer import INPUT, KEY, OUTPUTS, Facts, OnnxScorer
 
 TURNS, SECONDS = 20, 5.0
 """Of measuring the speed: largest number of calls, and seconds after which there are no more, but at least 3."""
-OPSET = 18
-"""Of the ONNX operators: the lowest of torch's exporter, which most runtimes know."""
 EXTRA = "difffake.json"
 """Entry of a .pt2 file with `Facts` as JSON."""
 

@@ -22,6 +22,9 @@ from difffake.predict.onnx_scorer import Facts
 from difffake.predict.pretrained import about
 from difffake.predict.scorer import Scores
 
+OPSET = 18
+"""Of the ONNX operators: the lowest of torch's newer exporter, which most runtimes know."""
+
 
 class Exportable(nn.Module):
     """A detector with the conversion of its input from uint8.

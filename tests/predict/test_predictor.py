@@ -2,8 +2,6 @@
 
 import inspect
 import re
-import subprocess
-import sys
 import textwrap
 import threading
 from contextlib import suppress
@@ -312,42 +310,6 @@ def test_margin_and_threshold_are_those_of_the_checkpoint(tiny_run: TinyRun, tmp
             assert prediction.threshold == pytest.approx(1 / (1 + np.exp(-threshold)))
         verdicts.append(prediction.verdict)
     assert verdicts == ["fake", "real", None]
-
-
-def test_importing_difffake_is_instant() -> None:
-    code = "import sys, difffake; print(sorted({'torch', 'numpy', 'cv2', 'rich'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
-
-
-HEAVY = {
-    "lightning", "pandas", "scipy", "sklearn", "matplotlib", "diffusers", "transformers", "torchvision", "wandb",
-    "timm", "sympy", "jsonargparse", "huggingface_hub", "difffake.training", "difffake.regularizers", "torch._dynamo",
-}  # fmt: skip
-FORGOTTEN = f"""
-import sys
-from difffake import Predictor
-predictor = Predictor(sys.argv[1], landmarker=sys.argv[3], cropped=sys.argv[4] == "cropped", device="cpu")
-print(predictor.predict(sys.argv[2]).kind)
-print(sorted({HEAVY} & set(sys.modules)))
-"""
-
-
-def forgotten(ckpt: Path, image: Path, landmarker: Path, how: str) -> subprocess.CompletedProcess[str]:
-    """The guide's example in a process of its own that ends without closing."""
-    command = [sys.executable, "-c", FORGOTTEN, str(ckpt), str(image), str(landmarker), how]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def test_a_prediction_imports_only_what_it_needs(tiny_run: TinyRun, tmp_path: Path) -> None:
-    write_png(tmp_path / "a.png", FIRST)
-    answer = forgotten(tiny_run.ckpt, tmp_path / "a.png", tmp_path / "none.task", "cropped")
-    assert (answer.stdout, answer.stderr) == ("image\n[]\n", "")
-
-
-def test_a_predictor_that_is_forgotten_ends_quietly(tiny_run: TinyRun, shared_data: Path, landmarker: Path) -> None:
-    portrait = shared_data / "london" / "001" / "neutral.jpg"
-    answer = forgotten(tiny_run.ckpt, portrait, landmarker, "whole")
-    assert (answer.stdout, answer.stderr) == ("image\n[]\n", "")
 
 
 def test_the_examples_of_docstring_and_guide_run(
