@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from difffake.errors import UserError
-from difffake.narrow_imports import bare
+from difffake.narrow_imports import bare, one_at_a_time
 
 _silence = threading.Lock()  # two threads that silence at once would put back each other's silence
 
@@ -52,16 +52,17 @@ def _load(model: Path, max_faces: int, confidence: float) -> Models:
     packages = ("mediapipe", "mediapipe.tasks", "mediapipe.tasks.python", "mediapipe.tasks.python.vision")
     # The rest of MediaPipe, such as sound, and matplotlib, with which it draws, takes longer to import than to find a
     # hundred faces.
-    with nullcontext() if "mediapipe" in sys.modules else bare(packages):
+    with one_at_a_time, nullcontext() if "mediapipe" in sys.modules else bare(packages):
         from mediapipe.tasks.python.core.base_options import BaseOptions
         from mediapipe.tasks.python.vision.core.image import Image, ImageFormat
         from mediapipe.tasks.python.vision.face_detector import FaceDetector, FaceDetectorOptions
         from mediapipe.tasks.python.vision.face_landmarker import FaceLandmarker, FaceLandmarkerOptions
 
+        options = without_reports(BaseOptions)
         with zipfile.ZipFile(model) as file:
-            boxes = BaseOptions(model_asset_buffer=file.read("face_detector.tflite"))
+            boxes = options(model_asset_buffer=file.read("face_detector.tflite"))
         landmarker = FaceLandmarker.create_from_options(
-            FaceLandmarkerOptions(base_options=BaseOptions(model_asset_path=str(model)), num_faces=max_faces)
+            FaceLandmarkerOptions(base_options=options(model_asset_path=str(model)), num_faces=max_faces)
         )
         detector = FaceDetector.create_from_options(
             FaceDetectorOptions(base_options=boxes, min_detection_confidence=confidence)
@@ -71,6 +72,23 @@ def _load(model: Path, max_faces: int, confidence: float) -> Models:
         _quiet(detector),
         lambda image: Image(image_format=ImageFormat.SRGB, data=np.ascontiguousarray(image)),
     )
+
+
+def without_reports(base_options: Any) -> Any:
+    """MediaPipe's class `BaseOptions` for models that report nothing.
+
+    Its tasks send counts and times of their calls, and the versions of MediaPipe and Python, to play.googleapis.com,
+    and have no switch for that. They check the server with the certificates that the options name; here there are none,
+    so that the connection ends before anything is sent.
+    """
+
+    class WithoutReports(base_options):
+        def to_ctypes(self) -> Any:
+            options = super().to_ctypes()
+            options.ca_bundle_path = os.devnull.encode()
+            return options
+
+    return WithoutReports
 
 
 def _quiet(task: Any) -> Any:

@@ -15,7 +15,7 @@ SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 def cache_folder() -> Path:
     """Folder for models: $DIFFFAKE_CACHE, or difffake in $XDG_CACHE_HOME, by default ~/.cache/difffake."""
     if own := os.environ.get("DIFFFAKE_CACHE"):
-        return Path(own)
+        return Path(own).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "difffake"
 
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from difffake.faces.detection import Face
 
@@ -53,9 +52,9 @@ def link(frames: Sequence[Sequence[Face]]) -> list[Track]:
         follows: dict[int, int] = {}
         if faces and last:
             costs = np.array([[difference(face, before) for before in last] for face in faces])
-            for row, column in zip(*linear_sum_assignment(costs), strict=True):
+            for row, column in _matched(costs):
                 if costs[row, column] < _NEVER:
-                    follows[int(row)] = int(column)
+                    follows[row] = column
         for number, face in enumerate(faces):
             if number not in follows:
                 follows[number] = len(tracks)
@@ -64,6 +63,18 @@ def link(frames: Sequence[Sequence[Face]]) -> list[Track]:
             tracks[follows[number]].faces[place] = face
             last[follows[number]] = face
     return sorted(tracks, key=lambda t: (-len(t.faces), -float(np.mean([face.area for face in t.faces.values()]))))
+
+
+def _matched(costs: np.ndarray) -> list[tuple[int, int]]:
+    """Rows and columns of the matching with the least sum of costs."""
+    if len(costs) == 1:
+        return [(0, int(costs[0].argmin()))]
+    if costs.shape[1] == 1:
+        return [(int(costs[:, 0].argmin()), 0)]
+    from scipy.optimize import linear_sum_assignment  # here: its import takes longer than a clip of one person
+
+    rows, columns = linear_sum_assignment(costs)
+    return list(zip(rows.tolist(), columns.tolist(), strict=True))
 
 
 def difference(face: Face, before: Face) -> float:

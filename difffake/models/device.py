@@ -16,5 +16,6 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise UserError(f"--device {name} cannot be used ({str(error).splitlines()[0]}): try auto or cpu") from error
+        reason = str(error).splitlines()[0][:160]  # torch may name all devices that it was ever built for
+        raise UserError(f"--device {name} cannot be used ({reason}): try auto or cpu") from error
     return device

@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from difffake.narrow_imports import bare
+from difffake.narrow_imports import bare, one_at_a_time
 
 _PACKAGES = ("timm", "timm.data", "timm.models", "torchvision", "torchvision.ops")
 # timm's layers import torchvision, if it is installed, and with it torch's compiler. They also import huggingface_hub,
@@ -24,8 +24,8 @@ def lean_timm(name: str) -> Iterator[None]:
     not know the name, or has a version for which this does not work. A network that was made in the block cannot be
     pickled or compiled; its weights can be saved and loaded.
     """
-    module = None if {"timm", "torchvision"} & set(sys.modules) else _module_of(name.split(".")[0])
-    with ExitStack() as stack:
+    with one_at_a_time, ExitStack() as stack:
+        module = None if {"timm", "torchvision"} & set(sys.modules) else _module_of(name.split(".")[0])
         if module:
             try:
                 stack.enter_context(bare(_PACKAGES, _ABSENT))

@@ -8,7 +8,7 @@ import numpy as np
 from difffake.predict.scorer import Scores
 
 TOLERANCE = 1e-4
-"""Largest difference of a logit, and of an embedding relative to its largest number (at least 1)."""
+"""Largest difference of a logit, and of an embedding, relative to their largest numbers (at least 1)."""
 BATCHES = (1, 2, 5, 33)
 """Batch sizes that are compared; the last is more than the scorer's own batch."""
 Run = Callable[[np.ndarray], Scores]
@@ -19,7 +19,7 @@ class Difference(NamedTuple):
     """How far another program is from the detector."""
 
     logit: float
-    """Largest absolute difference of a logit."""
+    """Largest difference of a logit, relative to the largest logit of all (at least 1)."""
     embedding: float
     """Largest difference of an embedding's number, relative to the largest number of all (at least 1)."""
 
@@ -50,7 +50,8 @@ def largest_difference(
         noise = rng.uniform(0, 255, size=(count, 3, side, side))
         images = (smooth * (1 - contrast) + noise * contrast).astype(np.uint8)
         one, two = reference(images), other(images)
-        scale = max(1.0, float(np.abs(one.embeddings).max()))
-        gaps = [np.abs(first - second).max() for first, second in zip(one, two, strict=True)]
-        found.append((float(gaps[0]), float(gaps[1]) / scale))
+        found.append([
+            float(np.abs(first - second).max()) / max(1.0, float(np.abs(first).max()))
+            for first, second in zip(one, two, strict=True)
+        ])  # fmt: skip
     return Difference(*np.max(found, axis=0).tolist())

@@ -148,7 +148,7 @@ def measured_line(config: Mapping[str, Any], subject: str = "") -> str:
         card = Card.from_dict(config["card"])
         trained_on = [str(entry["dataset"]) for entry in config["detector"]["trained_on"] or ()]
         parts = [_auc(row) for row in card.measured]
-    except (LookupError, TypeError, ValueError, UserError):
+    except (LookupError, TypeError, ValueError, AttributeError, UserError):
         return ""
     text = subject or f"The detector {card.name}"
     if trained_on:

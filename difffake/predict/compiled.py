@@ -12,11 +12,11 @@ from torch.overrides import TorchFunctionMode
 
 from difffake.models.detector import Detector
 from difffake.predict.agreement import largest_difference
-from difffake.predict.exportable import OPSET, Exportable, detector_runner, quiet
+from difffake.predict.exportable import OPSET, Exportable, detector_runner
 from difffake.predict.onnx_scorer import INPUT, KEY, OUTPUTS, Facts, run_session, session_of
 
-LARGEST = 100_000_000
-"""Most weights of a detector that is compiled: larger ones are transformers, where onnxruntime gains 5 %."""
+LARGEST = 30_000_000
+"""Most weights of a detector that is compiled: larger ones take seconds, and most are transformers, which gain 5 %."""
 BATCHES = (1, 3)
 """Numbers of images with which both are compared: one, and another than in the example for torch."""
 
@@ -48,7 +48,8 @@ def compiled(detector: Detector, facts: Facts) -> bytes | None:
 def _program(detector: Detector, facts: Facts) -> bytes:
     network = Exportable(detector).eval()
     example = torch.zeros(2, 3, facts.image_size, facts.image_size, dtype=torch.uint8)
-    with TemporaryDirectory() as folder, quiet(facts.encoder), _FixedSides():
+    with TemporaryDirectory() as folder, warnings.catch_warnings(), _FixedSides():
+        warnings.simplefilter("ignore")
         file = Path(folder, "program.onnx")
         torch.onnx.export(
             network,

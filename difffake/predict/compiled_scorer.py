@@ -13,7 +13,7 @@ from difffake.files import sha256
 from difffake.models.model_config import CONFIG, model_weights, read_config
 from difffake.predict.onnx_scorer import OnnxScorer
 from difffake.predict.pretrained import about
-from difffake.predict.programs import keep_program, mark_used, program_file
+from difffake.predict.programs import can_keep, find_program, keep_program
 from difffake.predict.scorer import AnomalyScores, Scores
 
 if TYPE_CHECKING:
@@ -66,22 +66,22 @@ def kept_scorer(path: Path, imports: Sequence[str] = ()) -> CompiledScorer | Non
         return None
     if path.name == CONFIG:
         model_weights(path, read_config(path))  # a folder whose weights were changed has other scores
-    file = program_file(sha256(path))
+    checkpoint = sha256(path)
+    file = find_program(checkpoint)
     try:
-        network = OnnxScorer(file)
-    except UserError:  # there is none, or it is damaged, and is replaced
+        network = OnnxScorer(file) if file else None
+    except UserError:  # another version of onnxruntime does not read it
         return None
-    mark_used(file)
-    return CompiledScorer(path, network, imports)
+    return CompiledScorer(path, network, imports) if network and network.checkpoint == checkpoint else None
 
 
 def compiled_scorer(scorer: "TorchScorer") -> CompiledScorer | None:
-    """The same detector run by onnxruntime, whose program goes to the cache; None if it cannot be compiled."""
+    """The same detector run by onnxruntime; None if it cannot be compiled, or its program cannot be kept."""
+    if not can_keep():
+        return None
     from difffake.predict.compiled import compiled
     from difffake.predict.exportable import facts_of
 
     program = compiled(scorer.detector, facts_of(scorer.info, scorer.path))
-    if program is None:
-        return None
-    keep_program(program_file(scorer.checkpoint), program)
-    return CompiledScorer(scorer.path, OnnxScorer(scorer.path, program=program), scorer.imports)
+    file = keep_program(scorer.checkpoint, program) if program else None
+    return CompiledScorer(scorer.path, OnnxScorer(file), scorer.imports) if file else None

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -65,15 +66,15 @@ class OnnxScorer:
 
     Args:
         path: the file.
-        threads: number of threads of onnxruntime; by default $OMP_NUM_THREADS, as for torch, or one per core.
-        program: what such a file holds, if it is in memory; `path` is then the checkpoint.
+        threads: number of threads of onnxruntime; by default as many as torch takes, if it is in memory, else
+            $OMP_NUM_THREADS, or one per core.
 
     Raises `UserError` if the file is missing, broken or from another program.
     """
 
-    def __init__(self, path: Path, threads: int | None = None, program: bytes | None = None) -> None:
+    def __init__(self, path: Path, threads: int | None = None) -> None:
         self.path = path
-        self._session = session_of(program, threads) if program else open_session(path, threads)
+        self._session = open_session(path, threads)
         metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
         try:
             self.facts = Facts.from_json(metadata[KEY])
@@ -126,6 +127,7 @@ def open_session(path: Path, threads: int | None = None) -> Any:
 
 def session_of(program: Path | bytes, threads: int | None = None) -> Any:
     """An onnxruntime session of a file or of its bytes; `threads` as in `OnnxScorer`. Errors are onnxruntime's own."""
+    silence_reports()
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -134,6 +136,11 @@ def session_of(program: Path | bytes, threads: int | None = None) -> Any:
     # Threads that wait for work must not take the processor from those that decode and find faces.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(program, options, providers=["CPUExecutionProvider"])
+
+
+def silence_reports() -> None:
+    """Keep onnxruntime, which is imported afterwards, from sending reports on its use and the machine to Microsoft."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def run_session(session: Any, images: np.ndarray) -> Scores:
@@ -145,6 +152,8 @@ def run_session(session: Any, images: np.ndarray) -> Scores:
 
 
 def _threads() -> int:
-    """$OMP_NUM_THREADS, or 0, with which onnxruntime takes one per core."""
+    """As many as torch takes, if it is in memory; else $OMP_NUM_THREADS, or 0: onnxruntime takes one per core."""
+    if torch := sys.modules.get("torch"):
+        return int(torch.get_num_threads())
     given = os.environ.get("OMP_NUM_THREADS", "")
-    return int(given) if given.isdecimal() else 0
+    return min(int(given), os.cpu_count() or 1) if given.isdecimal() else 0

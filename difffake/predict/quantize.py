@@ -15,7 +15,7 @@ from difffake.errors import UserError
 from difffake.evaluation.paired import paired_aucs
 from difffake.evaluation.significance import limits
 from difffake.faces.crops import resize_crops
-from difffake.predict.onnx_scorer import INPUT, KEY, Facts, OnnxScorer
+from difffake.predict.onnx_scorer import INPUT, KEY, Facts, OnnxScorer, silence_reports
 from difffake.progress import track
 
 CALIBRATION = 256
@@ -39,6 +39,7 @@ def quantize(source: Path, facts: Facts, manifest: Manifest, path: Path, seed: i
 
     Raises `UserError` if the manifest has no crops of the split train.
     """
+    silence_reports()
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process

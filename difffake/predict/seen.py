@@ -10,6 +10,7 @@ import numpy as np
 from difffake.errors import UserError
 from difffake.faces.crops import crop_face
 from difffake.faces.detection import Face, FaceFinder, LandmarkDetector
+from difffake.faces.tracks import link
 from difffake.predict.finders import CLOSED, Finders
 
 SHARE = 0.1
@@ -106,8 +107,6 @@ class Seen:
         """The faces of each person in the order of time, first who is in most frames."""
         if self.finders is None:
             return [[Shown(look.frame, look.time, look.crops[0]) for look in looks]]
-        from difffake.faces.tracks import link  # here, because it needs scipy, and images do not
-
         people = []
         for track in link([look.faces for look in looks]):
             person = []

@@ -1,4 +1,4 @@
-"""What MediaPipe prints is dropped, and nothing else."""
+"""What MediaPipe prints is dropped, and nothing else; and it reports nothing."""
 
 import os
 import threading
@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from difffake.faces.mediapipe_models import silent_stderr
+from difffake.faces.mediapipe_models import silent_stderr, without_reports
 
 
 def test_the_silence_of_two_threads_ends_with_the_last(capfd: pytest.CaptureFixture[str]) -> None:
@@ -33,3 +33,12 @@ def test_the_silence_of_two_threads_ends_with_the_last(capfd: pytest.CaptureFixt
         other.result(5)
     os.write(2, b"heard")
     assert capfd.readouterr().err == "heard"
+
+
+def test_mediapipe_finds_no_certificates_to_send_reports_with() -> None:
+    from mediapipe.tasks.python.core.base_options import BaseOptions
+
+    usual, own = (kind(model_asset_path="x").to_ctypes() for kind in (BaseOptions, without_reports(BaseOptions)))
+    assert usual.ca_bundle_path.endswith(b".pem")
+    assert own.ca_bundle_path == os.devnull.encode()
+    assert own.model_asset_path == b"x"

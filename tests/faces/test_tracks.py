@@ -5,9 +5,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from scipy.optimize import linear_sum_assignment
 
 from difffake.faces.detection import Face, LandmarkDetector
-from difffake.faces.tracks import GROWN, TURNED, link, overlap_of, shape_difference
+from difffake.faces.tracks import GROWN, TURNED, _matched, link, overlap_of, shape_difference
 from difffake.faces.video import read_clip
 
 RNG = np.random.default_rng(0)
@@ -129,3 +130,10 @@ def test_two_real_people_side_by_side(shared_data: Path, landmarker: Path) -> No
 def test_nothing_is_no_track() -> None:
     assert link([]) == []
     assert link([[], []]) == []
+
+
+def test_faces_are_matched_as_by_scipy() -> None:
+    """Also where one face or one track is matched without it."""
+    for rows, columns in ((1, 1), (1, 4), (3, 1), (3, 4)):
+        costs = RNG.uniform(0, 1, (rows, columns))
+        assert _matched(costs) == list(zip(*(side.tolist() for side in linear_sum_assignment(costs)), strict=True))

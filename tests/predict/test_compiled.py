@@ -55,7 +55,7 @@ def trained(encoder: str, size: int) -> Detector:
         ("nf_regnet_b0", 64),
     ],
 )
-def test_a_program_gives_torchs_scores_for_any_number_of_images(encoder: str, size: int) -> None:
+def test_a_program_gives_torchs_scores_for_any_number_of_images(encoder: str, size: int, tmp_path: Path) -> None:
     detector = fold_batch_norms(trained(encoder, size))
     program = compiled(detector, facts(detector))
     assert program
@@ -63,7 +63,8 @@ def test_a_program_gives_torchs_scores_for_any_number_of_images(encoder: str, si
     with torch.inference_mode():
         expected = detector(torch.from_numpy(images) / 255)
     assert float(expected.embedding.std()) > 0.01
-    scorer = OnnxScorer(Path("x"), program=program)
+    (tmp_path / "x.onnx").write_bytes(program)
+    scorer = OnnxScorer(tmp_path / "x.onnx")
     for count in (1, 2, 7):
         found = scorer.run(images[:count])
         np.testing.assert_allclose(found.logits, expected.logit[:count], atol=1e-4)
@@ -133,3 +134,22 @@ def test_networks_of_the_users_own_and_large_ones_stay_with_torch(monkeypatch: p
     assert compiled(detector, facts(detector)) is None
     monkeypatch.setattr(module, "LARGEST", 12_000_000)
     assert compiled(detector, facts(detector))
+
+
+def test_large_logits_are_compared_by_their_size() -> None:
+    """A rounding error of a logit of 1,000 is 1e-4."""
+    detector = trained("resnet18", 64)
+    for weight in detector.head.parameters():
+        weight.data *= 10_000
+    with torch.no_grad():
+        assert detector(torch.rand(2, 3, 64, 64)).logit.abs().max() > 1_000
+    assert compiled(detector, facts(detector))
+
+
+def test_what_other_threads_print_meanwhile_is_not_lost(capsys: pytest.CaptureFixture[str]) -> None:
+    detector = trained("resnet18", 64)
+    detector.register_forward_hook(lambda *_: print("hello"))  # as another thread in the middle of it
+    assert compiled(detector, facts(detector))
+    said = capsys.readouterr()
+    assert set(said.out.split()) == {"hello"}
+    assert not said.err
