@@ -218,8 +218,9 @@ def test_escapes_in_a_downloaded_card_do_not_reach_the_terminal(model: Path, tmp
     (tmp_path / "model" / "config.json").write_text(json.dumps(config))
     with Predictor(tmp_path / "model", cropped=True, anomaly="none", calibration="none") as predictor:
         assert predictor.about.startswith("The detector a[2Jb c was")
-    config["card"] = {"rows": 3}
-    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
-    with Predictor(tmp_path / "model", cropped=True, anomaly="none", calibration="none") as predictor:
-        assert predictor.about == ""
-        assert predictor.predict(np.zeros((SIDE, SIDE, 3), np.uint8)).detector == ""
+    for card in ({"rows": 3}, "text", None, [1]):
+        config["card"] = card
+        (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+        with Predictor(tmp_path / "model", cropped=True, anomaly="none", calibration="none") as predictor:
+            assert predictor.about == ""
+            assert predictor.predict(np.zeros((SIDE, SIDE, 3), np.uint8)).detector == ""
