@@ -229,7 +229,7 @@ def test_a_file_that_differs_is_an_error(tiny_run: TinyRun) -> None:
     _, facts = load_exportable(tiny_run.ckpt)
 
     def run(images: np.ndarray) -> Scores:
-        return Scores(images.mean(axis=(1, 2, 3)), images.reshape(len(images), -1)[:, :4] / 255)
+        return Scores(images.mean(axis=(1, 2, 3)) / 255, images.reshape(len(images), -1)[:, :4] / 255)
 
     assert check(run, run, facts) == Difference(0, 0)
     with pytest.raises(UserError, match="nothing was written"):
