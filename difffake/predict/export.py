@@ -5,9 +5,13 @@ Both take images (B, 3, S, S) of uint8 RGB at the detector's side S, for any B, 
 """
 
 import contextlib
+import io
+import logging
 import shutil
 import statistics
 import time
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +25,7 @@ from difffake.evaluation.calibration import FILE as CALIBRATION
 from difffake.models.checkpoint import load_detector
 from difffake.models.model_config import checkpoint_file
 from difffake.predict.agreement import TOLERANCE, Difference, Run, largest_difference
-from difffake.predict.exportable import OPSET, Exportable, facts_of, plain_layout, quiet, runner
+from difffake.predict.exportable import OPSET, Exportable, facts_of, runner
 from difffake.predict.onnx_scorer import INPUT, KEY, OUTPUTS, Facts, OnnxScorer
 
 TURNS, SECONDS = 20, 5.0
@@ -71,7 +75,7 @@ def copy_companions(ckpt: Path, folder: Path) -> list[str]:
 
 def export_onnx(network: Exportable, facts: Facts, path: Path) -> None:
     """Write an ONNX file. Raises `UserError` if torch cannot export the encoder."""
-    with quiet(facts.encoder), plain_layout(network):
+    with _quiet(facts.encoder), _plain_layout(network):
         program = torch.onnx.export(
             network,
             (_example(facts),),
@@ -91,7 +95,7 @@ def export_onnx(network: Exportable, facts: Facts, path: Path) -> None:
 
 def export_torch(network: Exportable, facts: Facts, path: Path) -> None:
     """Write a program of torch.export. Raises `UserError` if torch cannot export the encoder."""
-    with quiet(facts.encoder), plain_layout(network):
+    with _quiet(facts.encoder), _plain_layout(network):
         dimension = torch.export.Dim("batch", min=1)
         program = torch.export.export(network, (_example(facts),), dynamic_shapes={INPUT: {0: dimension}})
         torch.export.save(program, path, extra_files={EXTRA: facts.to_json()})
@@ -172,3 +176,33 @@ def threads() -> int:
 def _example(facts: Facts) -> Tensor:
     """Two images: torch takes a size of 1 for a constant."""
     return torch.zeros(2, 3, facts.image_size, facts.image_size, dtype=torch.uint8)
+
+
+@contextlib.contextmanager
+def _plain_layout(network: Exportable) -> Iterator[None]:
+    """With weights in torch's usual layout: with channels last, programs keep strides, as gathers of single numbers."""
+    network.to(memory_format=torch.contiguous_format)
+    try:
+        yield
+    finally:
+        network.to(memory_format=torch.channels_last)
+
+
+# torch's exporter has no error of its own: what it cannot follow in a network comes out as any of these.
+_NOT_EXPORTABLE = (RuntimeError, ValueError, TypeError, LookupError, AssertionError)
+
+
+@contextlib.contextmanager
+def _quiet(encoder: str) -> Iterator[None]:
+    """Without the exporter's remarks. Its errors become one line."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    except _NOT_EXPORTABLE as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(f"torch cannot export the encoder {encoder} ({reason})") from error
+    finally:
+        logging.disable(level)

@@ -1,10 +1,6 @@
 """A detector as a network of plain arrays, for exporters: it takes images of uint8 and gives two tensors."""
 
-import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +9,6 @@ from torch import Tensor, nn
 
 from difffake import __version__
 from difffake.data.batches import to_unit
-from difffake.errors import UserError
 from difffake.files import sha256
 from difffake.models.checkpoint import CheckpointInfo
 from difffake.models.detector import Detector
@@ -66,33 +61,3 @@ def runner(network: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Run:
         return Scores(logit.double().numpy(), embedding.numpy())
 
     return run
-
-
-@contextlib.contextmanager
-def plain_layout(network: Exportable) -> Iterator[None]:
-    """With weights in torch's usual layout: with channels last, programs keep strides, as gathers of single numbers."""
-    network.to(memory_format=torch.contiguous_format)
-    try:
-        yield
-    finally:
-        network.to(memory_format=torch.channels_last)
-
-
-# torch's exporter has no error of its own: what it cannot follow in a network comes out as any of these.
-_NOT_EXPORTABLE = (RuntimeError, ValueError, TypeError, LookupError, AssertionError)
-
-
-@contextlib.contextmanager
-def quiet(encoder: str) -> Iterator[None]:
-    """Without the exporter's remarks. Its errors become one line."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    except _NOT_EXPORTABLE as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(f"torch cannot export the encoder {encoder} ({reason})") from error
-    finally:
-        logging.disable(level)
